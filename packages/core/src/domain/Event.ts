@@ -1,0 +1,38 @@
+// What happened, written in the transaction that made it happen.
+import { Schema } from "effect"
+import { AppId, AppStatus } from "./App.ts"
+import { DeploymentStatus } from "./Deployment.ts"
+import { TenantName } from "./Tenant.ts"
+
+/**
+ * Where an Event stands in the order of all: the transaction that made it and its number, as `xid-number`, compared as two
+ * numbers. Transactions commit in another order than they number their rows; with both parts no reader skips one.
+ */
+export const EventId = Schema.String.check(Schema.isPattern(/^\d{1,20}-\d{1,20}$/)).pipe(Schema.brand("EventId"))
+
+/** The type of {@link EventId}. */
+export type EventId = typeof EventId.Type
+
+/** What kind of thing happened. */
+export const EventType = Schema.Union([
+  Schema.TemplateLiteral(["deployment.", DeploymentStatus]),
+  Schema.TemplateLiteral(["app.", AppStatus]),
+  Schema.Literal("env.changed")
+])
+
+/** The type of {@link EventType}. */
+export type EventType = typeof EventType.Type
+
+/** Something that happened to an App; `subject` is the id of the thing it happened to. */
+export const Event = Schema.Struct({
+  id: EventId,
+  type: EventType,
+  at: Schema.DateTimeUtc,
+  tenant: TenantName,
+  app: AppId,
+  subject: Schema.String,
+  data: Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Number, Schema.Null]))
+})
+
+/** The type of {@link Event}. */
+export interface Event extends Schema.Schema.Type<typeof Event> {}

@@ -1,0 +1,25 @@
+// One line of a Deployment's or a Workload's log.
+import { Schema } from "effect"
+
+/** Who said a line: Lockkeeper itself, the build, or the Workload's two outputs. */
+export const LogStream = Schema.Literals(["system", "build", "stdout", "stderr"])
+
+/** The type of {@link LogStream}. */
+export type LogStream = typeof LogStream.Type
+
+/** A line as it is said. */
+export interface LogEntry {
+  readonly stream: LogStream
+  readonly line: string
+}
+
+/** A line as it is stored: `seq` is gap-free per log and begins with 1. */
+export const LogLine = Schema.Struct({
+  seq: Schema.Int,
+  at: Schema.DateTimeUtc,
+  stream: LogStream,
+  line: Schema.String
+})
+
+/** The type of {@link LogLine}. */
+export interface LogLine extends Schema.Schema.Type<typeof LogLine> {}

@@ -1,0 +1,91 @@
+// Builds images and runs Workloads. A process on this host is as good as a container: the adapter says what isolates it.
+import { Context, Effect, Layer, Schema, Stream } from "effect"
+import type { AppId, DeploymentId } from "../domain/App.ts"
+import type { Env } from "../domain/Env.ts"
+import type { Fence } from "../domain/Lease.ts"
+import type { LogEntry } from "../domain/LogLine.ts"
+import { Address, ImageDigest, IpAddress, type Workload, WorkloadId, type WorkloadName, type WorkloadState } from "../domain/Workload.ts"
+import { MemoryState } from "./MemoryState.ts"
+import type { SourceTree } from "./SourceFetcher.ts"
+
+/** The runtime could not do what it was asked; what it made on the way is gone. `detail` holds no secret. */
+export class RuntimeError extends Schema.TaggedError<RuntimeError>()("RuntimeError", {
+  reason: Schema.Literals(["no_build_file", "build_failed", "start_failed", "port_conflict", "image_gone", "engine_unavailable"]),
+  detail: Schema.String
+}) {
+  override readonly message = this.detail
+}
+
+/** What a Workload is started from. App, Deployment and Fence say whose it is. */
+export interface WorkloadSpec {
+  readonly name: WorkloadName
+  readonly app: AppId
+  readonly deployment: DeploymentId
+  readonly fence: Fence
+  readonly image: ImageDigest
+  readonly env: Env
+}
+
+/** Runs Workloads. */
+export class ContainerRuntime extends Context.Service<
+  ContainerRuntime,
+  {
+    /** Makes an image from a tree; the same tree makes the same image. Interrupted, it leaves nothing. */
+    readonly build: (
+      tree: SourceTree,
+      say: (entry: LogEntry) => Effect.Effect<void>
+    ) => Effect.Effect<ImageDigest, RuntimeError>
+    /** Starts a Workload under its name. Interrupted or failed, nothing of that name is left. */
+    readonly start: (spec: WorkloadSpec) => Effect.Effect<Workload, RuntimeError>
+    /** What is to be seen of a Workload now. */
+    readonly inspect: (workload: Workload) => Effect.Effect<WorkloadState, RuntimeError>
+    /** What a Workload says, from its start; ends when it has exited and everything was read. */
+    readonly logs: (workload: Workload) => Stream.Stream<LogEntry, RuntimeError>
+    /** Stops a Workload, with a bounded grace, and removes what is left of it. One that is gone is no error. */
+    readonly stop: (name: WorkloadName, id: WorkloadId | undefined) => Effect.Effect<void, RuntimeError>
+    /** The names of the Workloads that exist and are ours. */
+    readonly owned: Effect.Effect<ReadonlyArray<WorkloadName>, RuntimeError>
+  }
+>()("@lockkeeper/core/port/ContainerRuntime") {
+  /** Workloads that are only remembered: they run until they are stopped. */
+  static readonly layerMemory: Layer.Layer<ContainerRuntime, never, MemoryState> = Layer.effect(
+    ContainerRuntime,
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+
+      const build = Effect.fnUntraced(function* (_: SourceTree, say: (entry: LogEntry) => Effect.Effect<void>) {
+        const image = ImageDigest.make(`sha256:${(++state.sequence).toString(16).padStart(64, "0")}`)
+        state.images.add(image)
+        yield* say({ stream: "build", line: `built ${image}` })
+        return image
+      })
+
+      const start = Effect.fnUntraced(function* (spec: WorkloadSpec) {
+        if (!state.images.has(spec.image)) {
+          return yield* new RuntimeError({ reason: "image_gone", detail: `the image ${spec.image} is gone` })
+        }
+        const workload = {
+          id: WorkloadId.make(`memory-${++state.sequence}`),
+          name: spec.name,
+          address: Address.make({ host: IpAddress.make("127.0.0.1"), port: 30_000 + (state.sequence % 10_000) }),
+          image: spec.image
+        }
+        state.workloads.set(spec.name, workload)
+        return workload
+      })
+
+      return ContainerRuntime.of({
+        build,
+        start,
+        inspect: (workload) =>
+          Effect.sync(() => {
+            const running = state.workloads.get(workload.name)
+            return running?.id === workload.id ? { state: "running", image: running.image } : { state: "gone" }
+          }),
+        logs: () => Stream.empty,
+        stop: (name) => Effect.sync(() => void state.workloads.delete(name)),
+        owned: Effect.sync(() => [...state.workloads.keys()])
+      })
+    })
+  )
+}

@@ -1,0 +1,83 @@
+// Keeps the logs of Deployments and of Workloads, bounded in size, each line with its number.
+import { Context, DateTime, Effect, Layer, Schema } from "effect"
+import type { LogEntry, LogLine } from "../domain/LogLine.ts"
+import { type LogRow, MemoryState } from "./MemoryState.ts"
+import type { StoreError } from "./StoreError.ts"
+
+/** Names a log: `deployment/dep_…` for what happened while deploying, `workload/dep_…` for what the Workload says. */
+export const LogName = Schema.String.check(Schema.isPattern(/^(?:deployment|workload)\/dep_[a-z0-9]{1,64}$/)).pipe(
+  Schema.brand("LogName")
+)
+
+/** The type of {@link LogName}. */
+export type LogName = typeof LogName.Type
+
+/** How many bytes of lines a log holds unless the operator says otherwise. */
+export const defaultLogLimitBytes = 104_857_600
+
+/** The line that stands where a log was cut. */
+export const truncationLine = "the log is longer than its limit; what follows is not kept"
+
+/** Some lines of a log, and whether nothing will follow them. */
+export interface LogPart {
+  readonly lines: ReadonlyArray<LogLine>
+  readonly ended: boolean
+}
+
+/** Keeps logs. */
+export class LogStore extends Context.Service<
+  LogStore,
+  {
+    /**
+     * Adds whole lines with the next numbers. Past the size limit they are dropped, and {@link truncationLine} says so
+     * once. Nothing is added to a log that has ended.
+     */
+    readonly append: (log: LogName, entries: ReadonlyArray<LogEntry>) => Effect.Effect<void, StoreError>
+    /** Ends a log: nothing follows. Repeating it changes nothing. */
+    readonly end: (log: LogName) => Effect.Effect<void, StoreError>
+    /** At most `limit` lines after number `after`; `ended` when there are no more and there never will be. */
+    readonly read: (log: LogName, after: number, limit: number) => Effect.Effect<LogPart, StoreError>
+  }
+>()("@lockkeeper/core/port/LogStore") {
+  /** Logs in memory, {@link defaultLogLimitBytes} each. */
+  static readonly layerMemory: Layer.Layer<LogStore, never, MemoryState> = Layer.effect(
+    LogStore,
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+
+      const row = (log: LogName): LogRow => {
+        const known = state.logs.get(log) ?? { lines: [], bytes: 0, truncated: false, ended: false }
+        state.logs.set(log, known)
+        return known
+      }
+
+      const append = Effect.fnUntraced(function* (log: LogName, entries: ReadonlyArray<LogEntry>) {
+        const at = yield* DateTime.now
+        const target = row(log)
+        if (target.ended) return
+        for (const { stream, line } of fitting(target, entries, defaultLogLimitBytes)) {
+          target.lines.push({ seq: target.lines.length + 1, at, stream, line })
+        }
+      })
+
+      const read = (log: LogName, after: number, limit: number) =>
+        Effect.sync(() => {
+          const { lines, ended } = row(log)
+          const part = lines.filter((line) => line.seq > after).slice(0, limit)
+          return { lines: part, ended: ended && (part.at(-1)?.seq ?? after) >= lines.length }
+        })
+
+      return LogStore.of({ append, end: (log) => Effect.sync(() => void (row(log).ended = true)), read })
+    })
+  )
+}
+
+/** What of some entries still fits a log, with the line that says where it was cut; counts the bytes into the log. */
+const fitting = (log: LogRow, entries: ReadonlyArray<LogEntry>, limitBytes: number): ReadonlyArray<LogEntry> =>
+  entries.flatMap((entry): ReadonlyArray<LogEntry> => {
+    if (log.truncated) return []
+    log.bytes += new TextEncoder().encode(entry.line).byteLength + 1
+    if (log.bytes <= limitBytes) return [entry]
+    log.truncated = true
+    return [{ stream: "system", line: truncationLine }]
+  })

@@ -1,0 +1,85 @@
+// Keeps where each App's traffic should go and how far that has been carried out. Any replica may ask for a switch; the
+// one that holds the router carries it out and reports. Routers over shared storage are built on this.
+import { Context, Effect, Layer, Schema } from "effect"
+import { AppId, HostPort } from "../domain/App.ts"
+import { Fence } from "../domain/Lease.ts"
+import { Address } from "../domain/Workload.ts"
+import { MemoryState } from "./MemoryState.ts"
+import type { StoreError } from "./StoreError.ts"
+
+/** A newer Fence has decided about this App's traffic; nothing was changed. */
+export class RouteStale extends Schema.TaggedError<RouteStale>()("RouteStale", { app: AppId, newest: Fence }) {}
+
+/** Counts the changes of all routes; strictly increasing. */
+export const RouteVersion = Schema.Int.pipe(Schema.brand("RouteVersion"))
+
+/** The type of {@link RouteVersion}. */
+export type RouteVersion = typeof RouteVersion.Type
+
+/** How far the newest version of a route was carried out, as the replica that holds the router reports it. */
+export const RouteProgress = Schema.Literals(["wanted", "applied", "drained", "port_conflict"])
+
+/** The type of {@link RouteProgress}. */
+export type RouteProgress = typeof RouteProgress.Type
+
+/** A route as it is kept. Without an address the App is not reached, and its port is free. */
+export const RouteState = Schema.Struct({
+  app: AppId,
+  hostPort: HostPort,
+  fence: Fence,
+  address: Schema.NullOr(Address),
+  version: RouteVersion,
+  progress: RouteProgress
+})
+
+/** The type of {@link RouteState}. */
+export interface RouteState extends Schema.Schema.Type<typeof RouteState> {}
+
+/** Keeps routes. */
+export class RouteStore extends Context.Service<
+  RouteStore,
+  {
+    /** Decides where an App's traffic goes (nowhere with a null address), under a Fence not older than the last one. */
+    readonly put: (
+      route: Pick<RouteState, "app" | "hostPort" | "fence" | "address">
+    ) => Effect.Effect<RouteVersion, RouteStale | StoreError>
+    /** The route of an App, if one was ever decided. */
+    readonly get: (app: AppId) => Effect.Effect<RouteState | undefined, StoreError>
+    /** The routes that changed after a version, in the order of their versions. */
+    readonly since: (version: RouteVersion) => Effect.Effect<ReadonlyArray<RouteState>, StoreError>
+    /** Reports how far a version was carried out. A route that has a newer version stays as it is. */
+    readonly report: (app: AppId, version: RouteVersion, progress: RouteProgress) => Effect.Effect<void, StoreError>
+  }
+>()("@lockkeeper/core/port/RouteStore") {
+  /** Routes in memory. */
+  static readonly layerMemory: Layer.Layer<RouteStore, never, MemoryState> = Layer.effect(
+    RouteStore,
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+
+      const put = Effect.fnUntraced(function* (route: Pick<RouteState, "app" | "hostPort" | "fence" | "address">) {
+        const newest = state.routeStates.get(route.app)?.fence
+        if (newest !== undefined && newest > route.fence) return yield* new RouteStale({ app: route.app, newest })
+        const version = RouteVersion.make(++state.sequence)
+        state.routeStates.set(route.app, { ...route, version, progress: "wanted" })
+        return version
+      })
+
+      const report = (app: AppId, version: RouteVersion, progress: RouteProgress) =>
+        Effect.sync(() => {
+          const row = state.routeStates.get(app)
+          if (row?.version === version) state.routeStates.set(app, { ...row, progress })
+        })
+
+      return RouteStore.of({
+        put,
+        get: (app) => Effect.sync(() => state.routeStates.get(app)),
+        since: (version) =>
+          Effect.sync(() =>
+            [...state.routeStates.values()].filter((row) => row.version > version).sort((a, b) => a.version - b.version)
+          ),
+        report
+      })
+    })
+  )
+}

@@ -1,0 +1,252 @@
+// The in-memory meaning of the DeploymentStore: the same rules that a database enforces, one synchronous step each.
+import { Clock, DateTime, Duration, Effect } from "effect"
+import { type AppId, DeploymentId, ReleaseId } from "../domain/App.ts"
+import { type Deployment, type DeploymentStatus, deploymentTransitions, isTerminal } from "../domain/Deployment.ts"
+import { Fence, type LeaseTerms, type ReplicaId } from "../domain/Lease.ts"
+import { cut, type PageRequest } from "../domain/Page.ts"
+import { choose, decide } from "../domain/Policy.ts"
+import { type Commit, open, type Source } from "../domain/Source.ts"
+import { defaultJobCap, type TenantName } from "../domain/Tenant.ts"
+import type { ImageDigest } from "../domain/Workload.ts"
+import { AppGone } from "./AppStore.ts"
+import { type AdmissionRequest, type Claim, type DeploymentOutcome, LeaseLost } from "./Claim.ts"
+import { DeploymentNotFound, DeploymentRefused, type DeploymentRequest, queueLimit } from "./DeploymentRequest.ts"
+import type { DeploymentStore } from "./DeploymentStore.ts"
+import { activeDeployment, appOf, type AppRow, type DeploymentRow, type MemoryTables, publish } from "./MemoryState.ts"
+
+const holdsSlot = (status: DeploymentStatus): boolean => status === "building" || status === "deploying"
+
+const tenantOf = (state: MemoryTables, row: DeploymentRow): TenantName | undefined =>
+  state.apps.get(row.deployment.app)?.app.tenant
+
+const ofTenant = (state: MemoryTables, tenant: TenantName | undefined): ReadonlyArray<DeploymentRow> =>
+  [...state.deployments.values()].filter((row) => tenantOf(state, row) === tenant)
+
+const positioned = (state: MemoryTables, row: DeploymentRow): Deployment =>
+  row.deployment.status !== "queued"
+    ? row.deployment
+    : {
+        ...row.deployment,
+        queuePosition: ofTenant(state, tenantOf(state, row)).filter(
+          (other) => other.deployment.status === "queued" && other.position <= row.position
+        ).length
+      }
+
+const moved = (state: MemoryTables, now: DateTime.Utc, row: DeploymentRow, change: Partial<Deployment>): Deployment => {
+  row.deployment = { ...row.deployment, ...change }
+  const app = state.apps.get(row.deployment.app)
+  if (app !== undefined) publish(state, now, `deployment.${row.deployment.status}`, app.app, row.deployment.id)
+  return positioned(state, row)
+}
+
+const sourceOf = (request: DeploymentRequest, app: AppRow): Source | undefined => {
+  const source = request.source ?? app.source
+  if (source?.type !== "git" || request.ref === undefined) return source
+  const { commit: _, ...rest } = source
+  return { ...rest, ref: request.ref }
+}
+
+/** Builds the store over the tables. */
+export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service => {
+  const begin = Effect.fnUntraced(function* (request: DeploymentRequest) {
+    const now = yield* DateTime.now
+    const refuse = (reason: DeploymentRefused["reason"]) => new DeploymentRefused({ reason })
+    const row = state.apps.get(request.app)
+    if (row === undefined || row.app.status === "deleted") return yield* refuse({ _tag: "AppGone", app: request.app })
+    const delivery = request.trigger.deliveryId
+    const earlier = [...state.deployments.values()].find(
+      ({ deployment }) => deployment.app === request.app && delivery !== undefined && deployment.trigger.deliveryId === delivery
+    )
+    if (earlier !== undefined) return { deployment: positioned(state, earlier), created: false }
+    const app = appOf(state, row)
+    if (app.status !== "live") return yield* refuse({ _tag: "AppNotLive", app: app.id, status: app.status })
+    const source = sourceOf(request, row)
+    if (source === undefined) return yield* refuse({ _tag: "NoSource", app: app.id })
+    if (app.envRevision < (request.minEnvRevision ?? 0)) {
+      return yield* refuse({ _tag: "RevisionMismatch", actual: app.envRevision })
+    }
+    const policy = choose(request.policy, app.policy)
+    const decision = decide(policy, activeDeployment(state, app.id))
+    if (decision.decision === "reject") {
+      return yield* refuse({ _tag: "DeploymentInProgress", activeDeployment: decision.active.deployment.id })
+    }
+    if (ofTenant(state, app.tenant).filter((other) => other.deployment.status === "queued").length >= queueLimit) {
+      return yield* refuse({ _tag: "QueueFull", limit: queueLimit })
+    }
+    const position = ++state.sequence
+    const deployment: Deployment = {
+      id: DeploymentId.make(`dep_${position}`),
+      app: app.id,
+      number: [...state.deployments.values()].filter((other) => other.deployment.app === app.id).length + 1,
+      status: "queued",
+      trigger: request.trigger,
+      policy,
+      source: open(source),
+      commit: null,
+      image: null,
+      envRevision: app.envRevision,
+      release: null,
+      queuePosition: null,
+      error: null,
+      createdAt: now,
+      startedAt: null,
+      finishedAt: null
+    }
+    const begun: DeploymentRow = {
+      deployment,
+      position,
+      source,
+      fence: undefined,
+      replica: undefined,
+      leaseUntil: 0,
+      activated: false
+    }
+    state.deployments.set(deployment.id, begun)
+    return { deployment: moved(state, now, begun, {}), created: true }
+  })
+
+  const get = Effect.fnUntraced(function* (id: DeploymentId) {
+    const row = state.deployments.get(id)
+    return row === undefined ? yield* new DeploymentNotFound({ deployment: id }) : positioned(state, row)
+  })
+
+  const list = (app: AppId, page: PageRequest) =>
+    Effect.sync(() => {
+      const before = page.cursor === undefined ? Number.POSITIVE_INFINITY : Number(page.cursor)
+      const rows = [...state.deployments.values()]
+        .filter((row) => row.deployment.app === app && row.position < before)
+        .reverse()
+      return cut(page, rows.slice(0, page.limit + 1), (row) => row.position, (row) => positioned(state, row))
+    })
+
+  const claimed = (row: DeploymentRow, app: AppRow, request: AdmissionRequest, millis: number): Claim => {
+    const fence = Fence.make(++app.lastFence)
+    row.fence = fence
+    row.replica = request.replica
+    row.leaseUntil = millis + Duration.toMillis(request.terms.ttl)
+    return { deployment: positioned(state, row), app: appOf(state, app), source: row.source, fence, replica: request.replica }
+  }
+
+  const admit = Effect.fnUntraced(function* (request: AdmissionRequest) {
+    const now = yield* DateTime.now
+    for (const row of state.deployments.values()) {
+      const app = state.apps.get(row.deployment.app)
+      if (row.deployment.status !== "queued" || app === undefined) continue
+      if (request.deployment !== undefined && request.deployment !== row.deployment.id) continue
+      const others = ofTenant(state, app.app.tenant)
+      if (others.filter((other) => holdsSlot(other.deployment.status)).length >= defaultJobCap) continue
+      if (others.some((other) => other.deployment.status === "queued" && other.position < row.position)) continue
+      moved(state, now, row, { status: "building", startedAt: now })
+      return claimed(row, app, request, DateTime.toEpochMillis(now))
+    }
+    return undefined
+  })
+
+  const withdraw = Effect.fnUntraced(function* (id: DeploymentId) {
+    const now = yield* DateTime.now
+    const row = state.deployments.get(id)
+    if (row?.deployment.status === "queued") moved(state, now, row, { status: "cancelled", finishedAt: now })
+  })
+
+  const held = Effect.fnUntraced(function* (claim: Claim, to?: DeploymentStatus) {
+    const row = state.deployments.get(claim.deployment.id)
+    const status = row?.deployment.status
+    if (row === undefined || status === undefined || isTerminal(status) || row.fence !== claim.fence) {
+      return yield* new LeaseLost({ deployment: claim.deployment.id })
+    }
+    if (to !== undefined && !deploymentTransitions[status].includes(to)) {
+      return yield* new LeaseLost({ deployment: claim.deployment.id })
+    }
+    return row
+  })
+
+  const renew = Effect.fnUntraced(function* (claim: Claim, terms: LeaseTerms) {
+    const row = yield* held(claim)
+    const millis = yield* Clock.currentTimeMillis
+    if (row.leaseUntil <= millis) return yield* new LeaseLost({ deployment: claim.deployment.id })
+    row.leaseUntil = millis + Duration.toMillis(terms.ttl)
+  })
+
+  const built = Effect.fnUntraced(function* (claim: Claim, image: ImageDigest, commit: Commit | null) {
+    const now = yield* DateTime.now
+    const row = yield* held(claim, "deploying")
+    return moved(state, now, row, { status: "deploying", image, commit })
+  })
+
+  const liveApp = Effect.fnUntraced(function* (app: AppId) {
+    const row = state.apps.get(app)
+    return row?.app.status === "live" ? row : yield* new AppGone({ app })
+  })
+
+  const activate = Effect.fnUntraced(function* (claim: Claim) {
+    const row = yield* held(claim, "healthy")
+    yield* liveApp(claim.app.id)
+    row.activated = true
+  })
+
+  const finish = Effect.fnUntraced(function* (claim: Claim, outcome: DeploymentOutcome) {
+    const now = yield* DateTime.now
+    const row = yield* held(claim, outcome.status)
+    if (outcome.status !== "healthy") {
+      const error = outcome.status === "failed" ? outcome.error : null
+      return moved(state, now, row, { status: outcome.status, error, finishedAt: now })
+    }
+    const { image, commit, envRevision } = row.deployment
+    yield* liveApp(claim.app.id)
+    if (image === null || !row.activated) return yield* new LeaseLost({ deployment: claim.deployment.id })
+    const earlier = [...state.releases.values()].filter(({ release }) => release.app === claim.app.id)
+    for (const other of earlier) other.release = { ...other.release, current: false }
+    const release = {
+      id: ReleaseId.make(`rel_${++state.sequence}`),
+      app: claim.app.id,
+      number: earlier.length + 1,
+      image,
+      envRevision,
+      commit,
+      createdAt: now,
+      current: true
+    }
+    state.releases.set(release.id, { release, deployment: row.deployment.id })
+    return moved(state, now, row, { status: "healthy", release: release.id, finishedAt: now })
+  })
+
+  const abandon = (replica: ReplicaId) =>
+    Effect.sync(() => {
+      for (const row of state.deployments.values()) {
+        if (row.replica === replica && holdsSlot(row.deployment.status)) row.leaseUntil = 0
+      }
+    })
+
+  const claimAbandoned = Effect.fnUntraced(function* (request: AdmissionRequest, limit: number) {
+    const millis = yield* Clock.currentTimeMillis
+    return [...state.deployments.values()]
+      .filter((row) => holdsSlot(row.deployment.status) && row.leaseUntil <= millis)
+      .slice(0, limit)
+      .flatMap((row) => {
+        const app = state.apps.get(row.deployment.app)
+        return app === undefined ? [] : [claimed(row, app, request, millis)]
+      })
+  })
+
+  const serving = Effect.sync(() =>
+    [...state.releases.values()].flatMap(({ release, deployment }) => {
+      const app = state.apps.get(release.app)
+      const fence = state.deployments.get(deployment)?.fence
+      if (!release.current || app?.app.status !== "live" || fence === undefined) return []
+      return [{ app: appOf(state, app), release, deployment, fence }]
+    })
+  )
+
+  const usage = (tenant: TenantName) =>
+    Effect.sync(() => {
+      const rows = ofTenant(state, tenant)
+      return {
+        tenant,
+        jobCap: defaultJobCap,
+        running: rows.filter((row) => holdsSlot(row.deployment.status)).length,
+        queued: rows.filter((row) => row.deployment.status === "queued").length
+      }
+    })
+
+  return { begin, get, list, admit, withdraw, renew, built, activate, finish, abandon, claimAbandoned, serving, usage }
+}

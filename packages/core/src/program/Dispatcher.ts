@@ -1,0 +1,81 @@
+// One replica's share of the work: carries out queued Deployments and, now and then, reaps and reconciles.
+import { Context, Duration, Effect, FiberSet, Layer, Queue, Schedule } from "effect"
+import { DeploymentStore } from "../port/DeploymentStore.ts"
+import { backoff } from "./backoff.ts"
+import { carryOut, type DeployPorts } from "./deploy.ts"
+import { reap } from "./reap.ts"
+import { makeReconcile } from "./Reconciler.ts"
+import { Replica } from "./Replica.ts"
+
+/** How often a replica looks for work that nobody told it of. */
+export interface DispatcherOptions {
+  readonly pollEvery?: Duration.Input | undefined
+  readonly reapEvery?: Duration.Input | undefined
+  readonly reconcileEvery?: Duration.Input | undefined
+}
+
+/** Carries out queued Deployments in the background for as long as its layer lives. */
+export class Dispatcher extends Context.Service<
+  Dispatcher,
+  {
+    /** Says that there may be work; it is looked for at once. */
+    readonly wake: Effect.Effect<void>
+  }
+>()("@lockkeeper/core/program/Dispatcher") {
+  /**
+   * First gives up what an earlier process of this replica held, then takes what the queue admits. When the layer is
+   * closed, nothing more is admitted, and what is in progress is interrupted: it ends `cancelled`, with everything it
+   * made released.
+   */
+  static readonly layer = (options: DispatcherOptions = {}): Layer.Layer<Dispatcher, never, DeployPorts> =>
+    Layer.effect(Dispatcher, make(options))
+}
+
+const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
+  const store = yield* DeploymentStore
+  const { id: replica, terms } = yield* Replica
+  const running = yield* FiberSet.make<unknown, unknown>()
+  const wakes = yield* Queue.make<void>({ capacity: 1, strategy: "sliding" })
+  const wake = Effect.asVoid(Queue.offer(wakes, undefined))
+
+  const admitAll = Effect.gen(function* () {
+    while (true) {
+      const claim = yield* store.admit({ replica, terms })
+      if (claim === undefined) return
+      yield* FiberSet.run(
+        running,
+        carryOut(claim).pipe(
+          Effect.catch((error) => Effect.logError(`${claim.deployment.id} is left to the reaper`, error)),
+          Effect.ensuring(wake)
+        )
+      )
+    }
+  }).pipe(Effect.uninterruptible, untilStored("admitting deployments"))
+
+  const poll = Effect.timeoutOption(Queue.take(wakes), options.pollEvery ?? Duration.seconds(1))
+  const reconcile = yield* makeReconcile
+
+  yield* untilStored("giving up old leases")(store.abandon(replica)).pipe(
+    Effect.andThen(Effect.forever(Effect.andThen(admitAll, poll))),
+    Effect.forkScoped
+  )
+  yield* every(options.reapEvery ?? Duration.seconds(5), "reaping", Effect.asVoid(reap()))
+  yield* every(options.reconcileEvery ?? Duration.seconds(2), "reconciling", Effect.asVoid(reconcile()))
+  return Dispatcher.of({ wake })
+})
+
+const untilStored =
+  (what: string) =>
+  <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
+    work.pipe(
+      Effect.tapError((error) => Effect.logWarning(`${what} failed and is tried again`, error)),
+      Effect.retry(backoff("200 millis", "5 seconds")),
+      Effect.orDie
+    )
+
+const every = <E, R>(interval: Duration.Input, what: string, work: Effect.Effect<void, E, R>) =>
+  work.pipe(
+    Effect.catch((error) => Effect.logWarning(`${what} failed and is tried again`, error)),
+    Effect.repeat(Schedule.spaced(interval)),
+    Effect.forkScoped
+  )

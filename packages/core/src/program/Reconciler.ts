@@ -1,0 +1,114 @@
+// Starts again what should be serving and is not: after a restart of the server, or when an app has ended by itself.
+// It acts only on Workloads that this replica started.
+import { Clock, Duration, Effect } from "effect"
+import type { AppId } from "../domain/App.ts"
+import { WorkloadName } from "../domain/Workload.ts"
+import type { LeaseLost, Serving } from "../port/Claim.ts"
+import { ContainerRuntime } from "../port/ContainerRuntime.ts"
+import { DeploymentStore } from "../port/DeploymentStore.ts"
+import { EnvStore } from "../port/EnvStore.ts"
+import type { HealthProbe } from "../port/HealthProbe.ts"
+import { type Intent, Journal } from "../port/Journal.ts"
+import { LogName, LogStore } from "../port/LogStore.ts"
+import { Router } from "../port/Router.ts"
+import type { StoreError } from "../port/StoreError.ts"
+import { awaitHealthy, type StepError } from "./deploySteps.ts"
+import { Replica } from "./Replica.ts"
+import { keepLogs, releaseWorkload } from "./retire.ts"
+
+/** The ports that starting an App again needs. */
+export type ReconcilePorts =
+  | ContainerRuntime
+  | DeploymentStore
+  | EnvStore
+  | HealthProbe
+  | Journal
+  | LogStore
+  | Replica
+  | Router
+
+/** After so long without trouble an App's tries begin anew. */
+const settledAfter = Duration.toMillis(Duration.minutes(1))
+
+const delayMillis = (tries: number): number => Math.min(60_000, 500 * 2 ** Math.min(tries, 10))
+
+interface Tries {
+  readonly count: number
+  readonly lastAt: number
+}
+
+/**
+ * Makes a pass that starts again every current Release of this replica whose Workload does not run, and answers how many
+ * it started. An App that keeps ending is tried again after half a second, then twice as long each time, up to a minute.
+ */
+export const makeReconcile = Effect.sync(() => {
+  const tries = new Map<AppId, Tries>()
+
+  const pass = Effect.fn("reconcile")(function* (): Effect.fn.Return<number, StoreError, ReconcilePorts> {
+    const store = yield* DeploymentStore
+    const started = yield* Effect.forEach(yield* store.serving, restartIfDown, { concurrency: 4 })
+    return started.filter(Boolean).length
+  })
+
+  const restartIfDown = Effect.fnUntraced(function* (serving: Serving) {
+    const { id: app } = serving.app
+    const dead = yield* deadIntents(serving)
+    if (dead === undefined) return false
+    const now = yield* Clock.currentTimeMillis
+    const before = tries.get(app)
+    const count = before === undefined || now - before.lastAt > settledAfter ? 0 : before.count
+    if (before !== undefined && now - before.lastAt < (count === 0 ? 0 : delayMillis(count))) return false
+    tries.set(app, { count: count + 1, lastAt: now })
+    return yield* startAgain(serving, dead).pipe(
+      Effect.as(true),
+      Effect.catch((error) => Effect.as(Effect.logWarning(`${app} could not be started again`, error), false))
+    )
+  })
+
+  return pass
+})
+
+/** The intents behind a Release when none of its Workloads run and all of them are this replica's; else undefined. */
+const deadIntents = Effect.fnUntraced(function* (serving: Serving) {
+  const journal = yield* Journal
+  const runtime = yield* ContainerRuntime
+  const replica = yield* Replica
+  const held = yield* journal.held(serving.app.id)
+  const mine = held.filter((intent) => intent.deployment === serving.deployment)
+  if (mine.length === 0 || mine.some((intent) => intent.replica !== replica.id)) return undefined
+  for (const { workload } of mine) {
+    if (workload === null) continue
+    const seen = yield* Effect.catch(runtime.inspect(workload), () => Effect.succeed({ state: "running" }))
+    if (seen.state === "running") return undefined
+  }
+  return mine
+})
+
+const startAgain = Effect.fn("startAgain")(function* (
+  serving: Serving,
+  dead: ReadonlyArray<Intent>
+): Effect.fn.Return<void, StepError | LeaseLost, ReconcilePorts> {
+  const { app, deployment, fence, release } = serving
+  const journal = yield* Journal
+  const runtime = yield* ContainerRuntime
+  const router = yield* Router
+  const logs = yield* LogStore
+  const { id: replica } = yield* Replica
+  const env = yield* (yield* EnvStore).readAt(app.id, release.envRevision)
+  const attempt = (yield* Clock.currentTimeMillis).toString(36)
+  const name = WorkloadName.make(`${deployment}-${fence}-${attempt}`)
+  const log = LogName.make(`workload/${deployment}`)
+
+  const start = Effect.gen(function* () {
+    yield* journal.intend({ name, app: app.id, deployment, fence, replica })
+    const workload = yield* runtime.start({ name, app: app.id, deployment, fence, image: release.image, env })
+    yield* journal.confirm(workload)
+    yield* keepLogs(workload, deployment)
+    yield* awaitHealthy(workload, app.healthCheck, { say: () => Effect.void })
+    yield* router.swap({ app: app.id, hostPort: app.hostPort, fence, address: workload.address })
+  })
+
+  yield* Effect.ignore(logs.append(log, [{ stream: "system", line: "the app does not run; starting it again" }]))
+  yield* Effect.onError(start, () => releaseWorkload(name, undefined))
+  yield* Effect.forEach(dead, (intent) => releaseWorkload(intent.name, intent.workload?.id), { discard: true })
+})

@@ -1,0 +1,83 @@
+// The end of a Deployment: one truthful status, written after everything was released and every line was stored.
+import { Cause, Effect, Exit, Ref } from "effect"
+import type { Deployment, DeploymentFailure } from "../domain/Deployment.ts"
+import type { Claim, DeploymentOutcome, LeaseLost } from "../port/Claim.ts"
+import { DeploymentStore } from "../port/DeploymentStore.ts"
+import { LogName, LogStore } from "../port/LogStore.ts"
+import { StoreError } from "../port/StoreError.ts"
+import type { LogWriter } from "./DeploymentLog.ts"
+import type { StepError } from "./deploySteps.ts"
+import { ended } from "./ended.ts"
+
+/**
+ * Writes how a Deployment ended. When its end was being written as `healthy` and the outcome is not known, nothing is
+ * written: the Reaper settles it after the lease. When somebody else has ended it, their word stands.
+ */
+export const conclude = Effect.fn("conclude")(function* (
+  claim: Claim,
+  exit: Exit.Exit<Deployment, StepError | LeaseLost>,
+  committed: Ref.Ref<boolean>,
+  log: LogWriter
+): Effect.fn.Return<Deployment, StoreError, DeploymentStore | LogStore> {
+  const store = yield* DeploymentStore
+  const { id } = claim.deployment
+  if (Exit.isSuccess(exit)) {
+    yield* endLog(claim, log)
+    return exit.value
+  }
+  if (yield* Ref.get(committed)) {
+    const error = Cause.squash(exit.cause)
+    yield* Effect.logError(`the end of ${id} could not be written`, exit.cause)
+    return yield* error instanceof StoreError
+      ? error
+      : new StoreError({ operation: "finish", reason: "unavailable", cause: error })
+  }
+
+  const outcome = outcomeOf(exit.cause)
+  if (Cause.hasDies(exit.cause)) yield* Effect.logError(`${id} ended by a defect`, exit.cause)
+  yield* log.say({ stream: "system", line: outcome.status === "failed" ? outcome.error.detail : outcome.status })
+  yield* endLog(claim, log)
+
+  return yield* ended(claim, outcome).pipe(
+    Effect.catchTags({
+      LeaseLost: () => store.get(id),
+      AppGone: () => store.get(id)
+    }),
+    Effect.catchTag("DeploymentNotFound", (cause) =>
+      Effect.fail(new StoreError({ operation: "finish", reason: "unexpected", cause }))
+    )
+  )
+})
+
+const endLog = Effect.fnUntraced(function* (claim: Claim, log: LogWriter) {
+  yield* log.flush
+  const logs = yield* LogStore
+  yield* Effect.ignore(logs.end(LogName.make(`deployment/${claim.deployment.id}`)))
+})
+
+const outcomeOf = (cause: Cause.Cause<StepError | LeaseLost>): DeploymentOutcome => {
+  const error = Cause.findErrorOption(cause)
+  if (error._tag === "Some") return { status: "failed", error: failureOf(error.value) }
+  return Cause.hasInterruptsOnly(cause)
+    ? { status: "cancelled" }
+    : { status: "failed", error: { code: "engine_unavailable", detail: "an internal error; the server's log has it" } }
+}
+
+/** What a Deployment says about an error. */
+export const failureOf = (error: StepError | LeaseLost): DeploymentFailure => {
+  switch (error._tag) {
+    case "SourceError":
+    case "RuntimeError":
+      return { code: error.reason, detail: error.detail }
+    case "RouterError":
+      return { code: error.reason === "port_conflict" ? "port_conflict" : "store_unavailable", detail: error.detail }
+    case "StepFailed":
+      return error.failure
+    case "AppGone":
+      return { code: "app_gone", detail: "the app is no longer live" }
+    case "LeaseLost":
+      return { code: "lease_lost", detail: "the server that deployed it lost its lease" }
+    case "StoreError":
+      return { code: "store_unavailable", detail: error.message }
+  }
+}

@@ -1,0 +1,84 @@
+// Makes a version of an App serve, in eight steps, and leaves nothing behind however it ends.
+// The steps themselves are in deploySteps.ts; what becomes of a Deployment that did not get there is in conclude.ts.
+import { Effect, Ref, type Scope } from "effect"
+import type { Deployment } from "../domain/Deployment.ts"
+import type { Claim, LeaseLost } from "../port/Claim.ts"
+import type { ContainerRuntime } from "../port/ContainerRuntime.ts"
+import type { DeploymentRefused, DeploymentRequest } from "../port/DeploymentRequest.ts"
+import { DeploymentStore } from "../port/DeploymentStore.ts"
+import type { EnvStore } from "../port/EnvStore.ts"
+import type { HealthProbe } from "../port/HealthProbe.ts"
+import type { Journal } from "../port/Journal.ts"
+import { LogName, type LogStore } from "../port/LogStore.ts"
+import type { Router } from "../port/Router.ts"
+import type { SourceFetcher } from "../port/SourceFetcher.ts"
+import type { StoreError } from "../port/StoreError.ts"
+import { admission } from "./admission.ts"
+import { conclude } from "./conclude.ts"
+import { type LogWriter, openLog } from "./DeploymentLog.ts"
+import { activate, awaitHealthy, buildImage, fetchSource, startWorkload, type StepError } from "./deploySteps.ts"
+import { whileLeased } from "./lease.ts"
+import type { Replica } from "./Replica.ts"
+import { retireOlder } from "./retire.ts"
+
+/** The ports that carrying out a Deployment needs. */
+export type DeployPorts =
+  | DeploymentStore
+  | EnvStore
+  | Journal
+  | LogStore
+  | SourceFetcher
+  | ContainerRuntime
+  | HealthProbe
+  | Router
+  | Replica
+
+/**
+ * Deploys an App and answers how that ended: `healthy`, or `failed` with the reason, the previous version still serving.
+ * A delivery id seen before answers the Deployment that it made, as it stands. Interrupted, the Deployment is
+ * `cancelled` and everything it made is released first.
+ */
+export const deploy = Effect.fn("deploy")(function* (
+  request: DeploymentRequest
+): Effect.fn.Return<Deployment, DeploymentRefused | StoreError, DeployPorts> {
+  const store = yield* DeploymentStore
+  const { deployment, created } = yield* store.begin(request)
+  if (!created) return deployment
+
+  const claim = yield* admission(deployment.id)
+  return yield* carryOut(claim)
+})
+
+/** Carries out an admitted Deployment to its end, under its lease and Fence. */
+export const carryOut = Effect.fn("carryOut")(function* (
+  claim: Claim
+): Effect.fn.Return<Deployment, StoreError, DeployPorts> {
+  yield* Effect.annotateCurrentSpan({ deployment: claim.deployment.id, app: claim.app.id })
+
+  const ended = Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const committed = yield* Ref.make(false)
+      const log = yield* openLog(LogName.make(`deployment/${claim.deployment.id}`))
+      const exit = yield* Effect.exit(restore(whileLeased(claim, Effect.scoped(serve(claim, committed, log)))))
+      return yield* conclude(claim, exit, committed, log)
+    })
+  )
+  const deployment = yield* Effect.scoped(ended)
+
+  if (deployment.status === "healthy") yield* retireOlder(claim.app.id, deployment.id)
+  return deployment
+})
+
+const serve = Effect.fnUntraced(function* (
+  claim: Claim,
+  committed: Ref.Ref<boolean>,
+  log: LogWriter
+): Effect.fn.Return<Deployment, StepError | LeaseLost, DeployPorts | Scope.Scope> {
+  const tree = yield* fetchSource(claim, log)
+  const image = yield* buildImage(claim, tree, log)
+
+  const workload = yield* startWorkload(claim, image, committed, log)
+  yield* awaitHealthy(workload, claim.app.healthCheck, log)
+
+  return yield* activate(claim, workload, committed, log)
+})

@@ -1,0 +1,202 @@
+// The steps of a Deployment between its admission and its end, each with its deadline and its words in the log.
+import { Deferred, Duration, Effect, Fiber, Option, Ref, Schedule, Schema, type Scope } from "effect"
+import { type Deployment, DeploymentFailure, type DeploymentFailureCode } from "../domain/Deployment.ts"
+import type { HealthCheck } from "../domain/HealthCheck.ts"
+import type { LogEntry } from "../domain/LogLine.ts"
+import { type ImageDigest, type Workload, WorkloadName } from "../domain/Workload.ts"
+import type { AppGone } from "../port/AppStore.ts"
+import type { Claim, LeaseLost } from "../port/Claim.ts"
+import { ContainerRuntime, type RuntimeError } from "../port/ContainerRuntime.ts"
+import { DeploymentStore } from "../port/DeploymentStore.ts"
+import { EnvStore } from "../port/EnvStore.ts"
+import { HealthProbe } from "../port/HealthProbe.ts"
+import { Journal } from "../port/Journal.ts"
+import type { LogStore } from "../port/LogStore.ts"
+import type { Router, RouterError } from "../port/Router.ts"
+import { type SourceError, SourceFetcher, type SourceTree } from "../port/SourceFetcher.ts"
+import type { StoreError } from "../port/StoreError.ts"
+import type { LogWriter } from "./DeploymentLog.ts"
+import { ended } from "./ended.ts"
+import { Replica } from "./Replica.ts"
+import { keepLogs, releaseWorkload, sayAll } from "./retire.ts"
+import { switchBack, switchTo } from "./traffic.ts"
+
+/** A step did not end as it should. It carries what the Deployment will say about it. */
+export class StepFailed extends Schema.TaggedError<StepFailed>()("StepFailed", { failure: DeploymentFailure }) {
+  override readonly message = this.failure.detail
+}
+
+/** What may go wrong in a step. */
+export type StepError = SourceError | RuntimeError | RouterError | AppGone | StoreError | StepFailed
+
+/** How long each step may take. */
+export const deadlines = {
+  fetch: Duration.minutes(10),
+  build: Duration.minutes(20),
+  start: Duration.minutes(2)
+}
+
+/** Brings the Source here for as long as the Scope lasts. */
+export const fetchSource = Effect.fn("fetchSource")(function* (
+  claim: Claim,
+  log: LogWriter
+): Effect.fn.Return<SourceTree, SourceError | StepFailed, SourceFetcher | Scope.Scope> {
+  const fetcher = yield* SourceFetcher
+  yield* log.say(system(`fetching the ${claim.source.type} source`))
+  const tree = yield* within("fetch", fetcher.fetch(claim.source))
+  yield* log.say(system(tree.commit === null ? "fetched" : `fetched commit ${tree.commit}`))
+  return tree
+})
+
+/** Makes the image, and the Deployment `deploying` with it. */
+export const buildImage = Effect.fn("buildImage")(function* (
+  claim: Claim,
+  tree: SourceTree,
+  log: LogWriter
+): Effect.fn.Return<ImageDigest, RuntimeError | StepFailed | LeaseLost | StoreError, ContainerRuntime | DeploymentStore> {
+  const runtime = yield* ContainerRuntime
+  const store = yield* DeploymentStore
+  yield* log.say(system("building"))
+  const image = yield* within("build", runtime.build(tree, log.say))
+  yield* store.built(claim, image, tree.commit)
+  yield* log.say(system(`built ${image}`))
+  return image
+})
+
+/**
+ * Starts the Workload: the intent is on record before it exists, and its release is registered in the same
+ * uninterruptible step. When the Scope closes before `committed` is true, nothing of it is left.
+ */
+export const startWorkload = Effect.fn("startWorkload")(function* (
+  claim: Claim,
+  image: ImageDigest,
+  committed: Ref.Ref<boolean>,
+  log: LogWriter
+): Effect.fn.Return<
+  Workload,
+  RuntimeError | StepError | LeaseLost,
+  ContainerRuntime | EnvStore | Journal | LogStore | Replica | Scope.Scope
+> {
+  const runtime = yield* ContainerRuntime
+  const journal = yield* Journal
+  const { id: app } = claim.app
+  const { id: deployment, envRevision } = claim.deployment
+  const name = WorkloadName.make(`${deployment}-${claim.fence}`)
+  const env = yield* (yield* EnvStore).readAt(app, envRevision)
+  const { id: replica } = yield* Replica
+  yield* log.say(system(`starting ${name}`))
+
+  const saying = yield* startedToSay(runtime, committed, log)
+  yield* Effect.acquireRelease(
+    journal.intend({ name, app, deployment, fence: claim.fence, replica }),
+    () => Effect.flatMap(Ref.get(committed), (kept) => (kept ? Effect.void : releaseWorkload(name, undefined)))
+  )
+  const workload = yield* within(
+    "start",
+    runtime.start({ name, app, deployment, fence: claim.fence, image, env })
+  )
+  yield* journal.confirm(workload)
+  yield* keepLogs(workload, deployment)
+  yield* Deferred.succeed(saying, workload)
+  return workload
+})
+
+/**
+ * Says into the Deployment's log what its Workload says. When the Workload is released, its last words still get there:
+ * this is registered before the Workload is, so it ends after it.
+ */
+const startedToSay = Effect.fnUntraced(function* (
+  runtime: typeof ContainerRuntime.Service,
+  committed: Ref.Ref<boolean>,
+  log: LogWriter
+) {
+  const started = yield* Deferred.make<Workload>()
+  const saying = Effect.flatMap(Deferred.await(started), (workload) => sayAll(runtime.logs(workload), log.say))
+  yield* Effect.acquireRelease(Effect.forkDetach(saying), (fiber) =>
+    Effect.gen(function* () {
+      const isOver = !(yield* Ref.get(committed)) && (yield* Deferred.isDone(started))
+      if (isOver) yield* Effect.timeoutOption(Fiber.await(fiber), Duration.seconds(2))
+      yield* Fiber.interrupt(fiber)
+    })
+  )
+  return started
+})
+
+/** Waits until the Workload itself runs and answers as its health check asks, at most as long as that allows. */
+export const awaitHealthy = Effect.fn("awaitHealthy")(function* (
+  workload: Workload,
+  check: HealthCheck,
+  log: Pick<LogWriter, "say">
+): Effect.fn.Return<void, RuntimeError | StepFailed, ContainerRuntime | HealthProbe> {
+  yield* log.say(system(`waiting until ${check.path ?? "its port"} answers`))
+  let last = "nothing answered"
+  const healthy = yield* checkedOnce(workload, check).pipe(
+    Effect.tap((seen) => Effect.sync(() => void (last = seen ?? last))),
+    Effect.repeat({ until: (seen) => seen === undefined, schedule: Schedule.spaced(Duration.millis(check.intervalMillis)) }),
+    Effect.timeoutOption(Duration.seconds(check.timeoutSeconds))
+  )
+  if (Option.isNone(healthy)) {
+    return yield* failed("unhealthy", `not healthy within ${check.timeoutSeconds} s: ${last}`)
+  }
+  yield* log.say(system("healthy"))
+})
+
+/** One look at a Workload: undefined when it runs what was asked for and answers, else what is wrong with it. */
+const checkedOnce = Effect.fnUntraced(function* (
+  workload: Workload,
+  check: HealthCheck
+): Effect.fn.Return<string | undefined, RuntimeError | StepFailed, ContainerRuntime | HealthProbe> {
+  const runtime = yield* ContainerRuntime
+  const probe = yield* HealthProbe
+  const answer = yield* probe.probe(workload.address, check).pipe(
+    Effect.as(undefined),
+    Effect.catch((error) => Effect.succeed(error.detail))
+  )
+  const seen = yield* runtime.inspect(workload)
+  if (seen.state === "exited") return yield* failed("start_failed", `the app ended before it was healthy: ${seen.reason}`)
+  if (seen.state === "gone") return yield* failed("start_failed", "the app is gone before it was healthy")
+  return seen.image === workload.image ? answer : "another image runs than the one that was asked for"
+})
+
+/**
+ * Switches traffic and ends the Deployment `healthy`. From the moment the end is being written, `committed` is true, and
+ * it stays so while the outcome is not known; it is false again when the end was refused. Then the switch is undone.
+ */
+export const activate = Effect.fn("activate")(function* (
+  claim: Claim,
+  workload: Workload,
+  committed: Ref.Ref<boolean>,
+  log: LogWriter
+): Effect.fn.Return<Deployment, StepError | LeaseLost, DeploymentStore | Router | Scope.Scope> {
+  const store = yield* DeploymentStore
+  const { id: app, hostPort } = claim.app
+  yield* log.say(system("switching traffic"))
+  yield* store.activate(claim)
+
+  yield* Effect.acquireRelease(
+    switchTo({ app, hostPort, fence: claim.fence, address: workload.address }),
+    (previous) =>
+      Effect.flatMap(Ref.get(committed), (kept) =>
+        kept ? Effect.void : switchBack({ app, hostPort, fence: claim.fence }, previous)
+      )
+  )
+  yield* log.say(system("serving"))
+  yield* log.flush
+
+  return yield* Effect.uninterruptible(
+    Ref.set(committed, true).pipe(
+      Effect.andThen(ended(claim, { status: "healthy" })),
+      Effect.tapError((error) => (error._tag === "StoreError" ? Effect.void : Ref.set(committed, false)))
+    )
+  )
+})
+
+const system = (line: string): LogEntry => ({ stream: "system", line })
+
+const failed = (code: DeploymentFailureCode, detail: string): StepFailed => new StepFailed({ failure: { code, detail } })
+
+const within = <A, E, R>(step: keyof typeof deadlines, work: Effect.Effect<A, E, R>): Effect.Effect<A, E | StepFailed, R> =>
+  Effect.timeoutOrElse(work, {
+    duration: deadlines[step],
+    orElse: () => failed("deadline_exceeded", `${step} took longer than ${Duration.format(deadlines[step])}`)
+  })

@@ -1,0 +1,35 @@
+// Writing the end of a Deployment so that an answer lost on the way is looked up and never guessed.
+import { Effect } from "effect"
+import type { Deployment } from "../domain/Deployment.ts"
+import type { AppGone } from "../port/AppStore.ts"
+import { type Claim, type DeploymentOutcome, LeaseLost } from "../port/Claim.ts"
+import { DeploymentStore } from "../port/DeploymentStore.ts"
+import type { StoreError } from "../port/StoreError.ts"
+import { backoff } from "./backoff.ts"
+
+/**
+ * Ends a Deployment, trying for about half a minute while the store is away. When a try that seemed to fail had been
+ * written after all, its outcome is the answer. A `StoreError` means that the outcome is not known.
+ */
+export const ended = Effect.fn("ended")(function* (
+  claim: Claim,
+  outcome: DeploymentOutcome
+): Effect.fn.Return<Deployment, LeaseLost | AppGone | StoreError, DeploymentStore> {
+  const store = yield* DeploymentStore
+  return yield* store.finish(claim, outcome).pipe(
+    Effect.catchTag("LeaseLost", (lost) => writtenBefore(lost, outcome)),
+    Effect.retry({
+      while: (error) => error._tag === "StoreError" && error.reason === "unavailable",
+      schedule: backoff("50 millis", "2 seconds"),
+      times: 20
+    })
+  )
+})
+
+const writtenBefore = Effect.fnUntraced(function* (lost: LeaseLost, outcome: DeploymentOutcome) {
+  const store = yield* DeploymentStore
+  const found = yield* store.get(lost.deployment).pipe(
+    Effect.catchTag("DeploymentNotFound", () => Effect.fail(lost))
+  )
+  return found.status === outcome.status ? found : yield* lost
+})

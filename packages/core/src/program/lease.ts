@@ -1,0 +1,43 @@
+// Holding on to a Claim while its work runs, and letting go in time when that is no longer possible.
+import { Clock, Duration, Effect } from "effect"
+import { type Claim, LeaseLost } from "../port/Claim.ts"
+import { DeploymentStore } from "../port/DeploymentStore.ts"
+import { Replica } from "./Replica.ts"
+
+/**
+ * Runs work while renewing the lease of its Claim. When the lease is lost, or could not be renewed until a tenth before
+ * its end (measured here from before each renewal was sent), the work is interrupted and the result is `LeaseLost`.
+ */
+export const whileLeased = Effect.fnUntraced(function* <A, E, R>(
+  claim: Claim,
+  work: Effect.Effect<A, E, R>
+): Effect.fn.Return<A, E | LeaseLost, R | DeploymentStore | Replica> {
+  return yield* Effect.raceFirst(work, keepRenewing(claim))
+})
+
+const keepRenewing = Effect.fnUntraced(function* (claim: Claim) {
+  const store = yield* DeploymentStore
+  const { terms } = yield* Replica
+  const usable = (Duration.toMillis(terms.ttl) * 9) / 10
+  let renewedAt = yield* monotonicMillis
+  while (true) {
+    const remaining = renewedAt + usable - (yield* monotonicMillis)
+    yield* Effect.sleep(Duration.min(terms.renewEvery, Duration.millis(Math.max(0, remaining))))
+    const sentAt = yield* monotonicMillis
+    const left = Math.max(0, renewedAt + usable - sentAt)
+    const renewed = yield* store.renew(claim, terms).pipe(
+      Effect.as(true),
+      Effect.timeoutOrElse({ duration: Duration.millis(left), orElse: () => Effect.succeed(false) }),
+      Effect.catchTag("StoreError", () => Effect.succeed(false))
+    )
+    if (renewed) renewedAt = sentAt
+    else if ((yield* monotonicMillis) >= renewedAt + usable) {
+      return yield* new LeaseLost({ deployment: claim.deployment.id })
+    }
+  }
+})
+
+const monotonicMillis = Effect.map(
+  Clock.clockWith((clock) => clock.monotonicTimeNanos),
+  (nanos) => Number(nanos / 1_000_000n)
+)

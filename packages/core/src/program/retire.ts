@@ -1,0 +1,68 @@
+// Releasing Workloads: stopped, gone, and recorded as released, in that order. What fails here is the Reaper's.
+import { Duration, Effect, Stream } from "effect"
+import type { AppId, DeploymentId } from "../domain/App.ts"
+import type { LogEntry } from "../domain/LogLine.ts"
+import type { Workload, WorkloadId, WorkloadName } from "../domain/Workload.ts"
+import { ContainerRuntime } from "../port/ContainerRuntime.ts"
+import { Journal } from "../port/Journal.ts"
+import { LogName, LogStore } from "../port/LogStore.ts"
+import { Router } from "../port/Router.ts"
+import { openLog } from "./DeploymentLog.ts"
+
+/** Stops a Workload and records that nothing of it is left. When that fails it stays in the Journal, for the Reaper. */
+export const releaseWorkload = Effect.fn("releaseWorkload")(function* (
+  name: WorkloadName,
+  id: WorkloadId | undefined
+): Effect.fn.Return<void, never, ContainerRuntime | Journal> {
+  const runtime = yield* ContainerRuntime
+  const journal = yield* Journal
+  yield* runtime.stop(name, id).pipe(
+    Effect.timeout(Duration.minutes(1)),
+    Effect.andThen(journal.released(name)),
+    Effect.catch((error) => Effect.logWarning(`${name} was not released yet`, error))
+  )
+})
+
+/** Releases the Workloads of an App's other Deployments, after the requests that they still answer. */
+export const retireOlder = Effect.fn("retireOlder")(function* (
+  app: AppId,
+  serving: DeploymentId
+): Effect.fn.Return<void, never, ContainerRuntime | Journal | LogStore | Router> {
+  const journal = yield* Journal
+  const logs = yield* LogStore
+  const router = yield* Router
+  const held = yield* Effect.catch(journal.held(app), (error) =>
+    Effect.as(Effect.logWarning(`the older workloads of ${app} are left to the reaper`, error), [])
+  )
+  const older = held.filter((intent) => intent.deployment !== serving)
+  if (older.length > 0) yield* router.drain(app)
+  yield* Effect.forEach(
+    older,
+    (intent) =>
+      releaseWorkload(intent.name, intent.workload?.id).pipe(
+        Effect.andThen(Effect.ignore(logs.end(LogName.make(`workload/${intent.deployment}`))))
+      ),
+    { concurrency: 4, discard: true }
+  )
+})
+
+/** Stores what a Workload says for as long as it runs, in the background. */
+export const keepLogs = Effect.fn("keepLogs")(function* (
+  workload: Workload,
+  deployment: DeploymentId
+): Effect.fn.Return<void, never, ContainerRuntime | LogStore> {
+  const runtime = yield* ContainerRuntime
+  yield* Effect.gen(function* () {
+    const log = yield* openLog(LogName.make(`workload/${deployment}`))
+    yield* sayAll(runtime.logs(workload), log.say)
+  }).pipe(Effect.scoped, Effect.forkDetach)
+})
+
+/** Says every line of a stream; a stream that fails is noted and ends. */
+export const sayAll = <E>(
+  lines: Stream.Stream<LogEntry, E>,
+  say: (entry: LogEntry) => Effect.Effect<void>
+): Effect.Effect<void> =>
+  Stream.runForEach(lines, say).pipe(
+    Effect.catch((error) => say({ stream: "system", line: `what the app says could not be read: ${String(error)}` }))
+  )

@@ -1,0 +1,103 @@
+// What a port promises, as data: each law is one sentence and an effect that fails when an adapter breaks it.
+// Any test runner can map over a contract; nothing here knows one. Laws run on the Clock that they are given, so tests of
+// real adapters run them with live services.
+import { Clock, Duration, Effect, Equal, Formatter, Schema } from "effect"
+
+/** An adapter breaks a law: what the law expects, and what was seen instead. Secrets are shown redacted. */
+export class Violation extends Schema.TaggedError<Violation>()("Violation", {
+  law: Schema.String,
+  expected: Schema.String,
+  actual: Schema.String
+}) {
+  override readonly message = `${this.law}: expected ${this.expected}, but ${this.actual}`
+}
+
+/** One assertion does not hold. {@link law} turns it into a {@link Violation} of that law. */
+export class Mismatch extends Schema.TaggedError<Mismatch>()("Mismatch", {
+  expected: Schema.String,
+  actual: Schema.String
+}) {
+  override readonly message = `expected ${this.expected}, but ${this.actual}`
+}
+
+/** A rule that every adapter of a port keeps. `id` is that of the requirement behind it, where there is one. */
+export interface Law<R> {
+  readonly id: string
+  readonly law: string
+  readonly run: Effect.Effect<void, Violation, R>
+}
+
+/** The laws of a port. Run each under services of its own, or all under the same ones, one after the other. */
+export type Contract<R> = ReadonlyArray<Law<R>>
+
+const render = (value: unknown): string => Formatter.format(value)
+
+const violation = (id: string, error: unknown): Violation =>
+  error instanceof Mismatch
+    ? new Violation({ law: id, expected: error.expected, actual: error.actual })
+    : new Violation({ law: id, expected: "no failure", actual: `it failed with ${render(error)}` })
+
+/** States a law. Whatever `check` fails with, be it an assertion or an unexpected error of a port, violates the law. */
+export const law = <A, E, R>(id: string, law: string, check: Effect.Effect<A, E, R>): Law<R> => ({
+  id,
+  law,
+  run: Effect.mapError(Effect.asVoid(check), (error) => violation(id, error))
+})
+
+/** Fails unless both values are structurally equal. `what` names the value in the failure. */
+export const equal = <A>(what: string, actual: A, expected: A): Effect.Effect<void, Mismatch> =>
+  Equal.equals(actual, expected)
+    ? Effect.void
+    : Effect.fail(new Mismatch({ expected: `${what} to be ${render(expected)}`, actual: `it is ${render(actual)}` }))
+
+/** Fails unless the condition is met; `seen` is shown when it is not. */
+export const holds = (what: string, condition: boolean, seen?: unknown): Effect.Effect<void, Mismatch> =>
+  condition
+    ? Effect.void
+    : Effect.fail(new Mismatch({ expected: what, actual: seen === undefined ? "it is not so" : `there is ${render(seen)}` }))
+
+/** Fails when the value is absent, and answers it otherwise. */
+export const present = <A>(what: string, value: A | null | undefined): Effect.Effect<A, Mismatch> =>
+  value === null || value === undefined
+    ? Effect.fail(new Mismatch({ expected: what, actual: `it is ${value}` }))
+    : Effect.succeed(value)
+
+type Tagged = { readonly _tag: string }
+
+const hasTag = <E extends Tagged, Tag extends E["_tag"]>(error: E, tag: Tag): error is Extract<E, { readonly _tag: Tag }> =>
+  error._tag === tag
+
+/** Fails unless the effect fails with this tag, and answers that error. */
+export const refused = <A, E extends Tagged, R, Tag extends E["_tag"]>(
+  tag: Tag,
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<Extract<E, { readonly _tag: Tag }>, Mismatch, R> =>
+  Effect.matchEffect(self, {
+    onSuccess: (value) =>
+      Effect.fail(new Mismatch({ expected: `a refusal with ${tag}`, actual: `it succeeded with ${render(value)}` })),
+    onFailure: (error) =>
+      hasTag(error, tag)
+        ? Effect.succeed(error)
+        : Effect.fail(new Mismatch({ expected: `a refusal with ${tag}`, actual: `it failed with ${render(error)}` }))
+  })
+
+/** Runs all effects at the same time and answers what each came to, in their order. */
+export const together = <A, E, R>(effects: Iterable<Effect.Effect<A, E, R>>) =>
+  Effect.all([...effects].map(Effect.result), { concurrency: "unbounded" })
+
+/** Repeats a reading until it is as wanted, and answers it; fails when that does not happen within ten seconds. */
+export const eventually = Effect.fnUntraced(function* <A, E, R>(
+  what: string,
+  reading: Effect.Effect<A, E, R>,
+  wanted: (value: A) => boolean
+) {
+  const start = yield* Clock.currentTimeMillis
+  let value = yield* reading
+  while (!wanted(value)) {
+    const waited = (yield* Clock.currentTimeMillis) - start
+    if (waited > 10_000) return yield* new Mismatch({ expected: what, actual: `after ${waited} ms there is ${render(value)}` })
+    yield* Effect.sleep(Duration.millis(20))
+    value = yield* reading
+  }
+  return value
+})

@@ -39,6 +39,7 @@ const check = (name: string, folder: string): string => {
 }
 
 const folder = mkdtempSync(join(tmpdir(), "lockkeeper-packages-"))
+process.once("exit", () => rmSync(folder, { recursive: true }))
+
 const tasks = readdirSync("packages").map((name) => ({ name: `package ${name}`, command: check(name, folder) }))
 process.exitCode = (await runAll(tasks, 2)) ? 0 : 1
-rmSync(folder, { recursive: true })

@@ -75,7 +75,7 @@ const isServerOf = (entry: ProcessEntry, database: string): boolean =>
  * Waits for a server that is ending, ends one whose starter is dead, and fails when its starter lives after 2 s (a
  * killed one needs a moment to die). At most 30 s; after 10 s an orphan gets the signal for an immediate shutdown.
  */
-export const settle = Effect.fnUntraced(function* (
+const settle = Effect.fnUntraced(function* (
   places: Places,
   table: ProcessTable
 ): Effect.fn.Return<void, DataDirectoryInUse | DataDirectoryUnusable> {

@@ -66,10 +66,10 @@ export interface LeaseRow {
   until: number
 }
 
-/** Where an App's traffic goes. */
+/** Where an App's traffic goes; the Fence of a route that was ended stays, so that no older one brings it back. */
 export interface RouteRow {
   readonly fence: Fence
-  readonly address: Address
+  readonly address: Address | undefined
 }
 
 /** The tables. */

@@ -55,7 +55,10 @@ export class Router extends Context.Service<
         swap,
         current: (app) => Effect.sync(() => routes.get(app)?.address),
         drain: () => Effect.void,
-        remove: (app, fence) => Effect.sync(() => void ((routes.get(app)?.fence ?? 0) <= fence && routes.delete(app)))
+        remove: (app, fence) =>
+          Effect.sync(() => {
+            if ((routes.get(app)?.fence ?? 0) <= fence) routes.set(app, { fence, address: undefined })
+          })
       })
     })
   )

@@ -221,6 +221,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     const millis = yield* Clock.currentTimeMillis
     return [...state.deployments.values()]
       .filter((row) => holdsSlot(row.deployment.status) && row.leaseUntil <= millis)
+      .filter((row) => request.deployment === undefined || request.deployment === row.deployment.id)
       .slice(0, limit)
       .flatMap((row) => {
         const app = state.apps.get(row.deployment.app)

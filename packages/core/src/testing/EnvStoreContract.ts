@@ -215,7 +215,7 @@ export const EnvStoreContract: Contract<EnvStore | AppStore | DeploymentStore | 
       const app = yield* Given.registered()
       yield* Effect.all(numbers(6).map((index) => Given.revised(app, { [`KEY_${index}`]: "1" })), { concurrency: "unbounded" })
       const events = (yield* Given.eventsOf(app.tenant)).filter((event) => event.type === "env.changed")
-      yield* equal("their revisions", events.map((event) => event.data["revision"]), numbers(6))
+      yield* equal("their revisions", events.map((event) => Number(event.data["revision"])), numbers(6))
       yield* equal("their subjects", new Set(events.map((event) => event.subject)), new Set<string>([app.id]))
     })
   ),

@@ -134,7 +134,7 @@ export const takenOver = Effect.fnUntraced(function* (claim: Claim) {
 })
 
 /** Ways in which a Deployment ends without a Release. */
-export const endings: ReadonlyArray<DeploymentOutcome> = [
+export const endings: readonly [failed: DeploymentOutcome, cancelled: DeploymentOutcome] = [
   { status: "failed", error: { code: "build_failed", detail: "the build failed" } },
   { status: "cancelled" }
 ]

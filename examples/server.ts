@@ -1,0 +1,122 @@
+// The reference server: every part of Lockkeeper on this machine, as `../README.md` starts it. Copy it and replace what
+// your platform has already: the database, the runtime, the router.
+import { join } from "node:path"
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Cause, Console, Context, Effect, Layer, Logger, Option, Redacted, References, Runtime } from "effect"
+import { HttpServer } from "effect/http"
+import * as EmbeddedPostgres from "@lockkeeper/adapter-postgres/EmbeddedPostgres"
+import { layer as postgresLayer } from "@lockkeeper/adapter-postgres/layer"
+import { PostgresHealth } from "@lockkeeper/adapter-postgres/PostgresHealth"
+import * as ProcessContainerRuntime from "@lockkeeper/adapter-process/ProcessContainerRuntime"
+import * as ProcessSourceFetcher from "@lockkeeper/adapter-process/ProcessSourceFetcher"
+import * as HttpHealthProbe from "@lockkeeper/adapter-http/HttpHealthProbe"
+import * as ProxyRouter from "@lockkeeper/adapter-http/ProxyRouter"
+import { layer as serverLayer } from "@lockkeeper/adapter-http/Server"
+import { ServerInfo } from "@lockkeeper/adapter-http/ServerInfo"
+import { Tokens } from "@lockkeeper/adapter-http/Tokens"
+import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
+import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
+import { Replica } from "@lockkeeper/core/program/Replica"
+import { buildId } from "./server/buildId.ts"
+import { type DataDirectory, openDataDirectory } from "./server/dataDirectory.ts"
+import { deploySample } from "./server/sample.ts"
+import { type Settings, settings } from "./server/settings.ts"
+
+const databaseUrl = Effect.fnUntraced(function* ({ databaseUrl }: Settings, { path }: DataDirectory) {
+  if (Option.isSome(databaseUrl)) return databaseUrl.value
+  yield* Console.log("starting the embedded database …")
+  return (yield* EmbeddedPostgres.make({ dataDir: path })).url
+})
+
+const serverInfo = Layer.effect(
+  ServerInfo,
+  Effect.gen(function* () {
+    const health = yield* PostgresHealth
+    const notReady = Effect.map(health.reasons, (reasons) => reasons.map(({ _tag }) => _tag))
+    return { build: yield* buildId, schemaVersion: health.schemaVersion, appHost: "127.0.0.1", notReady }
+  })
+)
+
+const makeServer = Effect.fnUntraced(function* (options: Settings, directory: DataDirectory) {
+  const { replica, secretKey, adminToken, builds, work } = directory
+  const { prepare, migrate, appPorts: ports, logLimitBytes, host, port } = options
+  const url = yield* databaseUrl(options, directory)
+  const tokens = Option.getOrElse(options.tokens, () =>
+    Redacted.make(`admin:${Redacted.value(adminToken.token)}=*`)
+  )
+
+  const stores = postgresLayer({ url, prepare, migrate, ports, logLimitBytes }).pipe(
+    Layer.provide(SecretCipher.layer(secretKey))
+  )
+  const adapters = Layer.mergeAll(
+    ProcessSourceFetcher.layer({ directory: join(work, "fetch") }),
+    ProcessContainerRuntime.layer({ builds, homes: join(work, "homes") }),
+    HttpHealthProbe.layer,
+    ProxyRouter.layer({ replica }),
+    Replica.layer(replica)
+  )
+  return serverLayer({ host, port }).pipe(
+    Layer.provide([Dispatcher.layer(), serverInfo, Tokens.layer(tokens)]),
+    Layer.provide(adapters),
+    Layer.provide(stores)
+  )
+})
+
+const main = Effect.gen(function* () {
+  const options = yield* settings
+  const directory = yield* openDataDirectory(options)
+  yield* Console.log(`runtime: process (${runtimeReason(options)})\n${ProcessContainerRuntime.isolation}`)
+  const server = yield* Layer.build(yield* makeServer(options, directory))
+
+  const { address } = Context.get(server, HttpServer.HttpServer)
+  const baseUrl = `http://${options.host}:${address._tag === "UnixPathAddress" ? options.port : address.port}`
+  if (Option.isNone(options.tokens)) yield* Effect.logInfo(`the admin token is in ${directory.adminToken.path}`)
+  yield* Console.log(`listening on ${baseUrl}`)
+
+  if (options.sample && Option.isNone(options.tokens)) {
+    const { token, path: tokenPath } = directory.adminToken
+    yield* Effect.catch(deploySample({ baseUrl, token, tokenPath }), (error) =>
+      Effect.logError("the sample app was not deployed", error)
+    )
+  }
+  return yield* Effect.never
+})
+
+const runtimeReason = ({ runtime }: Settings): string =>
+  runtime === "process" ? "as LOCKKEEPER_RUNTIME says" : "auto: this version has no other runtime"
+
+const logging = Layer.unwrap(
+  Effect.map(settings, ({ logLevel, logFormat }) => {
+    const format = Option.getOrElse(logFormat, () => (process.stderr.isTTY ? "pretty" : "json"))
+    return Layer.mergeAll(
+      Logger.layer([format === "pretty" ? Logger.consolePretty() : Logger.consoleJson]),
+      Layer.succeed(References.MinimumLogLevel, levels[logLevel]),
+      Layer.succeed(References.LogToStderr, true)
+    )
+  })
+)
+
+const levels = { trace: "Trace", debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
+
+const stopDeadlineMillis = 25_000
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, () => setTimeout(() => process.exit(70), stopDeadlineMillis).unref())
+}
+
+main.pipe(
+  Effect.scoped,
+  Effect.provide(NodeServices.layer),
+  Effect.provide(logging),
+  Effect.tapCause((cause) =>
+    Cause.hasInterruptsOnly(cause) ? Effect.void : Console.error(`lockkeeper did not start: ${reasonOf(cause)}`)
+  ),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    teardown: (exit, onExit) => Runtime.defaultTeardown(exit, (code) => onExit(code === 130 ? 0 : code))
+  })
+)
+
+function reasonOf(cause: Cause.Cause<unknown>): string {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? error.message : String(error)
+}

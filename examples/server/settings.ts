@@ -1,0 +1,47 @@
+// The settings of the reference server, from the environment.
+import { Config, Effect, Option, Schema } from "effect"
+
+const portRange = Schema.String.check(
+  Schema.makeFilter((text: string) => {
+    const [first, last] = text.split("-").map(Number)
+    const isRange = first !== undefined && last !== undefined && first >= 1 && last <= 65_535 && first <= last
+    return (/^\d+-\d+$/.test(text) && isRange) || "a range of ports such as 20000-29999"
+  })
+)
+
+/** Reads the settings; one that is malformed is a `ConfigError` that names it. */
+export const settings = Config.all({
+  host: Config.String("HOST").pipe(Config.withDefault("127.0.0.1")),
+  port: Config.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 })), "PORT").pipe(
+    Config.withDefault(8080)
+  ),
+  databaseUrl: Config.option(Config.Redacted("DATABASE_URL")),
+  prepare: Config.Boolean("LOCKKEEPER_DATABASE_PREPARE").pipe(Config.withDefault(false)),
+  migrate: Config.Literals(["apply", "wait"], "LOCKKEEPER_MIGRATE").pipe(Config.withDefault("apply")),
+  dataDir: Config.NonEmptyString("LOCKKEEPER_DATA_DIR").pipe(Config.withDefault(".lockkeeper")),
+  secretKeyFile: Config.option(Config.NonEmptyString("LOCKKEEPER_SECRET_KEY_FILE")),
+  runtime: Config.Literals(["auto", "process"], "LOCKKEEPER_RUNTIME").pipe(Config.withDefault("auto")),
+  appPorts: Config.schema(portRange, "LOCKKEEPER_APP_PORTS").pipe(
+    Config.withDefault("20000-29999"),
+    Config.map((text) => {
+      const [first = 20_000, last = 29_999] = text.split("-").map(Number)
+      return { first, last }
+    })
+  ),
+  tokens: Config.option(Config.Redacted("LOCKKEEPER_TOKENS")),
+  logLimitBytes: Config.schema(
+    Schema.Int.check(Schema.isBetween({ minimum: 1_024, maximum: 2 ** 40 })),
+    "LOCKKEEPER_LOG_LIMIT_BYTES"
+  ).pipe(Config.withDefault(104_857_600)),
+  logLevel: Config.Literals(["trace", "debug", "info", "warn", "error"], "LOCKKEEPER_LOG_LEVEL").pipe(
+    Config.withDefault("info")
+  ),
+  logFormat: Config.option(Config.Literals(["pretty", "json"], "LOCKKEEPER_LOG_FORMAT")),
+  sample: Config.Boolean("LOCKKEEPER_SAMPLE").pipe(Config.withDefault(false))
+})
+
+/** The settings of the reference server. */
+export type Settings = Effect.Success<typeof settings>
+
+/** Whether the database is the embedded one. */
+export const isEmbedded = ({ databaseUrl }: Settings): boolean => Option.isNone(databaseUrl)

@@ -1,0 +1,61 @@
+// Serves the API. What the handlers need of the core comes in as layers; see examples/server.ts for a whole server.
+import { createServer } from "node:http"
+import { NodeHttpServer } from "@effect/platform-node"
+import { Duration, Layer } from "effect"
+import { HttpRouter, type HttpServer, type HttpServerError } from "effect/http"
+import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
+import { PrometheusMetrics } from "effect/observability"
+import type { AppStore } from "@lockkeeper/core/port/AppStore"
+import type { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import type { EnvStore } from "@lockkeeper/core/port/EnvStore"
+import type { LogStore } from "@lockkeeper/core/port/LogStore"
+import type { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
+import { Api } from "./api/Api.ts"
+import { appsHandlers } from "./handlers/apps.ts"
+import { deploymentsHandlers } from "./handlers/deployments.ts"
+import { systemHandlers } from "./handlers/system.ts"
+import { tenantsHandlers } from "./handlers/tenants.ts"
+import { authorizationLayer } from "./internal/authorizationLayer.ts"
+import { problemMiddleware } from "./internal/problemMiddleware.ts"
+import { requestErrorsLayer } from "./internal/requestErrors.ts"
+import type { ServerInfo } from "./ServerInfo.ts"
+import type { Tokens } from "./Tokens.ts"
+
+/** What serving the API needs. */
+export type ServerPorts = AppStore | DeploymentStore | EnvStore | LogStore | Dispatcher | ServerInfo | Tokens
+
+const handlers = Layer.mergeAll(systemHandlers, tenantsHandlers, appsHandlers, deploymentsHandlers)
+
+const api = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
+  Layer.provide(handlers),
+  Layer.provide([authorizationLayer, requestErrorsLayer])
+)
+
+const routes = Layer.mergeAll(
+  problemMiddleware,
+  api,
+  HttpApiScalar.layer(Api, { path: "/docs" }),
+  PrometheusMetrics.layerHttp({ path: "/metrics" })
+)
+
+/** Where the server listens. */
+export interface ServerOptions {
+  readonly host: string
+  readonly port: number
+  /** How long requests in progress may go on when the server stops. */
+  readonly grace?: Duration.Input | undefined
+}
+
+/** Serves the API, its OpenAPI document, its documentation page and the metrics until the layer is closed. */
+export const layer = (
+  options: ServerOptions
+): Layer.Layer<HttpServer.HttpServer, HttpServerError.ServeError, ServerPorts> =>
+  HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provideMerge(
+      NodeHttpServer.layer(createServer, {
+        host: options.host,
+        port: options.port,
+        gracefulShutdownTimeout: options.grace ?? Duration.seconds(5)
+      })
+    )
+  )

@@ -1,0 +1,92 @@
+// Deployments and logs.
+import { Effect, Option, Schema } from "effect"
+import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
+import { DeploymentId } from "@lockkeeper/core/domain/App"
+import type { Deployment } from "@lockkeeper/core/domain/Deployment"
+import { Cursor } from "@lockkeeper/core/domain/Page"
+import { AppStore } from "@lockkeeper/core/port/AppStore"
+import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import { LogName, LogStore } from "@lockkeeper/core/port/LogStore"
+import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
+import { Api } from "../api/Api.ts"
+import type { Deployment as DeploymentView } from "../api/Objects.ts"
+import { logItems, logResponse } from "../internal/logStream.ts"
+import { notFound, refused, unavailable, visibleApp } from "./outcomes.ts"
+
+/** Handles the Deployment and log routes. */
+export const deploymentsHandlers = HttpApiBuilder.group(
+  Api,
+  "deployments",
+  Effect.fnUntraced(function* (handlers) {
+    const ports = yield* Effect.context<AppStore | DeploymentStore | LogStore>()
+    const store = yield* DeploymentStore
+    const dispatcher = yield* Dispatcher
+
+    const visible = Effect.fnUntraced(function* (id: string) {
+      const deployment = yield* Option.match(Schema.decodeOption(DeploymentId)(id), {
+        onNone: () => Effect.fail(notFound()),
+        onSome: (known) =>
+          store.get(known).pipe(
+            Effect.catchTags({ DeploymentNotFound: () => Effect.fail(notFound()), StoreError: unavailable })
+          )
+      })
+      yield* visibleApp(deployment.app)
+      return deployment
+    })
+
+    return handlers.handleAll({
+      begin: Effect.fnUntraced(function* ({ params, payload }) {
+        const { id: app } = yield* visibleApp(params.app)
+        const { trigger = { kind: "manual" as const }, ...request } = payload ?? {}
+        const { deployment, created } = yield* store
+          .begin({ app, trigger, ...request })
+          .pipe(Effect.catchTags({ DeploymentRefused: refused, StoreError: unavailable }))
+        if (!created) return view(deployment)
+        yield* dispatcher.wake
+        const headers = { location: `/v1/deployments/${deployment.id}` }
+        return HttpApiSchema.withHeaders({ body: view(deployment), headers })
+      }, Effect.provideContext(ports)),
+
+      list: Effect.fnUntraced(function* ({ params, query }) {
+        const { id } = yield* visibleApp(params.app)
+        const cursor = query.cursor === undefined ? undefined : Cursor.make(query.cursor)
+        const page = yield* store
+          .list(id, { limit: query.limit ?? 20, cursor })
+          .pipe(Effect.catchTags({ StoreError: unavailable }))
+        return { items: page.items.map(view), nextCursor: page.nextCursor }
+      }, Effect.provideContext(ports)),
+
+      get: ({ params }) => visible(params.deployment).pipe(Effect.map(view), Effect.provideContext(ports)),
+
+      logs: Effect.fnUntraced(function* ({ params, query, headers }) {
+        const { id } = yield* visible(params.deployment)
+        const items = logItems({ log: LogName.make(`deployment/${id}`), deployment: id, ...from(query, headers) })
+        return yield* logResponse(items, headers.accept)
+      }, Effect.provideContext(ports)),
+
+      appLogs: Effect.fnUntraced(function* ({ params, query, headers }) {
+        const app = yield* visibleApp(params.app)
+        const serving = (yield* Effect.catchTags(store.serving, { StoreError: unavailable })).find(
+          (candidate) => candidate.app.id === app.id
+        )
+        if (serving === undefined) return yield* notFound()
+        const { deployment } = serving
+        const items = logItems({ log: LogName.make(`workload/${deployment}`), deployment, ...from(query, headers) })
+        return yield* logResponse(items, headers.accept)
+      }, Effect.provideContext(ports))
+    })
+  })
+)
+
+const view = (deployment: Deployment): DeploymentView => ({ ...deployment, cancelling: false })
+
+const from = (
+  query: { readonly after?: number; readonly follow?: "true" | "false" },
+  headers: { readonly "last-event-id"?: string }
+) => {
+  const last = /^\d{1,15}$/.exec(headers["last-event-id"] ?? "")?.[0]
+  return {
+    after: query.after ?? (last === undefined ? 0 : Number(last)),
+    mode: query.follow === "true" ? ("follow" as const) : ("stored" as const)
+  }
+}

@@ -1,0 +1,143 @@
+// Holds the router for all replicas, or waits for it. The lease counts from before each renewal was sent, on the
+// monotonic clock: when it may be over, the ports are given up, whether or not the store can be asked.
+import type { Fence, LeaseTerms, ReplicaId } from "@lockkeeper/core/domain/Lease"
+import { Leases } from "@lockkeeper/core/port/Leases"
+import { RouteStore, RouteVersion } from "@lockkeeper/core/port/RouteStore"
+import { Clock, Duration, Effect } from "effect"
+import type { ListenerOptions } from "./proxyListener.ts"
+import type { Signal } from "./proxySignal.ts"
+import { makeTable, type Table } from "./proxyTable.ts"
+
+/** What a holder works with. */
+export interface HolderOptions extends Pick<ListenerOptions, "host" | "limits"> {
+  readonly replica: ReplicaId
+  readonly terms: LeaseTerms
+  readonly pollEvery: Duration.Duration
+  readonly drainTimeout: Duration.Duration
+  /** There may be something to carry out. */
+  readonly wake: Signal
+  /** Something was reported. */
+  readonly reported: Signal
+}
+
+const leaseName = "router"
+
+// The sockets of a holder that died may linger this long; requests in flight have this long when the router is given up.
+const lingering = 3_000
+const grace = 1_000
+
+const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+
+const makeLog = Effect.map(Effect.context<never>(), (context) => {
+  const fork = Effect.runForkWith(context)
+  return {
+    onProblem: (port: number, code: string, cause: unknown) =>
+      void fork(Effect.logDebug("the proxy answered by itself", { port, code, cause })),
+    onError: (port: number, cause: unknown) => void fork(Effect.logWarning("a port is not served", { port, cause }))
+  }
+})
+
+/** Takes the router whenever it is free and carries out routes while this replica holds it. Never ends by itself. */
+export const hold = Effect.fnUntraced(function* (
+  options: HolderOptions
+): Effect.fn.Return<never, never, RouteStore | Leases> {
+  const { replica, terms, pollEvery, wake, reported } = options
+  const ttl = Duration.toMillis(terms.ttl)
+  const store = yield* RouteStore
+  const leases = yield* Leases
+  const log = yield* makeLog
+
+  const acquire = leases.acquire(leaseName, replica, terms.ttl).pipe(Effect.timeout(terms.ttl))
+
+  const release = leases.release(leaseName, replica).pipe(
+    Effect.timeout(terms.renewEvery),
+    Effect.catch((cause) =>
+      Effect.logWarning("the router was not given back and is free when its lease is over", cause)
+    )
+  )
+
+  const tenure = Effect.fnUntraced(function* (fence: Fence, sentAt: number) {
+    let until = sentAt + ttl
+
+    const renewed: Effect.Effect<void> = Effect.gen(function* () {
+      while (true) {
+        yield* Effect.sleep(terms.renewEvery)
+        const sentAt = yield* monotonicMillis
+        const answer = yield* Effect.result(acquire)
+        if (answer._tag === "Failure") yield* Effect.logWarning("the router's lease was not renewed", answer.failure)
+        else if (answer.success !== fence) return
+        else until = sentAt + ttl
+      }
+    })
+
+    const expired = Effect.gen(function* () {
+      for (let left = until - (yield* monotonicMillis); left > 0; left = until - (yield* monotonicMillis)) {
+        yield* Effect.sleep(left)
+      }
+    })
+
+    const carriedOut = (table: Table): Effect.Effect<never> => {
+      let seen = RouteVersion.make(0)
+
+      const learn = Effect.gen(function* () {
+        for (const row of yield* store.since(seen)) {
+          table.want(row)
+          seen = row.version
+        }
+      })
+
+      const tell = Effect.gen(function* () {
+        for (const report of table.reports()) {
+          if ((yield* monotonicMillis) >= until) return
+          yield* store.report(report.row.app, report.row.version, report.progress)
+          table.told(report)
+          reported.notify()
+        }
+      })
+
+      return Effect.gen(function* () {
+        while (true) {
+          const woken = wake.next()
+          yield* Effect.catch(learn, (error) => Effect.logWarning("routes could not be read", error))
+          yield* table.carryOut(yield* monotonicMillis)
+          yield* Effect.catch(tell, (error) => Effect.logWarning("a route could not be reported", error))
+          yield* Effect.raceFirst(woken, Effect.sleep(pollEvery))
+        }
+      })
+    }
+
+    const opened = Effect.map(monotonicMillis, (now) =>
+      makeTable({
+        ...log,
+        host: options.host,
+        limits: options.limits,
+        drainTimeout: Duration.toMillis(options.drainTimeout),
+        conflictsFrom: now + lingering,
+        onChange: wake.notify
+      })
+    )
+
+    yield* Effect.logInfo("this replica holds the router", { fence })
+    // The ports are freed before anything that may still hang in the store is waited for.
+    const lost = (table: Table) =>
+      [renewed, expired].map((ended) => Effect.tap(ended, () => Effect.sync(() => table.free())))
+    yield* Effect.acquireUseRelease(
+      opened,
+      (table) => Effect.raceAllFirst([carriedOut(table), ...lost(table)]),
+      (table) => table.close(grace)
+    )
+    yield* Effect.logWarning("this replica lost the router", { fence })
+  })
+
+  const attempt = Effect.gen(function* () {
+    const sentAt = yield* monotonicMillis
+    const fence = yield* acquire
+    if (fence !== undefined) yield* tenure(fence, sentAt)
+  }).pipe(Effect.catch((cause) => Effect.logWarning("the router's lease could not be asked for", cause)))
+
+  return yield* attempt.pipe(
+    Effect.andThen(Effect.sleep(pollEvery)),
+    Effect.forever,
+    Effect.onExit(() => release)
+  )
+})

@@ -1,0 +1,67 @@
+// The whole HTTP server over memory ports, on a port of its own, for tests of the wire format.
+import { createServer } from "node:net"
+import { Effect, Layer, Redacted } from "effect"
+import { ReplicaId } from "@lockkeeper/core/domain/Lease"
+import { AppStore } from "@lockkeeper/core/port/AppStore"
+import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
+import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import { EnvStore } from "@lockkeeper/core/port/EnvStore"
+import { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import { HealthProbe } from "@lockkeeper/core/port/HealthProbe"
+import { Journal } from "@lockkeeper/core/port/Journal"
+import { LogStore } from "@lockkeeper/core/port/LogStore"
+import { MemoryState } from "@lockkeeper/core/port/MemoryState"
+import { Router } from "@lockkeeper/core/port/Router"
+import { SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
+import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
+import { Replica } from "@lockkeeper/core/program/Replica"
+import { layer as serverLayer } from "../../src/Server.ts"
+import { ServerInfo } from "../../src/ServerInfo.ts"
+import { Tokens } from "../../src/Tokens.ts"
+
+/** Tokens that the server knows: one for every Tenant, and one for each of two. */
+export const tokens = { admin: "admin-secret", acme: "acme-secret", other: "other-secret" }
+
+/** The memory ports, all over one state. */
+export const memoryPorts = Layer.mergeAll(
+  AppStore.layerMemory,
+  ContainerRuntime.layerMemory,
+  DeploymentStore.layerMemory,
+  EnvStore.layerMemory,
+  EventFeed.layerMemory,
+  HealthProbe.layerMemory,
+  Journal.layerMemory,
+  LogStore.layerMemory,
+  Router.layerMemory,
+  SourceFetcher.layerMemory,
+  Replica.layer(ReplicaId.make("test"))
+).pipe(Layer.provideMerge(MemoryState.layer))
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer()
+  server.listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    const port = typeof address === "object" && address !== null ? address.port : 0
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})
+
+/** Starts the server for as long as the Scope lasts and answers its address. `notReady` is what readiness reports. */
+export const startServer = Effect.fnUntraced(function* (notReady: ReadonlyArray<string> = []) {
+  const port = yield* freePort
+  const info = Layer.succeed(ServerInfo, {
+    build: "test",
+    schemaVersion: 1,
+    appHost: "127.0.0.1",
+    notReady: Effect.succeed(notReady)
+  })
+  const setting = `ops:${tokens.admin}=*,ann:${tokens.acme}=acme,${tokens.other}=other`
+  const ports = yield* Layer.build(
+    serverLayer({ host: "127.0.0.1", port }).pipe(
+      Layer.provideMerge(Dispatcher.layer()),
+      Layer.provide([info, Tokens.layer(Redacted.make(setting))]),
+      Layer.provideMerge(memoryPorts)
+    )
+  )
+  return { baseUrl: `http://127.0.0.1:${port}`, ports }
+})

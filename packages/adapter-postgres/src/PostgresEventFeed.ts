@@ -1,0 +1,47 @@
+// Events on PostgreSQL, in the order of the transactions that wrote them. Only those are answered whose transaction is
+// older than every one that still runs: nothing can appear before them any more. One long transaction delays all.
+
+import { Event, EventId } from "@lockkeeper/core/domain/Event"
+import { EventFeed, type EventQuery } from "@lockkeeper/core/port/EventFeed"
+import { Effect, Layer, Schema } from "effect"
+import type { SqlClient } from "effect/sql"
+import { Instant } from "./internal/columns.ts"
+import { database, rowsOf } from "./internal/Database.ts"
+
+const eventRows = rowsOf(Schema.Struct({ ...Event.fields, at: Instant }))
+
+/** Larger than any: PostgreSQL numbers transactions with 64 bits and rows with 63. */
+const lastTransaction = 18_446_744_073_709_551_615n
+const lastRow = 9_223_372_036_854_775_807n
+
+const partsOf = (id: EventId): readonly [transaction: bigint, row: bigint] => {
+  const [transaction = "0", row = "0"] = id.split("-")
+  const number = BigInt(row)
+  return [BigInt(transaction), number > lastRow ? lastRow : number]
+}
+
+const first = EventId.make("0-0")
+
+/** Makes the feed. */
+export const make: Effect.Effect<EventFeed["Service"], never, SqlClient.SqlClient> = Effect.gen(function* () {
+  const db = yield* database
+  const { sql } = db
+
+  const read = ({ after = first, limit, tenant }: EventQuery) => {
+    const [transaction, row] = partsOf(after)
+    if (transaction > lastTransaction) return Effect.succeed([])
+    return db.statement<ReadonlyArray<Event>>(
+      "EventFeed.read",
+      eventRows(sql`select xid::text || '-' || id as id, type, at, tenant, app, subject, data from events
+        where (xid, id) > (${String(transaction)}::xid8, ${row})
+          and xid < pg_snapshot_xmin(pg_current_snapshot())
+          and (${tenant ?? null}::text is null or tenant = ${tenant ?? null})
+        order by events.xid, events.id limit ${limit}`)
+    )
+  }
+
+  return EventFeed.of({ read })
+})
+
+/** Provides the feed. */
+export const layer: Layer.Layer<EventFeed, never, SqlClient.SqlClient> = Layer.effect(EventFeed, make)

@@ -1,0 +1,85 @@
+// Intents on PostgreSQL. An intent is written only while its Fence is that of the locked Deployment: whoever takes the
+// Deployment over afterwards sees it.
+
+import { AppId, DeploymentId } from "@lockkeeper/core/domain/App"
+import { Fence, ReplicaId } from "@lockkeeper/core/domain/Lease"
+import { Workload, WorkloadName } from "@lockkeeper/core/domain/Workload"
+import { LeaseLost } from "@lockkeeper/core/port/Claim"
+import { type Intent, Journal } from "@lockkeeper/core/port/Journal"
+import { Effect, Layer, Schema } from "effect"
+import type { SqlClient } from "effect/sql"
+import { Int8 } from "./internal/columns.ts"
+import { database, rowsOf } from "./internal/Database.ts"
+
+const intentRows = rowsOf(
+  Schema.Struct({
+    name: WorkloadName,
+    app: AppId,
+    deployment: DeploymentId,
+    fence: Int8.pipe(Schema.decodeTo(Fence)),
+    replica: ReplicaId,
+    workload: Schema.NullOr(Workload)
+  })
+)
+
+/** Makes the journal. */
+export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient> = Effect.gen(function* () {
+  const db = yield* database
+  const { sql } = db
+  const columns = sql`i.name, i.app, i.deployment, i.fence, i.replica, i.workload`
+
+  const intend = ({ app, deployment, fence, name, replica }: Omit<Intent, "workload">) =>
+    db.transaction(
+      "Journal.intend",
+      Effect.gen(function* () {
+        const written = yield* sql`insert into intents as i (name, app, deployment, fence, replica)
+          select ${name}, ${app}, id, fence, ${replica} from deployments
+          where id = ${deployment} and fence = ${fence} for share
+          on conflict (name) do update
+            set replica = excluded.replica, workload = null, confirmed_at = null, released_at = null
+            where i.deployment = excluded.deployment and i.fence = excluded.fence
+          returning i.name`
+        if (written.length === 0) return yield* new LeaseLost({ deployment })
+      })
+    )
+
+  const confirm = (workload: Workload) =>
+    db.statement<void>(
+      "Journal.confirm",
+      Effect.asVoid(sql`update intents set workload = ${JSON.stringify(workload)}::jsonb, confirmed_at = clock_timestamp()
+        where name = ${workload.name}`)
+    )
+
+  const released = (name: WorkloadName) =>
+    db.statement<void>(
+      "Journal.released",
+      Effect.asVoid(
+        sql`update intents set released_at = clock_timestamp() where name = ${name} and released_at is null`
+      )
+    )
+
+  const held = (app: AppId) =>
+    db.statement<ReadonlyArray<Intent>>(
+      "Journal.held",
+      intentRows(
+        sql`select ${columns} from intents i where i.app = ${app} and i.released_at is null order by i.position`
+      )
+    )
+
+  const unowned = (limit: number) =>
+    db.statement<ReadonlyArray<Intent>>(
+      "Journal.unowned",
+      intentRows(sql`select ${columns} from intents i join deployments d on d.id = i.deployment
+        where i.released_at is null and d.status not in ('building', 'deploying')
+          and not exists (
+            select 1 from releases r join apps a on a.id = r.app
+            where r.deployment = i.deployment and r.current and a.status = 'live'
+          )
+        order by i.position limit ${limit}`)
+    )
+
+  return Journal.of({ intend, confirm, released, held, unowned })
+})
+
+/** Provides the journal. */
+export const layer: Layer.Layer<Journal, never, SqlClient.SqlClient> = Layer.effect(Journal, make)

@@ -1,0 +1,125 @@
+// Logs on PostgreSQL. Lines are numbered by their log's row, which every append changes: numbers have no gap and no line
+// is written twice. Usually that is one statement.
+
+import { LogLine, type LogEntry } from "@lockkeeper/core/domain/LogLine"
+import {
+  defaultLogLimitBytes,
+  type LogName,
+  type LogPart,
+  LogStore,
+  truncationLine
+} from "@lockkeeper/core/port/LogStore"
+import { Effect, Layer, Schema } from "effect"
+import type { SqlClient } from "effect/sql"
+import { Instant, Int8, storable } from "./internal/columns.ts"
+import { database, rowsOf } from "./internal/Database.ts"
+
+interface Size {
+  readonly bytes: number
+  readonly truncated: boolean
+}
+
+const sizeRows = rowsOf(Schema.Struct({ bytes: Int8, truncated: Schema.Boolean, ended: Schema.Boolean }))
+const headRows = rowsOf(Schema.Struct({ lines: Int8, ended: Schema.Boolean, seq: Schema.NullOr(Int8) }))
+const lineRows = rowsOf(Schema.Struct({ ...LogLine.fields, seq: Int8, at: Instant }))
+
+const bytesOf = ({ line }: LogEntry): number => new TextEncoder().encode(line).byteLength + 1
+
+/** What of some entries still fits a log, with the line that says where it was cut, and the size of the log then. */
+const fitting = (
+  size: Size,
+  entries: ReadonlyArray<LogEntry>,
+  limit: number
+): Size & { kept: ReadonlyArray<LogEntry> } => {
+  const kept: Array<LogEntry> = []
+  let { bytes, truncated } = size
+  for (const entry of entries) {
+    if (truncated) break
+    bytes += bytesOf(entry)
+    truncated = bytes > limit
+    kept.push(truncated ? { stream: "system", line: truncationLine } : entry)
+  }
+  return { bytes, truncated, kept }
+}
+
+/** Makes the store. `limitBytes` is how many bytes of lines a log holds. */
+export const make: (options?: {
+  readonly limitBytes?: number | undefined
+}) => Effect.Effect<LogStore["Service"], never, SqlClient.SqlClient> = Effect.fnUntraced(function* (options = {}) {
+  const db = yield* database
+  const { sql } = db
+  const limit = options.limitBytes ?? defaultLogLimitBytes
+
+  /** Adds lines under the numbers that `numbered`, a part of the statement, took for them. */
+  const insert = (log: LogName, entries: ReadonlyArray<LogEntry>) => sql`
+    insert into log_lines (log, seq, at, stream, line)
+    select ${log}, n.lines - ${entries.length} + e.nth, clock_timestamp(), e.stream, e.line
+    from numbered n, unnest(${entries.map(({ stream }) => stream)}::text[], ${entries.map(({ line }) => line)}::text[])
+      with ordinality e (stream, line, nth)`
+
+  /** For a log that goes on and whose limit is far: its row guards the statement. */
+  const appendAll = (log: LogName, entries: ReadonlyArray<LogEntry>, bytes: number) => sql`
+    with numbered as (
+      update logs set lines = lines + ${entries.length}, bytes = bytes + ${bytes}
+      where name = ${log} and not ended and not truncated and bytes + ${bytes} <= ${limit}
+      returning lines
+    )
+    ${insert(log, entries)}
+    returning seq`
+
+  const appendFitting = (log: LogName, entries: ReadonlyArray<LogEntry>) =>
+    db.transaction<void>(
+      "LogStore.append",
+      Effect.gen(function* () {
+        const [size] = yield* sizeRows(sql`insert into logs (name) values (${log})
+          on conflict (name) do update set name = excluded.name returning bytes, truncated, ended`)
+        if (size === undefined || size.ended) return
+        const { bytes, kept, truncated } = fitting(size, entries, limit)
+        if (kept.length === 0) return
+        yield* sql`with numbered as (
+            update logs set lines = lines + ${kept.length}, bytes = ${bytes}, truncated = ${truncated}
+            where name = ${log} returning lines
+          )
+          ${insert(log, kept)}`
+      })
+    )
+
+  const append = Effect.fnUntraced(function* (log: LogName, said: ReadonlyArray<LogEntry>) {
+    const entries = said.map(({ line, stream }) => ({ stream, line: storable(line) }))
+    if (entries.length === 0) return
+    const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0)
+    const added = yield* db.statement<ReadonlyArray<object>>("LogStore.append", appendAll(log, entries, bytes))
+    if (added.length === 0) yield* appendFitting(log, entries)
+  })
+
+  const end = (log: LogName) =>
+    db.statement<void>(
+      "LogStore.end",
+      Effect.asVoid(
+        sql`insert into logs (name, ended) values (${log}, true) on conflict (name) do update set ended = true`
+      )
+    )
+
+  const read = (log: LogName, after: number, limit: number) =>
+    db.statement<LogPart>(
+      "LogStore.read",
+      Effect.gen(function* () {
+        const rows = yield* sql`select g.lines, g.ended, x.seq, x.at, x.stream, x.line
+          from logs g left join lateral (
+            select * from log_lines where log = g.name and seq > ${after} order by seq limit ${limit}
+          ) x on true
+          where g.name = ${log} order by x.seq`
+        const heads = yield* headRows(Effect.succeed(rows))
+        const lines = yield* lineRows(Effect.succeed(heads[0]?.seq === null ? [] : rows))
+        const [head] = heads
+        return { lines, ended: head !== undefined && head.ended && (lines.at(-1)?.seq ?? after) >= head.lines }
+      })
+    )
+
+  return LogStore.of({ append, end, read })
+})
+
+/** Provides the store. */
+export const layer = (
+  options: { readonly limitBytes?: number | undefined } = {}
+): Layer.Layer<LogStore, never, SqlClient.SqlClient> => Layer.effect(LogStore, make(options))

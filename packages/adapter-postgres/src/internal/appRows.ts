@@ -1,0 +1,51 @@
+// Rows of Apps as the domain's Apps: what other tables decide of an App is joined here, and nowhere else.
+
+import { App, AppStatus } from "@lockkeeper/core/domain/App"
+import { Policy } from "@lockkeeper/core/domain/Policy"
+import { OpenSource } from "@lockkeeper/core/domain/Source"
+import { TenantName } from "@lockkeeper/core/domain/Tenant"
+import { Schema } from "effect"
+import { rowsOf } from "./Database.ts"
+import { Instant, Int8, Sealed } from "./columns.ts"
+
+/** The columns of {@link appFields}; they need {@link appTables}. */
+export const appColumns = `
+  a.id, a.tenant, a.name, a.status, a.source, a.policy, a.health_check as "healthCheck", a.host_port as "hostPort",
+  coalesce(e.revision, 0) as "envRevision", r.env_revision as "deployedEnvRevision", r.id as "currentRelease",
+  (
+    select d.id from deployments d
+    where d.app = a.id and d.status in ('queued', 'building', 'deploying') order by d.position limit 1
+  ) as "activeDeployment",
+  a.created_at as "createdAt", a.updated_at as "updatedAt"`
+
+/** What stands beside an App. */
+export const appJoins = `left join envs e on e.app = a.id left join releases r on r.app = a.id and r.current`
+
+/** The tables behind {@link appColumns}; deleted Apps are among them. */
+export const appTables = `apps a ${appJoins}`
+
+/** An App as a row. */
+export const appFields = { ...App.fields, createdAt: Instant, updatedAt: Instant }
+
+/** Reads Apps. */
+export const appRows = rowsOf(Schema.Struct(appFields))
+
+/** Reads Apps with where they stand in the list of all. */
+export const listedAppRows = rowsOf(Schema.Struct({ ...appFields, position: Int8 }))
+
+/** Reads what guards a change of an App: `for no key update`, before anything is decided from other rows. */
+export const lockedAppRows = rowsOf(Schema.Struct({ tenant: TenantName, status: AppStatus }))
+
+/** Reads what a Deployment takes from its App. */
+export const deployableAppRows = rowsOf(
+  Schema.Struct({
+    tenant: TenantName,
+    status: AppStatus,
+    policy: Schema.NullOr(Policy),
+    source: Schema.NullOr(OpenSource),
+    sealed: Schema.NullOr(Sealed)
+  })
+)
+
+/** Drops a row's place from the App. */
+export const unlisted = ({ position: _, ...app }: App & { readonly position: number }): App => app

@@ -1,0 +1,125 @@
+// Begins Deployments. Whoever begins one of a Tenant holds the Tenant's row until the end of the transaction, so that the
+// queue is counted exactly and positions are in the order in which they are seen.
+
+import { type AppId, DeploymentId } from "@lockkeeper/core/domain/App"
+import type { Deployment } from "@lockkeeper/core/domain/Deployment"
+import { Revision } from "@lockkeeper/core/domain/Env"
+import { choose, decide, type Policy } from "@lockkeeper/core/domain/Policy"
+import type { Source } from "@lockkeeper/core/domain/Source"
+import type { TenantName } from "@lockkeeper/core/domain/Tenant"
+import { DeploymentRefused, type DeploymentRequest, queueLimit } from "@lockkeeper/core/port/DeploymentRequest"
+import type { StoreError } from "@lockkeeper/core/port/StoreError"
+import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
+import { Effect, Schema } from "effect"
+import { deployableAppRows } from "./appRows.ts"
+import { type Database, rowsOf } from "./Database.ts"
+import { deploymentColumns, deploymentRows, transition } from "./deploymentRows.ts"
+import { isUniqueViolation } from "./faults.ts"
+import { restore, store, type StoredSource } from "./sources.ts"
+
+/** What `begin` of the DeploymentStore answers. */
+export interface Begun {
+  readonly deployment: Deployment
+  readonly created: boolean
+}
+
+interface Row {
+  readonly id: DeploymentId
+  readonly tenant: TenantName
+  readonly number: number
+  readonly policy: Policy
+  readonly envRevision: Revision
+}
+
+const factRows = rowsOf(
+  Schema.Struct({
+    id: DeploymentId,
+    envRevision: Revision,
+    earlier: Schema.NullOr(DeploymentId),
+    active: Schema.NullOr(DeploymentId),
+    queued: Schema.Int,
+    number: Schema.Int
+  })
+)
+
+/** The Source of a request: its own, else the App's, at the ref that is asked for. */
+const sourceOf = (request: DeploymentRequest, source: Source | undefined): Source | undefined => {
+  if (source?.type !== "git" || request.ref === undefined) return source
+  const { commit: _, ...rest } = source
+  return { ...rest, ref: request.ref }
+}
+
+/** Builds `begin`. */
+export const beginDeployment = (db: Database, cipher: typeof SecretCipher.Service) => {
+  const { sql } = db
+  const refuse = (reason: DeploymentRefused["reason"]) => new DeploymentRefused({ reason })
+
+  const lockedApp = Effect.fnUntraced(function* (app: AppId) {
+    yield* sql`select from tenants t join apps a on a.tenant = t.name where a.id = ${app} for no key update of t`
+    const [row] = yield* deployableAppRows(sql`select tenant, status, policy, source, source_secret as sealed
+      from apps where id = ${app} for no key update`)
+    return row
+  })
+
+  const facts = Effect.fnUntraced(function* (tenant: TenantName, { app, trigger }: DeploymentRequest) {
+    const [row] = yield* factRows(sql`select
+      'dep_' || replace(gen_random_uuid()::text, '-', '') as id,
+      coalesce((select revision from envs where app = ${app}), 0) as "envRevision",
+      (select id from deployments where app = ${app} and delivery_id = ${trigger.deliveryId ?? null}) as earlier,
+      (
+        select id from deployments where app = ${app} and status in ('queued', 'building', 'deploying')
+        order by position limit 1
+      ) as active,
+      (select count(*)::int from deployments where tenant = ${tenant} and status = 'queued') as queued,
+      coalesce((select max(number) from deployments where app = ${app}), 0) + 1 as number`)
+    return row ?? (yield* Effect.die("a select without a table returned no row"))
+  })
+
+  const read = Effect.fnUntraced(function* (id: DeploymentId) {
+    const [row] = yield* deploymentRows(
+      sql`select ${sql.literal(deploymentColumns)} from deployments d where d.id = ${id}`
+    )
+    return row ?? (yield* Effect.die("a Deployment that was just seen is not there"))
+  })
+
+  const insert = (row: Row, { app, trigger }: DeploymentRequest, { sealed, source }: StoredSource) =>
+    transition(
+      sql,
+      sql`insert into deployments as d
+        (id, app, tenant, number, status, trigger_kind, delivery_id, policy, source, source_secret, env_revision, created_at)
+        values (${row.id}, ${app}, ${row.tenant}, ${row.number}, 'queued', ${trigger.kind}, ${trigger.deliveryId ?? null},
+          ${row.policy}, ${JSON.stringify(source)}::jsonb, ${sealed}, ${row.envRevision}, clock_timestamp())
+        returning d.*`
+    )
+
+  const begun = Effect.fnUntraced(function* (request: DeploymentRequest) {
+    const { app: id } = request
+    const app = yield* lockedApp(id)
+    if (app === undefined || app.status === "deleted") return yield* refuse({ _tag: "AppGone", app: id })
+    const known = yield* facts(app.tenant, request)
+    if (known.earlier !== null) return { deployment: yield* read(known.earlier), created: false }
+    if (app.status !== "live") return yield* refuse({ _tag: "AppNotLive", app: id, status: app.status })
+
+    const own = app.source === null ? undefined : { source: app.source, sealed: app.sealed }
+    const given = request.source ?? (own === undefined ? undefined : yield* restore(cipher, id, own))
+    const source = sourceOf(request, given)
+    if (source === undefined) return yield* refuse({ _tag: "NoSource", app: id })
+    if (known.envRevision < (request.minEnvRevision ?? 0)) {
+      return yield* refuse({ _tag: "RevisionMismatch", actual: known.envRevision })
+    }
+    const policy = choose(request.policy, app.policy)
+    const decision = decide(policy, known.active ?? undefined)
+    if (decision.decision === "reject") {
+      return yield* refuse({ _tag: "DeploymentInProgress", activeDeployment: decision.active })
+    }
+    if (known.queued >= queueLimit) return yield* refuse({ _tag: "QueueFull", limit: queueLimit })
+
+    yield* insert({ ...known, tenant: app.tenant, policy }, request, yield* store(cipher, known.id, source))
+    return { deployment: yield* read(known.id), created: true }
+  })
+
+  return (request: DeploymentRequest): Effect.Effect<Begun, DeploymentRefused | StoreError> =>
+    db
+      .transaction<Begun, DeploymentRefused>("DeploymentStore.begin", begun(request))
+      .pipe(Effect.retry({ times: 2, while: (error) => error._tag === "StoreError" && isUniqueViolation(error.cause) }))
+}

@@ -1,0 +1,180 @@
+// Puts Deployments into somebody's hands: admits queued ones to a Slot, and takes those whose holder is gone. A row that
+// cannot be read is left as it is and stands in nobody's way but its own Tenant's.
+
+import { AppId, DeploymentId } from "@lockkeeper/core/domain/App"
+import type { LeaseTerms } from "@lockkeeper/core/domain/Lease"
+import { TenantName } from "@lockkeeper/core/domain/Tenant"
+import type { AdmissionRequest, Claim } from "@lockkeeper/core/port/Claim"
+import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
+import type { StoreError } from "@lockkeeper/core/port/StoreError"
+import { Duration, Effect, Result, Schema } from "effect"
+import { appColumns, appRows, appTables } from "./appRows.ts"
+import { type Database, rowsOf } from "./Database.ts"
+import { deploymentColumns, heldDeploymentRows, transition } from "./deploymentRows.ts"
+import type { Fault } from "./faults.ts"
+import { restore } from "./sources.ts"
+
+const tenantRows = rowsOf(Schema.Struct({ tenant: TenantName }))
+const capRows = rowsOf(Schema.Struct({ cap: Schema.Int }))
+const headRows = rowsOf(Schema.Struct({ id: DeploymentId, app: AppId, slot: Schema.Int }))
+const lostRows = rowsOf(Schema.Struct({ id: DeploymentId, app: AppId }))
+const lockedRows = rowsOf(Schema.Struct({ id: AppId }))
+const takenRows = rowsOf(Schema.Struct({ id: DeploymentId }))
+
+/** What came of one try: a Claim, nothing to do for this Tenant, or somebody else is at it. */
+type Attempt = Claim | "nothing" | "locked"
+
+/** The end of a lease that begins now, on the database's clock, also after a wait for a lock. */
+export const leaseEnd = (sql: Database["sql"], terms: LeaseTerms) =>
+  sql`clock_timestamp() + ${Duration.toMillis(terms.ttl)}::float8 * interval '1 millisecond'`
+
+/** Builds `admit` and `claimAbandoned`. */
+export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
+  const { sql } = db
+
+  const claimOf = Effect.fnUntraced(function* (id: DeploymentId): Effect.fn.Return<Claim, Fault> {
+    const [held] = yield* heldDeploymentRows(sql`select ${sql.literal(deploymentColumns)},
+      d.source_secret as sealed, d.fence, d.replica from deployments d where d.id = ${id}`)
+    if (held === undefined) return yield* Effect.die("a Deployment that was just claimed is not there")
+    const { fence, replica, sealed, ...deployment } = held
+    const [app] = yield* appRows(sql`select ${sql.literal(appColumns)} from ${sql.literal(appTables)}
+      where a.id = ${deployment.app}`)
+    if (app === undefined) return yield* Effect.die("the App of a Deployment is not there")
+    const source = yield* restore(cipher, deployment.id, { source: deployment.source, sealed })
+    return { deployment, app, source, fence, replica }
+  })
+
+  const candidates = ({ deployment }: AdmissionRequest) =>
+    tenantRows(sql`with heads as materialized (
+        select distinct on (tenant) tenant, id, position from deployments where status = 'queued' order by tenant, position
+      )
+      select h.tenant from heads h join tenants t on t.name = h.tenant
+      where (t.job_cap is null or (select count(*) from slots s where s.tenant = h.tenant) < t.job_cap)
+        and (${deployment ?? null}::text is null or h.id = ${deployment ?? null})
+      order by h.position limit 100`)
+
+  const head = (tenant: TenantName, cap: number) =>
+    headRows(sql`select d.id, d.app, n.slot from (
+        select id, app from deployments where tenant = ${tenant} and status = 'queued' order by position limit 1
+      ) d cross join (
+        select min(c.number) as slot
+        from (select 1 as number union all select number + 1 from slots where tenant = ${tenant}) c
+        where not exists (select 1 from slots s where s.tenant = ${tenant} and s.number = c.number)
+      ) n
+      where (select count(*) from slots where tenant = ${tenant}) < ${cap} and n.slot <= ${cap}`)
+
+  const take = (request: AdmissionRequest, { app, id, slot }: { id: DeploymentId; app: AppId; slot: number }) =>
+    transition(
+      sql,
+      sql`update deployments d
+        set status = 'building', fence = f.last_fence, replica = ${request.replica}, slot = ${slot},
+          lease_until = ${leaseEnd(sql, request.terms)}, started_at = clock_timestamp()
+        from fenced f where d.id = ${id} and d.status = 'queued'
+        returning d.*`,
+      {
+        before: sql`fenced as (update apps set last_fence = last_fence + 1 where id = ${app} returning last_fence),`,
+        after: sql`, placed as (
+          insert into slots (tenant, number, deployment, fence) select tenant, slot, id, fence from moved
+        )`
+      }
+    )
+
+  const attempt = (request: AdmissionRequest, tenant: TenantName, wait: boolean) =>
+    db.transaction<Attempt>(
+      "DeploymentStore.admit",
+      Effect.gen(function* () {
+        const [locked] = yield* capRows(sql`select coalesce(job_cap, 10000) as cap from tenants where name = ${tenant}
+          for no key update ${sql.literal(wait ? "" : "skip locked")}`)
+        if (locked === undefined) return "locked"
+        const [first] = yield* head(tenant, locked.cap)
+        if (first === undefined || first.id !== (request.deployment ?? first.id)) return "nothing"
+        const taken = yield* take(request, first)
+        return taken.length === 0 ? "locked" : yield* claimOf(first.id)
+      })
+    )
+
+  const attemptAll = Effect.fnUntraced(function* (
+    request: AdmissionRequest,
+    tenants: ReadonlyArray<TenantName>,
+    wait: boolean
+  ): Effect.fn.Return<Claim | ReadonlyArray<TenantName>, StoreError> {
+    const locked: Array<TenantName> = []
+    for (const tenant of tenants) {
+      const outcome = yield* skipCorrupt(request, attempt(request, tenant, wait))
+      if (outcome === "locked") locked.push(tenant)
+      else if (outcome !== "nothing") return outcome
+    }
+    return locked
+  })
+
+  const admit = Effect.fnUntraced(function* (
+    request: AdmissionRequest
+  ): Effect.fn.Return<Claim | undefined, StoreError> {
+    const found = yield* db.statement<ReadonlyArray<{ readonly tenant: TenantName }>>(
+      "DeploymentStore.admit",
+      candidates(request)
+    )
+    let tenants: Claim | ReadonlyArray<TenantName> = found.map(({ tenant }) => tenant)
+    for (const wait of [false, true, true]) {
+      tenants = yield* attemptAll(request, tenants, wait)
+      if ("fence" in tenants) return tenants
+    }
+    return undefined
+  })
+
+  const abandoned = ({ deployment }: AdmissionRequest, limit: number) =>
+    db.statement<ReadonlyArray<{ readonly id: DeploymentId; readonly app: AppId }>>(
+      "DeploymentStore.claimAbandoned",
+      lostRows(sql`select id, app from deployments
+        where status in ('building', 'deploying') and lease_until <= clock_timestamp()
+          and (${deployment ?? null}::text is null or id = ${deployment ?? null})
+        order by position limit ${limit + 100}`)
+    )
+
+  const takeOver = (request: AdmissionRequest, { app, id }: { readonly id: DeploymentId; readonly app: AppId }) =>
+    db.transaction<Attempt>(
+      "DeploymentStore.claimAbandoned",
+      Effect.gen(function* () {
+        const [locked] = yield* lockedRows(sql`select id from apps where id = ${app} for no key update skip locked`)
+        if (locked === undefined) return "locked"
+        const [taken] = yield* takenRows(sql`with moved as (
+            update deployments set fence = (select last_fence + 1 from apps where id = ${app}),
+              replica = ${request.replica}, lease_until = ${leaseEnd(sql, request.terms)}
+            where id = ${id} and status in ('building', 'deploying') and lease_until <= clock_timestamp()
+            returning id, app, fence
+          ), fenced as (
+            update apps a set last_fence = moved.fence from moved where a.id = moved.app
+          ), placed as (
+            update slots s set fence = moved.fence from moved where s.deployment = moved.id
+          )
+          select id from moved`)
+        return taken === undefined ? "nothing" : yield* claimOf(taken.id)
+      })
+    )
+
+  const claimAbandoned = Effect.fnUntraced(function* (
+    request: AdmissionRequest,
+    limit: number
+  ): Effect.fn.Return<ReadonlyArray<Claim>, StoreError> {
+    const taken: Array<Claim> = []
+    for (const lost of yield* abandoned(request, limit)) {
+      if (taken.length >= limit) break
+      const outcome = yield* Effect.result(skipCorrupt(request, takeOver(request, lost)))
+      if (Result.isFailure(outcome)) return taken.length > 0 ? taken : yield* outcome.failure
+      if (outcome.success !== "nothing" && outcome.success !== "locked") taken.push(outcome.success)
+    }
+    return taken
+  })
+
+  return { admit, claimAbandoned }
+}
+
+/** Goes on without a row that cannot be read, unless it is the one that was asked for. */
+const skipCorrupt = (request: AdmissionRequest, self: Effect.Effect<Attempt, StoreError>) =>
+  Effect.catchIf(
+    self,
+    (error) => error.reason === "corrupt" && request.deployment === undefined,
+    (error) => Effect.as(Effect.logError("a Deployment is passed over, since its row cannot be read", error), skipped)
+  )
+
+const skipped: Attempt = "nothing"

@@ -1,0 +1,54 @@
+// What may go wrong below a store, and which reason of a StoreError that is. Not here: outcomes that a port names.
+
+import { SecretError } from "@lockkeeper/core/port/SecretCipher"
+import { StoreError } from "@lockkeeper/core/port/StoreError"
+import { Predicate, Schema } from "effect"
+import { SqlError } from "effect/sql"
+
+/** A failure of the technology: the database's, or a row that is not what it must be. */
+export type Fault = SqlError.SqlError | Schema.SchemaError | SecretError | StoreError
+
+/** Whether an error is a {@link Fault} and not an outcome of a port. */
+export const isFault = (error: unknown): error is Fault =>
+  SqlError.isSqlError(error) ||
+  Schema.isSchemaError(error) ||
+  error instanceof SecretError ||
+  error instanceof StoreError
+
+/** The SQLSTATE of an error that the server reported. */
+export const stateOf = (error: SqlError.SqlError): string | undefined => {
+  const { cause } = error.reason
+  return Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : undefined
+}
+
+/** Connections (08), resources (53), the operator (57P), the machine (58), a session that idled too long, a standby. */
+const away = /^(?:08...|53...|57P..|58...|25P03|25006)$/
+
+const awayReasons: ReadonlySet<string> = new Set([
+  "ConnectionError",
+  "AuthenticationError",
+  "LockTimeoutError",
+  "StatementTimeoutError",
+  "DeadlockError",
+  "SerializationError"
+])
+
+const isAway = (error: SqlError.SqlError): boolean =>
+  awayReasons.has(error.reason._tag) || away.test(stateOf(error) ?? "")
+
+/** Wraps a fault for the caller of a port. */
+export const storeError = (operation: string, fault: Fault): StoreError => {
+  if (fault instanceof StoreError) return fault
+  if (!SqlError.isSqlError(fault)) return new StoreError({ operation, reason: "corrupt", cause: fault })
+  return new StoreError({ operation, reason: isAway(fault) ? "unavailable" : "unexpected", cause: fault })
+}
+
+/** Whether a row that would have been the second of its kind was refused; by this constraint, when one is named. */
+export const isUniqueViolation = (error: unknown, constraint?: string): boolean =>
+  SqlError.isSqlError(error) &&
+  error.reason._tag === "UniqueViolation" &&
+  (constraint === undefined || error.reason.constraint === constraint)
+
+/** Whether the wait for somebody else's lock was given up. */
+export const isBusy = (error: unknown): boolean =>
+  SqlError.isSqlError(error) && (error.reason._tag === "LockTimeoutError" || error.reason._tag === "DeadlockError")

@@ -1,0 +1,87 @@
+// All stores of Lockkeeper on one PostgreSQL, as one value. For a server that wants to answer before the schema is there,
+// `layerClient`, `layerStores` and PostgresHealth can be put together apart.
+
+import { PgClient } from "@effect/sql-pg"
+import type { AppStore, PortRange } from "@lockkeeper/core/port/AppStore"
+import type { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import type { EnvStore } from "@lockkeeper/core/port/EnvStore"
+import type { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import type { Journal } from "@lockkeeper/core/port/Journal"
+import type { Leases } from "@lockkeeper/core/port/Leases"
+import type { LogStore } from "@lockkeeper/core/port/LogStore"
+import type { RouteStore } from "@lockkeeper/core/port/RouteStore"
+import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
+import { Layer, type Redacted } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+import * as PostgresAppStore from "./PostgresAppStore.ts"
+import * as PostgresDeploymentStore from "./PostgresDeploymentStore.ts"
+import * as PostgresEnvStore from "./PostgresEnvStore.ts"
+import * as PostgresEventFeed from "./PostgresEventFeed.ts"
+import * as PostgresHealth from "./PostgresHealth.ts"
+import * as PostgresJournal from "./PostgresJournal.ts"
+import * as PostgresLeases from "./PostgresLeases.ts"
+import * as PostgresLogStore from "./PostgresLogStore.ts"
+import * as PostgresMigrations from "./PostgresMigrations.ts"
+import * as PostgresRouteStore from "./PostgresRouteStore.ts"
+
+/** Every port that this package binds. */
+export type Stores = AppStore | DeploymentStore | EnvStore | Journal | LogStore | EventFeed | Leases | RouteStore
+
+/** How to reach the database. `prepare` names statements: only without a transaction pooler in between. */
+export interface ClientOptions {
+  readonly url: Redacted.Redacted<string>
+  readonly prepare?: boolean | undefined
+  readonly maxConnections?: number | undefined
+}
+
+/** What the stores are told: the host ports of Apps, the size of a log in bytes, and who brings the schema. */
+export interface StoresOptions {
+  readonly ports?: PortRange | undefined
+  readonly logLimitBytes?: number | undefined
+  readonly migrate: "apply" | "wait"
+}
+
+/** A client with a pool of its own, safe behind a transaction pooler. It connects when it is first used. */
+export const layerClient = (
+  options: ClientOptions
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError.SqlError> =>
+  PgClient.layer({
+    url: options.url,
+    prepare: options.prepare ?? false,
+    maxConnections: options.maxConnections ?? 10,
+    applicationName: "lockkeeper",
+    connectTimeout: "5 seconds",
+    keepAlive: "10 seconds"
+  })
+
+const layerMigrated = (
+  migrate: StoresOptions["migrate"]
+): Layer.Layer<never, PostgresMigrations.MigrationError, SqlClient.SqlClient> =>
+  Layer.effectDiscard(migrate === "apply" ? PostgresMigrations.apply() : PostgresMigrations.wait())
+
+/** All stores over a client, once the schema is there. */
+export const layerStores = (
+  options: StoresOptions
+): Layer.Layer<Stores, PostgresMigrations.MigrationError, SqlClient.SqlClient | SecretCipher> =>
+  Layer.mergeAll(
+    PostgresAppStore.layer({ ports: options.ports }),
+    PostgresDeploymentStore.layer,
+    PostgresEnvStore.layer,
+    PostgresEventFeed.layer,
+    PostgresJournal.layer,
+    PostgresLeases.layer,
+    PostgresLogStore.layer({ limitBytes: options.logLimitBytes }),
+    PostgresRouteStore.layer
+  ).pipe(Layer.provide(layerMigrated(options.migrate)))
+
+/**
+ * All stores and the check of their database, over one pool. Fails with a MigrationError when the schema cannot be brought
+ * to what is expected; with `migrate: "wait"` it takes as long as somebody else needs to bring it.
+ */
+export const layer = (
+  options: ClientOptions & StoresOptions
+): Layer.Layer<
+  Stores | PostgresHealth.PostgresHealth,
+  PostgresMigrations.MigrationError | SqlError.SqlError,
+  SecretCipher
+> => Layer.merge(layerStores(options), PostgresHealth.layer).pipe(Layer.provide(layerClient(options)))

@@ -1,0 +1,74 @@
+// One Workload as a group of processes: what it runs, where it may write, what it says and how it ended.
+
+import type { Env } from "@lockkeeper/core/domain/Env"
+import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
+import { type Duration, Effect, Redacted, type Stream } from "effect"
+import { constants } from "node:os"
+import { makeLineSplitter } from "./lineSplitter.ts"
+import { makeLogBuffer } from "./logBuffer.ts"
+import { type GroupExit, type ProcessGroup, startGroup } from "./processGroup.ts"
+import type { ProcessIdentity } from "./processTable.ts"
+
+/** What to start. `home` is the only place that is meant to be written to. */
+export interface WorkloadProcessSpec {
+  readonly command: string
+  readonly directory: string
+  readonly home: string
+  readonly port: number
+  readonly env: Env
+}
+
+/** A started Workload. */
+export interface WorkloadProcess {
+  readonly leader: ProcessIdentity
+  readonly exit: () => GroupExit | undefined
+  readonly logs: Stream.Stream<LogEntry>
+  /** Ends the whole group; false when something of it would not die. */
+  readonly end: (grace: Duration.Duration) => Effect.Effect<boolean>
+}
+
+/** The whole environment: PATH, HOME, TMPDIR, the App's Env over them, and PORT. */
+export const environmentOf = (spec: WorkloadProcessSpec, path: string): Readonly<Record<string, string>> => ({
+  PATH: path,
+  HOME: spec.home,
+  TMPDIR: spec.home,
+  ...Object.fromEntries([...spec.env].map(([key, value]) => [key, Redacted.value(value)])),
+  PORT: String(spec.port)
+})
+
+// The shell exports variables of its own, and the environment of an App is exactly what it was promised.
+const runLine = `command=$1; shift; unset PWD OLDPWD SHLVL; eval "$command"`
+
+const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
+
+/** How a Workload that has ended is described. */
+export const exitReason = ({ code, signal }: GroupExit): string => {
+  if (signal !== null) return `ended by ${signal}`
+  const cause = code === null ? undefined : signalNames.get(code - 128)
+  return cause === undefined ? `exited with code ${code}` : `exited with code ${code} (${cause})`
+}
+
+/** Starts it. Fails with a clause for a person; then nothing was started. */
+export const startProcess = Effect.fnUntraced(function* (
+  spec: WorkloadProcessSpec
+): Effect.fn.Return<WorkloadProcess, string> {
+  const buffer = makeLogBuffer()
+  const splitters = {
+    stdout: makeLineSplitter((line) => buffer.add({ stream: "stdout", line })),
+    stderr: makeLineSplitter((line) => buffer.add({ stream: "stderr", line }))
+  }
+  const group: ProcessGroup = yield* startGroup({
+    argv: ["/bin/sh", "-c", runLine, "sh", spec.command],
+    cwd: spec.directory,
+    env: environmentOf(spec, process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"),
+    onOutput: (stream, chunk) => splitters[stream].push(chunk)
+  })
+  yield* Effect.forkDetach(
+    Effect.map(group.finished, () => {
+      splitters.stdout.end()
+      splitters.stderr.end()
+      buffer.end()
+    })
+  )
+  return { leader: group.leader, exit: group.exit, logs: buffer.entries, end: group.end }
+})

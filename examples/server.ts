@@ -75,7 +75,8 @@ const main = Effect.gen(function* () {
 
   if (options.sample && Option.isNone(options.tokens)) {
     const { token, path: tokenPath } = directory.adminToken
-    yield* Effect.catch(deploySample({ baseUrl, token, tokenPath }), (error) =>
+    const sample = { baseUrl, token, tokenPath, directory: join(directory.work, "sample") }
+    yield* Effect.catch(deploySample(sample), (error) =>
       Effect.logError("the sample app was not deployed", error)
     )
   }

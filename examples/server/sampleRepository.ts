@@ -2,9 +2,8 @@
 // lasts, as `git http-backend` would; where Git is missing, as an archive with its sum.
 import { execFile, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises"
+import { cp, mkdir, readFile, rm } from "node:fs/promises"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
@@ -33,11 +32,15 @@ export type SampleSource =
   | { readonly type: "git"; readonly url: string; readonly ref: string }
   | { readonly type: "archive"; readonly url: string; readonly sha256: string }
 
-/** Serves the sample and answers where it is. */
-export const serveSample = Effect.gen(function* () {
-  const directory = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "lockkeeper-sample-"))),
-    (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+/** Serves the sample from a directory of its own, which is made anew, and answers where it is. */
+export const serveSample = Effect.fnUntraced(function* (directory: string) {
+  const clear = Effect.promise(() => rm(directory, { recursive: true, force: true }))
+  yield* Effect.acquireRelease(
+    Effect.andThen(
+      clear,
+      Effect.promise(() => mkdir(directory, { recursive: true, mode: 0o700 }))
+    ),
+    () => clear
   )
   const repository = join(directory, "app")
   const hasGit = yield* Effect.promise(() => makeRepository(repository).then(() => true).catch(() => false))

@@ -44,88 +44,90 @@ const servingRows = rowsOf(
 )
 
 /** Makes the store. */
-export const make: Effect.Effect<DeploymentStore["Service"], never, SqlClient.SqlClient | SecretCipher> = Effect.gen(function* () {
-  const db = yield* database
-  const cipher = yield* SecretCipher
-  const { sql } = db
-  const columns = sql.literal(deploymentColumns)
+export const make: Effect.Effect<DeploymentStore["Service"], never, SqlClient.SqlClient | SecretCipher> = Effect.gen(
+  function* () {
+    const db = yield* database
+    const cipher = yield* SecretCipher
+    const { sql } = db
+    const columns = sql.literal(deploymentColumns)
 
-  const get = (deployment: DeploymentId) =>
-    db.statement(
-      "DeploymentStore.get",
-      Effect.gen(function* () {
-        const [found] = yield* deploymentRows(sql`select ${columns} from deployments d where d.id = ${deployment}`)
-        return found ?? (yield* new DeploymentNotFound({ deployment }))
-      })
-    )
+    const get = (deployment: DeploymentId) =>
+      db.statement(
+        "DeploymentStore.get",
+        Effect.gen(function* () {
+          const [found] = yield* deploymentRows(sql`select ${columns} from deployments d where d.id = ${deployment}`)
+          return found ?? (yield* new DeploymentNotFound({ deployment }))
+        })
+      )
 
-  const list = (app: AppId, page: PageRequest) =>
-    db.statement<Page<Deployment>>(
-      "DeploymentStore.list",
-      Effect.map(
-        listedDeploymentRows(sql`select ${columns}, d.position from deployments d
+    const list = (app: AppId, page: PageRequest) =>
+      db.statement<Page<Deployment>>(
+        "DeploymentStore.list",
+        Effect.map(
+          listedDeploymentRows(sql`select ${columns}, d.position from deployments d
           where d.app = ${app} and (${page.cursor ?? null}::bigint is null or d.position < ${page.cursor ?? null}::bigint)
           order by d.position desc limit ${page.limit + 1}`),
-        (rows) => cut(page, rows, (row) => row.position, unlisted)
-      )
-    )
-
-  const abandon = (replica: ReplicaId) =>
-    db.statement<void>(
-      "DeploymentStore.abandon",
-      Effect.asVoid(sql`update deployments set lease_until = clock_timestamp()
-        where replica = ${replica} and status in ('building', 'deploying') and lease_until > clock_timestamp()`)
-    )
-
-  const withdraw = (deployment: DeploymentId) =>
-    db.transaction<void>(
-      "DeploymentStore.withdraw",
-      Effect.asVoid(
-        transition(
-          sql,
-          sql`update deployments d set status = 'cancelled', finished_at = clock_timestamp()
-            where d.id = ${deployment} and d.status = 'queued' returning d.*`
+          (rows) => cut(page, rows, (row) => row.position, unlisted)
         )
       )
-    )
 
-  const serving = db.statement<ReadonlyArray<Serving>>(
-    "DeploymentStore.serving",
-    Effect.map(
-      servingRows(sql`select ${sql.literal(appColumns)}, r.id as "releaseId", r.number as "releaseNumber",
+    const abandon = (replica: ReplicaId) =>
+      db.statement<void>(
+        "DeploymentStore.abandon",
+        Effect.asVoid(sql`update deployments set lease_until = clock_timestamp()
+        where replica = ${replica} and status in ('building', 'deploying') and lease_until > clock_timestamp()`)
+      )
+
+    const withdraw = (deployment: DeploymentId) =>
+      db.transaction<void>(
+        "DeploymentStore.withdraw",
+        Effect.asVoid(
+          transition(
+            sql,
+            sql`update deployments d set status = 'cancelled', finished_at = clock_timestamp()
+            where d.id = ${deployment} and d.status = 'queued' returning d.*`
+          )
+        )
+      )
+
+    const serving = db.statement<ReadonlyArray<Serving>>(
+      "DeploymentStore.serving",
+      Effect.map(
+        servingRows(sql`select ${sql.literal(appColumns)}, r.id as "releaseId", r.number as "releaseNumber",
           r.image as "releaseImage", r.env_revision as "releaseRevision", r.commit as "releaseCommit",
           r.created_at as "releaseCreatedAt", d.id as deployment, d.fence
         from ${sql.literal(appTables)} join deployments d on d.id = r.deployment
         where a.status = 'live' order by a.position`),
-      (rows) => rows.map(servingOf)
+        (rows) => rows.map(servingOf)
+      )
     )
-  )
 
-  const usage = (tenant: TenantName) =>
-    db.statement<TenantUsage>(
-      "DeploymentStore.usage",
-      Effect.gen(function* () {
-        const [row] = yield* usageRows(sql`select n.tenant,
+    const usage = (tenant: TenantName) =>
+      db.statement<TenantUsage>(
+        "DeploymentStore.usage",
+        Effect.gen(function* () {
+          const [row] = yield* usageRows(sql`select n.tenant,
             case when t.name is null then ${defaultJobCap}::int else t.job_cap end as "jobCap",
             (select count(*)::int from slots where tenant = n.tenant) as running,
             (select count(*)::int from deployments where tenant = n.tenant and status = 'queued') as queued
           from (select ${tenant}::text as tenant) n left join tenants t on t.name = n.tenant`)
-        return row ?? (yield* Effect.die("a select over one row returned none"))
-      })
-    )
+          return row ?? (yield* Effect.die("a select over one row returned none"))
+        })
+      )
 
-  return DeploymentStore.of({
-    begin: beginDeployment(db, cipher),
-    get,
-    list,
-    ...claims(db, cipher),
-    ...endings(db),
-    withdraw,
-    abandon,
-    serving,
-    usage
-  })
-})
+    return DeploymentStore.of({
+      begin: beginDeployment(db, cipher),
+      get,
+      list,
+      ...claims(db, cipher),
+      ...endings(db),
+      withdraw,
+      abandon,
+      serving,
+      usage
+    })
+  }
+)
 
 /** Provides the store. */
 export const layer: Layer.Layer<DeploymentStore, never, SqlClient.SqlClient | SecretCipher> = Layer.effect(

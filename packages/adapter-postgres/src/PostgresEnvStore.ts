@@ -33,43 +33,44 @@ const snapshotRows = rowsOf(
 )
 
 /** Makes the store. */
-export const make: Effect.Effect<EnvStore["Service"], never, SqlClient.SqlClient | SecretCipher> = Effect.gen(function* () {
-  const db = yield* database
-  const envs = sealedEnvs(yield* SecretCipher)
-  const { sql } = db
+export const make: Effect.Effect<EnvStore["Service"], never, SqlClient.SqlClient | SecretCipher> = Effect.gen(
+  function* () {
+    const db = yield* database
+    const envs = sealedEnvs(yield* SecretCipher)
+    const { sql } = db
 
-  const snapshot = Effect.fnUntraced(function* (app: AppId) {
-    const [row] = yield* snapshotRows(sql`select e.revision, e.sealed, r.env_revision as "deployedRevision"
+    const snapshot = Effect.fnUntraced(function* (app: AppId) {
+      const [row] = yield* snapshotRows(sql`select e.revision, e.sealed, r.env_revision as "deployedRevision"
       from apps a left join envs e on e.app = a.id left join releases r on r.app = a.id and r.current
       where a.id = ${app} and a.status <> 'deleted'`)
-    if (row === undefined) return yield* new AppGone({ app })
-    const { deployedRevision, revision, sealed } = row
-    return { ...(yield* envs.present(app, { revision, sealed })), deployedRevision }
-  })
+      if (row === undefined) return yield* new AppGone({ app })
+      const { deployedRevision, revision, sealed } = row
+      return { ...(yield* envs.present(app, { revision, sealed })), deployedRevision }
+    })
 
-  const read = (app: AppId) => db.statement<EnvSnapshot, AppGone>("EnvStore.read", snapshot(app))
+    const read = (app: AppId) => db.statement<EnvSnapshot, AppGone>("EnvStore.read", snapshot(app))
 
-  const readAt = (app: AppId, revision: Revision) =>
-    db.statement<Env, AppGone>(
-      "EnvStore.readAt",
-      Effect.gen(function* () {
-        const present = yield* snapshot(app)
-        if (revision >= present.revision) return present.env
-        const changes = yield* storedRows(sql`select revision, sealed_change as sealed from env_revisions
+    const readAt = (app: AppId, revision: Revision) =>
+      db.statement<Env, AppGone>(
+        "EnvStore.readAt",
+        Effect.gen(function* () {
+          const present = yield* snapshot(app)
+          if (revision >= present.revision) return present.env
+          const changes = yield* storedRows(sql`select revision, sealed_change as sealed from env_revisions
           where app = ${app} and revision <= ${revision} order by revision`)
-        return yield* envs.replay(app, revision, changes)
-      })
-    )
+          return yield* envs.replay(app, revision, changes)
+        })
+      )
 
-  const write = Effect.fnUntraced(function* (
-    { actor, app }: Pick<EnvEdit<never>, "actor" | "app">,
-    revision: Revision,
-    change: EnvChange,
-    { bytes, env, keysDeleted, keysSet }: EnvApplied
-  ) {
-    const sealed = yield* envs.seal(app, revision, env)
-    const sealedChange = yield* envs.sealChange(app, revision, change)
-    yield* sql`with present as (
+    const write = Effect.fnUntraced(function* (
+      { actor, app }: Pick<EnvEdit<never>, "actor" | "app">,
+      revision: Revision,
+      change: EnvChange,
+      { bytes, env, keysDeleted, keysSet }: EnvApplied
+    ) {
+      const sealed = yield* envs.seal(app, revision, env)
+      const sealedChange = yield* envs.sealChange(app, revision, change)
+      yield* sql`with present as (
         insert into envs (app, revision, sealed, bytes) values (${app}, ${revision}, ${sealed}, ${bytes})
         on conflict (app) do update set revision = excluded.revision, sealed = excluded.sealed, bytes = excluded.bytes
       ), revised as (
@@ -79,38 +80,39 @@ export const make: Effect.Effect<EnvStore["Service"], never, SqlClient.SqlClient
       )
       insert into events (type, tenant, app, subject, data)
       select 'env.changed', tenant, id, id, jsonb_build_object('revision', ${revision}::int) from apps where id = ${app}`
-  })
+    })
 
-  const revise = <E>(edit: EnvEdit<E>) =>
-    db
-      .transaction<EnvRevised, E | AppGone | AppNotLive | EnvTooLarge>(
-        "EnvStore.revise",
-        Effect.gen(function* () {
-          const { app } = edit
-          const [row] = yield* lockedAppRows(sql`select tenant, status from apps where id = ${app} for no key update`)
-          if (row === undefined || row.status === "deleted") return yield* new AppGone({ app })
-          const { status } = row
-          if (status !== "live" && status !== "stopped") return yield* new AppNotLive({ app, status })
+    const revise = <E>(edit: EnvEdit<E>) =>
+      db
+        .transaction<EnvRevised, E | AppGone | AppNotLive | EnvTooLarge>(
+          "EnvStore.revise",
+          Effect.gen(function* () {
+            const { app } = edit
+            const [row] = yield* lockedAppRows(sql`select tenant, status from apps where id = ${app} for no key update`)
+            if (row === undefined || row.status === "deleted") return yield* new AppGone({ app })
+            const { status } = row
+            if (status !== "live" && status !== "stopped") return yield* new AppNotLive({ app, status })
 
-          const [stored] = yield* storedRows(sql`select revision, sealed from envs where app = ${app}`)
-          const before = yield* envs.present(app, stored)
-          const change = yield* Effect.fromResult(edit.decide(before))
-          const applied = yield* Effect.fromResult(apply(before.env, change))
-          if (!applied.changed) return { revision: before.revision, applied }
+            const [stored] = yield* storedRows(sql`select revision, sealed from envs where app = ${app}`)
+            const before = yield* envs.present(app, stored)
+            const change = yield* Effect.fromResult(edit.decide(before))
+            const applied = yield* Effect.fromResult(apply(before.env, change))
+            if (!applied.changed) return { revision: before.revision, applied }
 
-          const revision = Revision.make(before.revision + 1)
-          yield* write(edit, revision, change, applied)
-          return { revision, applied }
-        })
-      )
-      .pipe(
-        Effect.mapError((error) =>
-          error instanceof StoreError && isBusy(error.cause) ? new EnvBusy({ app: edit.app }) : error
+            const revision = Revision.make(before.revision + 1)
+            yield* write(edit, revision, change, applied)
+            return { revision, applied }
+          })
         )
-      )
+        .pipe(
+          Effect.mapError((error) =>
+            error instanceof StoreError && isBusy(error.cause) ? new EnvBusy({ app: edit.app }) : error
+          )
+        )
 
-  return EnvStore.of({ read, readAt, revise })
-})
+    return EnvStore.of({ read, readAt, revise })
+  }
+)
 
 /** Provides the store. */
 export const layer: Layer.Layer<EnvStore, never, SqlClient.SqlClient | SecretCipher> = Layer.effect(EnvStore, make)

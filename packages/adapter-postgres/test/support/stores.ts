@@ -3,7 +3,7 @@
 
 import type { AppId, AppStatus } from "@lockkeeper/core/domain/App"
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Fiber, Latch, Layer, Redacted, Result, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestDatabase } from "../../../../test/harness/database.ts"
 import * as Database from "../../../../test/harness/database.ts"
@@ -30,22 +30,67 @@ export const putStatus = (app: AppId, status: AppStatus) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => sql`update apps set status = ${status} where id = ${app}`)
 
 /** Two replicas: the stores of the test twice, over a pool of their own each. */
-export const replicas = Effect.all([
-  Layer.build(Layer.fresh(storesOn())),
-  Layer.build(Layer.fresh(storesOn()))
-])
+export const replicas = (options: Partial<StoresOptions> = {}) =>
+  Effect.all([Layer.build(Layer.fresh(storesOn(options))), Layer.build(Layer.fresh(storesOn(options)))])
 
 /** Runs an effect many times at once, in turns on both replicas, and answers what each run came to. */
 export const raced = Effect.fnUntraced(function* <A, E, R>(
   count: number,
-  run: (index: number) => Effect.Effect<A, E, R | Replica>
+  run: (index: number) => Effect.Effect<A, E, R>,
+  options: Partial<StoresOptions> = {}
 ) {
-  const both = yield* replicas
+  const [one, other] = yield* replicas(options)
   const started = yield* Latch.make()
-  const runs = Array.from({ length: count }, (_, index) =>
-    Effect.provide(Effect.andThen(started.await, run(index)), both[index % 2 === 0 ? 0 : 1])
+  const fibers = yield* Effect.forEach(Array.from({ length: count }).keys(), (index) =>
+    Effect.andThen(started.await, run(index)).pipe(
+      Effect.provideContext(index % 2 === 0 ? one : other),
+      Effect.result,
+      Effect.forkChild
+    )
   )
-  const fibers = yield* Effect.forEach(runs, (effect) => Effect.forkChild(Effect.result(effect)))
   yield* started.open
-  return yield* Effect.forEach(fibers, Fiber.join)
+  return yield* Effect.forEach(fibers, (fiber) => Fiber.join(fiber))
+})
+
+/** What those runs answered that succeeded. */
+export const answers = <A, E>(results: ReadonlyArray<Result.Result<A, E>>): ReadonlyArray<A> =>
+  results.flatMap((result) => (Result.isSuccess(result) ? [result.success] : []))
+
+/** The tags of what those runs failed with that failed. */
+export const refusals = <A, E extends { readonly _tag: string }>(
+  results: ReadonlyArray<Result.Result<A, E>>
+): ReadonlyArray<string> => results.flatMap((result) => (Result.isFailure(result) ? [result.failure._tag] : []))
+
+/** Runs statements in a transaction that stays open until the answered effect is run, which commits it. */
+export const opened = Effect.fnUntraced(function* <A, E, R>(statements: Effect.Effect<A, E, R>) {
+  const sql = yield* SqlClient.SqlClient
+  const [held, release] = [yield* Latch.make(), yield* Latch.make()]
+  const fiber = yield* Effect.forkChild(
+    sql.withTransaction(Effect.andThen(statements, Effect.andThen(held.open, release.await)))
+  )
+  yield* Effect.raceFirst(held.await, Fiber.join(fiber))
+  return Effect.andThen(release.open, Fiber.join(fiber))
+})
+
+/** Starts something that waits for a lock of such a transaction, commits that, and answers what the other came to. */
+export const overtaken = Effect.fnUntraced(function* <A, E, R, E2, R2>(
+  statements: Effect.Effect<unknown, E2, R2>,
+  during: Effect.Effect<A, E, R>
+) {
+  const commit = yield* opened(statements)
+  const fiber = yield* Effect.forkChild(Effect.result(during))
+  yield* waiting(1)
+  yield* commit
+  return yield* Fiber.join(fiber)
+})
+
+/** Waits until this many sessions of the database of the test wait for a lock. */
+export const waiting = Effect.fnUntraced(function* (count: number) {
+  const sql = yield* SqlClient.SqlClient
+  const waiters = sql<{ readonly pid: number }>`select pid from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`
+  return yield* Effect.repeat(waiters, {
+    until: (rows) => rows.length >= count,
+    schedule: Schedule.spaced("5 millis")
+  }).pipe(Effect.timeout("5 seconds"))
 })

@@ -109,18 +109,30 @@ export const apply = (env: Env, change: EnvChange): Result.Result<EnvApplied, En
   }
   const bytes = sizeBytes(next)
   if (changed && bytes > limitBytes) return Result.fail(new EnvTooLarge({ limit: limitBytes, actual: bytes }))
-  return Result.succeed({ env: next, keysSet: keysSet.sort(byName), keysDeleted: keysDeleted.sort(byName), changed, bytes })
+  return Result.succeed({
+    env: next,
+    keysSet: keysSet.sort(byName),
+    keysDeleted: keysDeleted.sort(byName),
+    changed,
+    bytes
+  })
 }
 
-const keysOnly = Schema.makeFilter((record: object) => Object.keys(record).every(isKey) || "only keys of an Env")
-const Stored = Schema.fromJsonString(Schema.Record(Schema.String, Schema.String).check(keysOnly))
-const StoredChange = Schema.fromJsonString(Schema.Record(Schema.String, Schema.NullOr(Schema.String)).check(keysOnly))
+const isStored = ([key, value]: readonly [string, string | null]): boolean =>
+  isKey(key) && (value === null || (value !== "" && isValue(value)))
+const storedOnly = Schema.makeFilter(
+  (record: Readonly<Record<string, string | null>>) =>
+    Object.entries(record).every(isStored) || "only keys and values of an Env"
+)
+const Stored = Schema.fromJsonString(Schema.Record(Schema.String, Schema.String).check(storedOnly))
+const StoredChange = Schema.fromJsonString(Schema.Record(Schema.String, Schema.NullOr(Schema.String)).check(storedOnly))
 
 /** Reads canonical JSON back. A text that is not an Env is an error, never an empty Env. */
 export const fromCanonicalJson = (json: Redacted.Redacted<string>): Result.Result<Env, Schema.SchemaError> =>
   Result.map(
     Schema.decodeUnknownResult(Stored)(Redacted.value(json)),
-    (record) => new Map(Object.entries(record).flatMap(([key, value]) => (isKey(key) ? [[key, Redacted.make(value)]] : [])))
+    (record) =>
+      new Map(Object.entries(record).flatMap(([key, value]) => (isKey(key) ? [[key, Redacted.make(value)]] : [])))
   )
 
 /** Writes a change as JSON, to be sealed. It is as secret as the Env. */
@@ -128,7 +140,9 @@ export const changeToJson = (change: EnvChange): Redacted.Redacted<string> =>
   Redacted.make(
     JSON.stringify(
       Object.fromEntries(
-        [...change].sort(([a], [b]) => byName(a, b)).map(([key, value]) => [key, value === null ? null : Redacted.value(value)])
+        [...change]
+          .sort(([a], [b]) => byName(a, b))
+          .map(([key, value]) => [key, value === null ? null : Redacted.value(value)])
       )
     )
   )

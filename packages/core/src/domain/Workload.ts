@@ -2,33 +2,42 @@
 import { Schema } from "effect"
 
 /** What the runtime calls a started Workload: a pid with its start time, or a container id. Never an address. */
-export const WorkloadId = Schema.String.check(Schema.isPattern(/^[a-z0-9][a-z0-9:_-]{0,127}$/)).pipe(Schema.brand("WorkloadId"))
+export const WorkloadId = Schema.String.check(Schema.isPattern(/^[a-z0-9][a-z0-9:_-]{0,127}$/)).pipe(
+  Schema.brand("WorkloadId")
+)
 
 /** The type of {@link WorkloadId}. */
 export type WorkloadId = typeof WorkloadId.Type
 
 /** The deterministic name under which a Workload is created: Deployment, Fence and try. Two tries never share one. */
-export const WorkloadName = Schema.String.check(Schema.isPattern(/^[a-z0-9][a-z0-9_-]{0,120}$/)).pipe(Schema.brand("WorkloadName"))
+export const WorkloadName = Schema.String.check(Schema.isPattern(/^[a-z0-9][a-z0-9_-]{0,120}$/)).pipe(
+  Schema.brand("WorkloadName")
+)
 
 /** The type of {@link WorkloadName}. */
 export type WorkloadName = typeof WorkloadName.Type
 
 /** An IPv4 address; an id can never pass for one. */
 export const IpAddress = Schema.String.check(
-  Schema.isPattern(/^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/)
+  Schema.isPattern(/^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/)
 ).pipe(Schema.brand("IpAddress"))
 
 /** The type of {@link IpAddress}. */
 export type IpAddress = typeof IpAddress.Type
 
 /** Where a Workload is reached from the host. */
-export const Address = Schema.Struct({ host: IpAddress, port: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 })) })
+export const Address = Schema.Struct({
+  host: IpAddress,
+  port: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 }))
+})
 
 /** The type of {@link Address}. */
 export interface Address extends Schema.Schema.Type<typeof Address> {}
 
 /** What an image is known by: the SHA-256 digest of what it holds. */
-export const ImageDigest = Schema.String.check(Schema.isPattern(/^sha256:[0-9a-f]{64}$/)).pipe(Schema.brand("ImageDigest"))
+export const ImageDigest = Schema.String.check(Schema.isPattern(/^sha256:[0-9a-f]{64}$/)).pipe(
+  Schema.brand("ImageDigest")
+)
 
 /** The type of {@link ImageDigest}. */
 export type ImageDigest = typeof ImageDigest.Type

@@ -4,13 +4,28 @@ import type { AppId, DeploymentId } from "../domain/App.ts"
 import type { Env } from "../domain/Env.ts"
 import type { Fence } from "../domain/Lease.ts"
 import type { LogEntry } from "../domain/LogLine.ts"
-import { Address, ImageDigest, IpAddress, type Workload, WorkloadId, type WorkloadName, type WorkloadState } from "../domain/Workload.ts"
+import {
+  Address,
+  ImageDigest,
+  IpAddress,
+  type Workload,
+  WorkloadId,
+  type WorkloadName,
+  type WorkloadState
+} from "../domain/Workload.ts"
 import { MemoryState } from "./MemoryState.ts"
 import type { SourceTree } from "./SourceFetcher.ts"
 
 /** The runtime could not do what it was asked; what it made on the way is gone. `detail` holds no secret. */
 export class RuntimeError extends Schema.TaggedError<RuntimeError>()("RuntimeError", {
-  reason: Schema.Literals(["no_build_file", "build_failed", "start_failed", "port_conflict", "image_gone", "engine_unavailable"]),
+  reason: Schema.Literals([
+    "no_build_file",
+    "build_failed",
+    "start_failed",
+    "port_conflict",
+    "image_gone",
+    "engine_unavailable"
+  ]),
   detail: Schema.String
 }) {
   override readonly message = this.detail
@@ -56,7 +71,9 @@ export class ContainerRuntime extends Context.Service<
       const build = Effect.fnUntraced(function* (tree: SourceTree, say: (entry: LogEntry) => Effect.Effect<void>) {
         const identity = new TextEncoder().encode(`${tree.directory}\n${tree.commit}`)
         const digest = new Uint8Array(yield* Effect.promise(() => crypto.subtle.digest("SHA-256", identity)))
-        const image = ImageDigest.make(`sha256:${Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("")}`)
+        const image = ImageDigest.make(
+          `sha256:${Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("")}`
+        )
         state.images.add(image)
         yield* say({ stream: "build", line: `built ${image}` })
         return image

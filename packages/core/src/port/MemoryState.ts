@@ -142,5 +142,13 @@ export const publish = (
   subject: string,
   data: Event["data"] = {}
 ): void => {
-  state.events.push({ id: EventId.make(`0-${state.events.length + 1}`), type, at, tenant: app.tenant, app: app.id, subject, data })
+  state.events.push({
+    id: EventId.make(`0-${state.events.length + 1}`),
+    type,
+    at,
+    tenant: app.tenant,
+    app: app.id,
+    subject,
+    data
+  })
 }

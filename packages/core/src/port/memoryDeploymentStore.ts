@@ -55,7 +55,8 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     if (row === undefined || row.app.status === "deleted") return yield* refuse({ _tag: "AppGone", app: request.app })
     const delivery = request.trigger.deliveryId
     const earlier = [...state.deployments.values()].find(
-      ({ deployment }) => deployment.app === request.app && delivery !== undefined && deployment.trigger.deliveryId === delivery
+      ({ deployment }) =>
+        deployment.app === request.app && delivery !== undefined && deployment.trigger.deliveryId === delivery
     )
     if (earlier !== undefined) return { deployment: positioned(state, earlier), created: false }
     const app = appOf(state, row)
@@ -116,7 +117,12 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
       const rows = [...state.deployments.values()]
         .filter((row) => row.deployment.app === app && row.position < before)
         .reverse()
-      return cut(page, rows.slice(0, page.limit + 1), (row) => row.position, (row) => positioned(state, row))
+      return cut(
+        page,
+        rows.slice(0, page.limit + 1),
+        (row) => row.position,
+        (row) => positioned(state, row)
+      )
     })
 
   const claimed = (row: DeploymentRow, app: AppRow, request: AdmissionRequest, millis: number): Claim => {
@@ -124,7 +130,13 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     row.fence = fence
     row.replica = request.replica
     row.leaseUntil = millis + Duration.toMillis(request.terms.ttl)
-    return { deployment: positioned(state, row), app: appOf(state, app), source: row.source, fence, replica: request.replica }
+    return {
+      deployment: positioned(state, row),
+      app: appOf(state, app),
+      source: row.source,
+      fence,
+      replica: request.replica
+    }
   }
 
   const admit = Effect.fnUntraced(function* (request: AdmissionRequest) {

@@ -114,7 +114,11 @@ export const makeAppStatusContract = <E, R>(
         const serving = (yield* deployments.serving).filter((each) => each.app.id === app.id)
         yield* equal("what serves", serving, [])
         const unowned = (yield* journal.unowned(10_000)).filter((intent) => intent.app === app.id)
-        yield* equal("what nobody owns", unowned.map((intent) => intent.name), [name])
+        yield* equal(
+          "what nobody owns",
+          unowned.map((intent) => intent.name),
+          [name]
+        )
         yield* journal.released(name)
       }
     })

@@ -28,7 +28,7 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       const full = yield* apps.register({ tenant, name, source: Given.archive, policy: "reject", healthCheck })
       const { id, hostPort, createdAt, updatedAt } = full
       yield* equal("the App", full, {
-        ...{ id, hostPort, createdAt, updatedAt, tenant, name, healthCheck, source: Given.archive, policy: "reject" },
+        id, hostPort, createdAt, updatedAt, tenant, name, healthCheck, source: Given.archive, policy: "reject",
         status: "live",
         envRevision: full.envRevision,
         deployedEnvRevision: null,
@@ -39,7 +39,11 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       yield* equal("the App that is found", yield* apps.get(id), full)
 
       const bare = yield* apps.register({ tenant, name: yield* Given.freshAppName })
-      yield* equal("what a bare App has", [bare.source, bare.policy, bare.healthCheck], [null, null, defaultHealthCheck])
+      yield* equal(
+        "what a bare App has",
+        [bare.source, bare.policy, bare.healthCheck],
+        [null, null, defaultHealthCheck]
+      )
     })
   ),
 
@@ -55,7 +59,11 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       yield* equal("the name that is taken", { tenant: taken.tenant, name: taken.name }, { tenant, name })
       yield* apps.register({ tenant: other, name })
       const { items } = yield* apps.list(tenant, { limit: 10 })
-      yield* equal("the Tenant's Apps", items.map((app) => app.id), [first.id])
+      yield* equal(
+        "the Tenant's Apps",
+        items.map((app) => app.id),
+        [first.id]
+      )
     })
   ),
 
@@ -68,7 +76,11 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       const results = yield* together(Array.from({ length: 8 }, () => apps.register(request)))
       yield* equal("how many succeed", results.filter(Result.isSuccess).length, 1)
       const failures = results.filter(Result.isFailure).map((result) => result.failure._tag)
-      yield* equal("what the others are told", failures, Array.from({ length: 7 }, () => "AppNameTaken" as const))
+      yield* equal(
+        "what the others are told",
+        failures,
+        Array.from({ length: 7 }, () => "AppNameTaken" as const)
+      )
     })
   ),
 
@@ -77,11 +89,18 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
     "Apps that are registered at the same time get host ports of their own, and keep them",
     Effect.gen(function* () {
       const apps = yield* AppStore
-      const made = yield* Effect.all(Array.from({ length: 12 }, () => Given.registered()), { concurrency: "unbounded" })
+      const made = yield* Effect.all(
+        Array.from({ length: 12 }, () => Given.registered()),
+        { concurrency: "unbounded" }
+      )
       const ports = made.map((app) => app.hostPort)
       yield* holds("twelve different host ports", new Set(ports).size === 12, ports)
       const found = yield* Effect.forEach(made, (app) => apps.get(app.id))
-      yield* equal("the ports later", found.map((app) => app.hostPort), ports)
+      yield* equal(
+        "the ports later",
+        found.map((app) => app.hostPort),
+        ports
+      )
     })
   ),
 
@@ -105,15 +124,18 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       const tenant = made[0]?.tenant
       const pages = yield* Given.allPages(2, (page) => apps.list(tenant, page))
       const newestFirst = made.map((app) => app.id).reverse()
-      yield* equal("the pages", pages.map(({ items }) => items.map((app) => app.id)), [
-        newestFirst.slice(0, 2),
-        newestFirst.slice(2, 4),
-        newestFirst.slice(4)
-      ])
+      yield* equal(
+        "the pages",
+        pages.map(({ items }) => items.map((app) => app.id)),
+        [newestFirst.slice(0, 2), newestFirst.slice(2, 4), newestFirst.slice(4)]
+      )
       const whole = yield* apps.list(tenant, { limit: 5 })
       yield* equal("where a page that holds all is continued", whole.nextCursor, null)
       const everybody = yield* apps.list(undefined, { limit: 100 })
-      yield* holds("the newest App in the list of all Tenants", everybody.items.some((app) => app.id === newestFirst[0]))
+      yield* holds(
+        "the newest App in the list of all Tenants",
+        everybody.items.some((app) => app.id === newestFirst[0])
+      )
     })
   ),
 
@@ -128,7 +150,11 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       const first = yield* apps.change(app.id, { healthCheck })
       yield* equal("the changed App", { ...first, updatedAt: app.updatedAt }, { ...app, healthCheck })
       const second = yield* apps.change(app.id, { source: keyed })
-      yield* equal("the App after another change", { ...second, updatedAt: app.updatedAt }, { ...app, healthCheck, source: open(keyed) })
+      yield* equal(
+        "the App after another change",
+        { ...second, updatedAt: app.updatedAt },
+        { ...app, healthCheck, source: open(keyed) }
+      )
       yield* equal("the App that is read", yield* apps.get(app.id), second)
       yield* equal("another App", yield* apps.get(bystander.id), bystander)
     })
@@ -141,7 +167,12 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       const apps = yield* AppStore
       const app = yield* Given.registered({ source: keyed })
       const { items } = yield* apps.list(app.tenant, { limit: 10 })
-      const answers = JSON.stringify([app, yield* apps.get(app.id), items, yield* apps.change(app.id, { source: keyed })])
+      const answers = JSON.stringify([
+        app,
+        yield* apps.get(app.id),
+        items,
+        yield* apps.change(app.id, { source: keyed })
+      ])
       yield* holds("answers without a key", !answers.includes("deployKey") && !answers.includes(key))
       yield* equal("the source that is shown", app.source, open(keyed))
     })

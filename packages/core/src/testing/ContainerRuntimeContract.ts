@@ -147,7 +147,10 @@ export const makeContainerRuntimeContract = (tree: SourceTree): Contract<Contain
             const addresses = [first, second].map(({ address }) => `${address.host}:${address.port}`)
             yield* holds("two addresses", new Set(addresses).size === 2, addresses)
             yield* runtime.stop(one.name, first.id)
-            yield* equal("what is seen of the other", yield* runtime.inspect(second), { state: "running", image: other.image })
+            yield* equal("what is seen of the other", yield* runtime.inspect(second), {
+              state: "running",
+              image: other.image
+            })
           })
         )
       )
@@ -163,7 +166,10 @@ export const makeContainerRuntimeContract = (tree: SourceTree): Contract<Contain
           yield* runtime.stop(spec.name, first.id)
           const second = yield* runtime.start(spec)
           yield* equal("what is seen of the earlier one", yield* runtime.inspect(first), { state: "gone" })
-          yield* equal("what is seen of the later one", yield* runtime.inspect(second), { state: "running", image: spec.image })
+          yield* equal("what is seen of the later one", yield* runtime.inspect(second), {
+            state: "running",
+            image: spec.image
+          })
         })
       )
     ),

@@ -54,7 +54,9 @@ export const equal = <A>(what: string, actual: A, expected: A): Effect.Effect<vo
 export const holds = (what: string, condition: boolean, seen?: unknown): Effect.Effect<void, Mismatch> =>
   condition
     ? Effect.void
-    : Effect.fail(new Mismatch({ expected: what, actual: seen === undefined ? "it is not so" : `there is ${render(seen)}` }))
+    : Effect.fail(
+        new Mismatch({ expected: what, actual: seen === undefined ? "it is not so" : `there is ${render(seen)}` })
+      )
 
 /** Fails when the value is absent, and answers it otherwise. */
 export const present = <A>(what: string, value: A | null | undefined): Effect.Effect<A, Mismatch> =>
@@ -64,8 +66,10 @@ export const present = <A>(what: string, value: A | null | undefined): Effect.Ef
 
 type Tagged = { readonly _tag: string }
 
-const hasTag = <E extends Tagged, Tag extends E["_tag"]>(error: E, tag: Tag): error is Extract<E, { readonly _tag: Tag }> =>
-  error._tag === tag
+const hasTag = <E extends Tagged, Tag extends E["_tag"]>(
+  error: E,
+  tag: Tag
+): error is Extract<E, { readonly _tag: Tag }> => error._tag === tag
 
 /** Fails unless the effect fails with this tag, and answers that error. */
 export const refused = <A, E extends Tagged, R, Tag extends E["_tag"]>(
@@ -95,7 +99,8 @@ export const eventually = Effect.fnUntraced(function* <A, E, R>(
   let value = yield* reading
   while (!wanted(value)) {
     const waited = (yield* Clock.currentTimeMillis) - start
-    if (waited > 10_000) return yield* new Mismatch({ expected: what, actual: `after ${waited} ms there is ${render(value)}` })
+    const actual = `after ${waited} ms there is ${render(value)}`
+    if (waited > 10_000) return yield* new Mismatch({ expected: what, actual })
     yield* Effect.sleep(Duration.millis(20))
     value = yield* reading
   }

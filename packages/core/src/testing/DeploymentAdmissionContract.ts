@@ -42,7 +42,10 @@ export const DeploymentAdmissionContract: Contract<DeploymentStore | AppStore> =
     "of eight replicas that ask for one Deployment at the same time exactly one gets it",
     Effect.gen(function* () {
       const { id } = yield* Given.begun(yield* Given.registered())
-      const answers = yield* Effect.all(Array.from({ length: 8 }, () => Given.admission(id)), { concurrency: "unbounded" })
+      const answers = yield* Effect.all(
+        Array.from({ length: 8 }, () => Given.admission(id)),
+        { concurrency: "unbounded" }
+      )
       yield* equal("how many get it", answers.filter((claim) => claim !== undefined).length, 1)
     })
   ),
@@ -100,7 +103,11 @@ export const DeploymentAdmissionContract: Contract<DeploymentStore | AppStore> =
       const apps = yield* Given.registeredTogether(defaultJobCap + 1)
       const queue = yield* Effect.forEach(apps, (app) => Given.begun(app))
       const claims = yield* Effect.forEach(queue, ({ id }) => Given.admission(id))
-      yield* equal("the answers", claims.map((claim) => claim !== undefined), [...apps.slice(1).map(() => true), false])
+      yield* equal(
+        "the answers",
+        claims.map((claim) => claim !== undefined),
+        [...apps.slice(1).map(() => true), false]
+      )
       const other = yield* Given.begun(yield* Given.registered())
       yield* present("a Claim for the other Tenant", yield* Given.admission(other.id))
     })
@@ -113,7 +120,7 @@ export const DeploymentAdmissionContract: Contract<DeploymentStore | AppStore> =
       const deployments = yield* DeploymentStore
       const tenant = yield* Given.freshTenant
       yield* equal("the usage of a Tenant that nobody has seen", yield* deployments.usage(tenant), {
-        ...{ tenant, jobCap: defaultJobCap, running: 0, queued: 0 }
+        tenant, jobCap: defaultJobCap, running: 0, queued: 0
       })
       const used = Effect.map(deployments.usage(tenant), ({ running, queued }) => [running, queued])
       const [first, second, third] = [
@@ -147,7 +154,11 @@ export const DeploymentAdmissionContract: Contract<DeploymentStore | AppStore> =
       yield* deployments.finish(first, { status: "cancelled" })
       const second = yield* Given.claimed(app)
       const { fence } = yield* Given.takenOver(second)
-      yield* holds("growing Fences", first.fence < second.fence && second.fence < fence, [first.fence, second.fence, fence])
+      yield* holds("growing Fences", first.fence < second.fence && second.fence < fence, [
+        first.fence,
+        second.fence,
+        fence
+      ])
     })
   ),
 
@@ -166,7 +177,11 @@ export const DeploymentAdmissionContract: Contract<DeploymentStore | AppStore> =
         yield* holds("a Deployment that was not given before", !given.has(claim.deployment.id), claim.deployment.id)
         given.add(claim.deployment.id)
       }
-      yield* equal("those of ours that were given", waiting.filter((id) => given.has(id)), waiting)
+      yield* equal(
+        "those of ours that were given",
+        waiting.filter((id) => given.has(id)),
+        waiting
+      )
     })
   )
 ]

@@ -33,7 +33,9 @@ export const DeploymentEndingContract: Contract<DeploymentStore | AppStore | Env
       const healthy = yield* deployments.finish(claim, { status: "healthy" })
       yield* equal("the status", [healthy.status, healthy.error], ["healthy", null])
       yield* holds("a time at which it finished", healthy.finishedAt !== null)
-      const types = (yield* Given.eventsOf(claim.app.tenant)).filter((event) => event.subject === id).map((event) => event.type)
+      const types = (yield* Given.eventsOf(claim.app.tenant))
+        .filter((event) => event.subject === id)
+        .map((event) => event.type)
       yield* equal("the Events", types, [
         "deployment.queued",
         "deployment.building",
@@ -69,8 +71,14 @@ export const DeploymentEndingContract: Contract<DeploymentStore | AppStore | Env
           yield* holds("a time at which it finished", ended.finishedAt !== null)
           yield* equal("the Deployment that is read", yield* deployments.get(ended.id), ended)
           yield* equal("the App's active Deployment", (yield* apps.get(claim.app.id)).activeDeployment, null)
-          const last = (yield* Given.eventsOf(claim.app.tenant)).filter(({ type }) => type === `deployment.${outcome.status}`)
-          yield* equal("the Events of the end", last.map(({ subject }) => subject), [String(ended.id)])
+          const last = (yield* Given.eventsOf(claim.app.tenant)).filter(
+            ({ type }) => type === `deployment.${outcome.status}`
+          )
+          yield* equal(
+            "the Events of the end",
+            last.map(({ subject }) => subject),
+            [String(ended.id)]
+          )
         }
       }
     })
@@ -130,7 +138,11 @@ export const DeploymentEndingContract: Contract<DeploymentStore | AppStore | Env
         yield* equal("the App's Release", (yield* apps.get(app.id)).currentRelease, deployment.release)
       }
       const serving = (yield* deployments.serving).filter((each) => each.app.id === app.id)
-      yield* equal("who serves", serving.map((each) => each.deployment), [deployment.id])
+      yield* equal(
+        "who serves",
+        serving.map((each) => each.deployment),
+        [deployment.id]
+      )
     })
   ),
 

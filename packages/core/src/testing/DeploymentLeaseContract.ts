@@ -50,7 +50,10 @@ export const DeploymentLeaseContract: Contract<DeploymentStore | AppStore | Even
       const deployments = yield* DeploymentStore
       const stages = [
         { reach: Given.claimed, events: ["app.live", "deployment.queued", "deployment.building"] },
-        { reach: Given.deploying, events: ["app.live", "deployment.queued", "deployment.building", "deployment.deploying"] }
+        {
+          reach: Given.deploying,
+          events: ["app.live", "deployment.queued", "deployment.building", "deployment.deploying"]
+        }
       ]
       for (const { reach, events } of stages) {
         const claim = yield* reach(yield* Given.registered())
@@ -104,7 +107,10 @@ export const DeploymentLeaseContract: Contract<DeploymentStore | AppStore | Even
     "declaring a replica dead ends its leases and nobody else's",
     Effect.gen(function* () {
       const deployments = yield* DeploymentStore
-      const [dead, alive] = [yield* Given.claimed(yield* Given.registered()), yield* Given.claimed(yield* Given.registered())]
+      const [dead, alive] = [
+        yield* Given.claimed(yield* Given.registered()),
+        yield* Given.claimed(yield* Given.registered())
+      ]
       yield* deployments.abandon(dead.replica)
       yield* deployments.abandon(yield* Given.freshReplica)
       yield* equal("what is taken of the living", yield* taking(alive), [])
@@ -121,7 +127,10 @@ export const DeploymentLeaseContract: Contract<DeploymentStore | AppStore | Even
       const deployments = yield* DeploymentStore
       const claim = yield* Given.claimed(yield* Given.registered())
       yield* deployments.abandon(claim.replica)
-      const answers = yield* Effect.all(Array.from({ length: 8 }, () => taking(claim)), { concurrency: "unbounded" })
+      const answers = yield* Effect.all(
+        Array.from({ length: 8 }, () => taking(claim)),
+        { concurrency: "unbounded" }
+      )
       const winner = yield* present("a Claim", answers.flat()[0])
       yield* equal("how many get it", answers.flat().length, 1)
       yield* deployments.renew(winner, Given.longTerms)

@@ -43,9 +43,9 @@ const BeginContract: Contract<DeploymentStore | AppStore | EnvStore | EventFeed>
       yield* holds("a Deployment that was made", created)
       const { id, createdAt, envRevision } = deployment
       yield* equal("the Deployment", deployment, {
-        ...{ id, createdAt, envRevision, app: app.id, number: 1, status: "queued", queuePosition: 1 },
-        ...{ trigger: { kind: "manual" }, policy: "reject", source: Given.archive, commit: null, image: null },
-        ...{ release: null, error: null, startedAt: null, finishedAt: null }
+        id, createdAt, envRevision, app: app.id, number: 1, status: "queued", queuePosition: 1,
+        trigger: { kind: "manual" }, policy: "reject", source: Given.archive, commit: null, image: null,
+        release: null, error: null, startedAt: null, finishedAt: null
       })
       yield* equal("the Deployment that is read", yield* deployments.get(id), deployment)
       yield* equal("the App's active Deployment", (yield* apps.get(app.id)).activeDeployment, id)
@@ -101,7 +101,11 @@ const BeginContract: Contract<DeploymentStore | AppStore | EnvStore | EventFeed>
       )
       yield* equal("what the others are told", new Set(active), new Set(winners))
       const { items } = yield* deployments.list(app.id, { limit: 10 })
-      yield* equal("the App's Deployments", items.map(({ id }) => id), winners)
+      yield* equal(
+        "the App's Deployments",
+        items.map(({ id }) => id),
+        winners
+      )
     })
   ),
 
@@ -112,7 +116,10 @@ const BeginContract: Contract<DeploymentStore | AppStore | EnvStore | EventFeed>
       const deployments = yield* DeploymentStore
       const app = yield* Given.registered()
       const request = Given.asked(app, yield* delivery)
-      const answers = yield* Effect.all(Array.from({ length: 8 }, () => deployments.begin(request)), { concurrency: "unbounded" })
+      const answers = yield* Effect.all(
+        Array.from({ length: 8 }, () => deployments.begin(request)),
+        { concurrency: "unbounded" }
+      )
       yield* equal("how many were made", answers.filter(({ created }) => created).length, 1)
       yield* equal("how many Deployments are named", new Set(answers.map(({ deployment }) => deployment.id)).size, 1)
       const { id } = yield* present("a Deployment", answers[0]?.deployment)
@@ -130,8 +137,14 @@ const BeginContract: Contract<DeploymentStore | AppStore | EnvStore | EventFeed>
     Effect.gen(function* () {
       const deployments = yield* DeploymentStore
       const request = yield* delivery
-      const answers = yield* Effect.forEach(yield* Given.registeredTogether(2), (app) => deployments.begin(Given.asked(app, request)))
-      yield* equal("what was made", answers.map(({ created }) => created), [true, true])
+      const answers = yield* Effect.forEach(yield* Given.registeredTogether(2), (app) =>
+        deployments.begin(Given.asked(app, request))
+      )
+      yield* equal(
+        "what was made",
+        answers.map(({ created }) => created),
+        [true, true]
+      )
     })
   ),
 
@@ -157,9 +170,17 @@ const BeginContract: Contract<DeploymentStore | AppStore | EnvStore | EventFeed>
       yield* equal("the refusal", gone, { _tag: "AppGone", app: unknown })
 
       const counts = yield* Effect.forEach([app, idle, sourceless], ({ id }) => deployments.list(id, { limit: 10 }))
-      yield* equal("how many Deployments there are", counts.map(({ items }) => items.length), [1, 0, 0])
+      yield* equal(
+        "how many Deployments there are",
+        counts.map(({ items }) => items.length),
+        [1, 0, 0]
+      )
       const events = (yield* Given.eventsOf(app.tenant)).filter((event) => event.type.startsWith("deployment."))
-      yield* equal("their Events", events.map((event) => event.subject), [String(id)])
+      yield* equal(
+        "their Events",
+        events.map((event) => event.subject),
+        [String(id)]
+      )
     })
   ),
 
@@ -168,7 +189,10 @@ const BeginContract: Contract<DeploymentStore | AppStore | EnvStore | EventFeed>
     "a Tenant's queue has its limit, and other Tenants are not refused for it",
     Effect.gen(function* () {
       const tenant = yield* Given.freshTenant
-      const apps = yield* Effect.all(Array.from({ length: queueLimit + 1 }, () => Given.registered({ tenant })), { concurrency: 16 })
+      const apps = yield* Effect.all(
+        Array.from({ length: queueLimit + 1 }, () => Given.registered({ tenant })),
+        { concurrency: 16 }
+      )
       yield* Effect.forEach(apps.slice(0, queueLimit), (app) => Given.begun(app), { concurrency: 16 })
       const last = yield* present("one more App", apps[queueLimit])
       const full = yield* Given.refusedBegin("QueueFull", Given.asked(last))
@@ -188,7 +212,11 @@ const BeginContract: Contract<DeploymentStore | AppStore | EnvStore | EventFeed>
       }
       yield* Given.begun(app)
       const pages = yield* Given.allPages(2, (page) => deployments.list(app.id, page))
-      yield* equal("the pages", pages.map(({ items }) => items.map(({ number }) => number)), [[5, 4], [3, 2], [1]])
+      yield* equal(
+        "the pages",
+        pages.map(({ items }) => items.map(({ number }) => number)),
+        [[5, 4], [3, 2], [1]]
+      )
       const statuses = pages.flatMap(({ items }) => items.map(({ status }) => status))
       yield* equal("their statuses", statuses, ["queued", "cancelled", "failed", "cancelled", "failed"])
     })

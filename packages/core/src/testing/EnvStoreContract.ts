@@ -149,7 +149,11 @@ export const EnvStoreContract: Contract<EnvStore | AppStore | DeploymentStore | 
       const tooLarge = yield* refused("EnvTooLarge", Given.revised(app, { A: filling("A", limitBytes + 1) }))
       yield* equal("the sizes", [tooLarge.limit, tooLarge.actual], [limitBytes, limitBytes + 1])
       const after = yield* envs.read(app.id)
-      yield* equal("what is read", [after.revision, Given.plain(after.env)], [revision, { A: filling("A", limitBytes) }])
+      yield* equal(
+        "what is read",
+        [after.revision, Given.plain(after.env)],
+        [revision, { A: filling("A", limitBytes) }]
+      )
       yield* equal("how many Events there are", (yield* Given.eventsOf(app.tenant)).length, 2)
       const exchanged = yield* Given.revised(app, { A: null, B: filling("B", limitBytes) })
       yield* equal("a change that deletes as much as it adds", Number(exchanged.revision), 2)
@@ -180,7 +184,7 @@ export const EnvStoreContract: Contract<EnvStore | AppStore | DeploymentStore | 
       const envs = yield* EnvStore
       const app = yield* Given.registered()
       const strange = {
-        CONSTRUCTOR: "{\"a\":[1,\"\\\\\"]}",
+        CONSTRUCTOR: '{"a":[1,"\\\\"]}',
         EMOJI: "\u{1F512} \u00e9 e\u0301 \u{10FFFF}",
         SPACES: "  leading, trailing and \t tab ",
         TEXT: "line one\nline two\r\n'; drop table apps; --",
@@ -213,9 +217,16 @@ export const EnvStoreContract: Contract<EnvStore | AppStore | DeploymentStore | 
     "each change writes exactly one Event, with its revision and in the order of the revisions",
     Effect.gen(function* () {
       const app = yield* Given.registered()
-      yield* Effect.all(numbers(6).map((index) => Given.revised(app, { [`KEY_${index}`]: "1" })), { concurrency: "unbounded" })
+      yield* Effect.all(
+        numbers(6).map((index) => Given.revised(app, { [`KEY_${index}`]: "1" })),
+        { concurrency: "unbounded" }
+      )
       const events = (yield* Given.eventsOf(app.tenant)).filter((event) => event.type === "env.changed")
-      yield* equal("their revisions", events.map((event) => Number(event.data["revision"])), numbers(6))
+      yield* equal(
+        "their revisions",
+        events.map((event) => Number(event.data["revision"])),
+        numbers(6)
+      )
       yield* equal("their subjects", new Set(events.map((event) => event.subject)), new Set<string>([app.id]))
     })
   ),

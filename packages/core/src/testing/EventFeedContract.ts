@@ -40,15 +40,19 @@ export const EventFeedContract: Contract<EventFeed | AppStore | DeploymentStore 
       const { deployment } = yield* Given.deployed(app)
       yield* Given.revised(app, { A: "2" })
       const events = yield* Given.eventsOf(app.tenant)
-      yield* equal("the Events", events.map(({ type, subject }) => [String(type), subject]), [
-        ["app.live", app.id],
-        ["env.changed", app.id],
-        ["deployment.queued", deployment.id],
-        ["deployment.building", deployment.id],
-        ["deployment.deploying", deployment.id],
-        ["deployment.healthy", deployment.id],
-        ["env.changed", app.id]
-      ])
+      yield* equal(
+        "the Events",
+        events.map(({ type, subject }) => [String(type), subject]),
+        [
+          ["app.live", app.id],
+          ["env.changed", app.id],
+          ["deployment.queued", deployment.id],
+          ["deployment.building", deployment.id],
+          ["deployment.deploying", deployment.id],
+          ["deployment.healthy", deployment.id],
+          ["env.changed", app.id]
+        ]
+      )
       const ids = events.map(({ id }) => id)
       const grow = ids.every((id, index) => ids.slice(0, index).every((earlier) => isBefore(earlier, id)))
       yield* holds("growing ids", grow, ids)
@@ -81,9 +85,17 @@ export const EventFeedContract: Contract<EventFeed | AppStore | DeploymentStore 
       const feed = yield* EventFeed
       const [one, other] = [yield* Given.registered(), yield* Given.registered()]
       const own = yield* Given.eventsOf(one.tenant)
-      yield* equal("the Events of one Tenant", own.map((event) => event.app), [one.id])
+      yield* equal(
+        "the Events of one Tenant",
+        own.map((event) => event.app),
+        [one.id]
+      )
       const foreign = yield* Given.eventsOf(other.tenant)
-      yield* equal("the Events of the other", foreign.map((event) => event.app), [other.id])
+      yield* equal(
+        "the Events of the other",
+        foreign.map((event) => event.app),
+        [other.id]
+      )
       const first = yield* present("an Event", own[0])
       const everybody = feed.read({ after: first.id, limit: 1_000 })
       const isOther = (events: ReadonlyArray<Event>) => events.some((event) => event.app === other.id)
@@ -97,13 +109,21 @@ export const EventFeedContract: Contract<EventFeed | AppStore | DeploymentStore 
     Effect.gen(function* () {
       const apps = yield* Given.registeredTogether(12)
       const { tenant } = yield* present("an App", apps[0])
-      const write = Effect.forEach(apps, (app) => Effect.forEach(numbers(4), (value) => Given.revised(app, { A: String(value) })), {
-        concurrency: "unbounded"
-      })
+      const write = Effect.forEach(
+        apps,
+        (app) => Effect.forEach(numbers(4), (value) => Given.revised(app, { A: String(value) })),
+        {
+          concurrency: "unbounded"
+        }
+      )
       const [seen] = yield* Effect.all([follow(tenant, 60, 7), write], { concurrency: "unbounded" })
       const final = yield* Given.eventsOf(tenant)
       yield* equal("how many Events there are", final.length, 60)
-      yield* equal("what the reader saw", seen.map(({ id }) => id), final.map(({ id }) => id))
+      yield* equal(
+        "what the reader saw",
+        seen.map(({ id }) => id),
+        final.map(({ id }) => id)
+      )
     })
   )
 ]

@@ -76,14 +76,25 @@ export const JournalContract: Contract<Journal | DeploymentStore | AppStore> = [
     "an App's intents are held oldest first, several of one Deployment side by side, and no other App's",
     Effect.gen(function* () {
       const journal = yield* Journal
-      const [claim, other] = [yield* Given.deploying(yield* Given.registered()), yield* Given.deploying(yield* Given.registered())]
+      const [claim, other] = [
+        yield* Given.deploying(yield* Given.registered()),
+        yield* Given.deploying(yield* Given.registered())
+      ]
       const intents = [yield* intended(claim), yield* intended(claim), yield* intended(claim)]
       const foreign = yield* intended(other)
       const names = Effect.map(journal.held(claim.app.id), (held) => held.map(({ name }) => name))
       const [first, second, third] = intents.map(({ name }) => name)
-      yield* equal("the names", yield* names, intents.map(({ name }) => name))
+      yield* equal(
+        "the names",
+        yield* names,
+        intents.map(({ name }) => name)
+      )
       if (second !== undefined) yield* journal.released(second)
-      yield* equal("the names", [...(yield* names)], [first, third].filter((name) => name !== undefined))
+      yield* equal(
+        "the names",
+        [...(yield* names)],
+        [first, third].filter((name) => name !== undefined)
+      )
       for (const { name } of [...intents, foreign]) yield* journal.released(name)
     })
   ),

@@ -31,7 +31,10 @@ export const LeasesContract: Contract<Leases> = [
       const leases = yield* Leases
       const name = yield* freshName
       const replicas = yield* Effect.all(Array.from({ length: 8 }, () => Given.freshReplica))
-      const ask = Effect.all(replicas.map((replica) => leases.acquire(name, replica, long)), { concurrency: "unbounded" })
+      const ask = Effect.all(
+        replicas.map((replica) => leases.acquire(name, replica, long)),
+        { concurrency: "unbounded" }
+      )
       const answers = yield* ask
       yield* equal("how many get it", answers.filter((fence) => fence !== undefined).length, 1)
       yield* equal("the answers to the same again", yield* ask, answers)

@@ -38,16 +38,18 @@ export const LogStoreContract: Contract<LogStore | DeploymentStore | AppStore> =
       const entries: ReadonlyArray<LogEntry> = [
         { stream: "system", line: "one" },
         { stream: "build", line: "" },
-        { stream: "stdout", line: "  \ttabs, \u{1F512} and \"quotes\" ' \\ $1 %s" },
+        { stream: "stdout", line: '  \ttabs, \u{1F512} and "quotes" \' \\ $1 %s' },
         { stream: "stderr", line: "x".repeat(70_000) }
       ]
       yield* logs.append(log, entries.slice(0, 3))
       yield* logs.append(log, [])
       yield* logs.append(log, entries.slice(3))
       const { lines, ended } = yield* logs.read(log, 0, everything)
-      yield* equal("the lines", lines.map(({ seq, stream, line }) => ({ seq, stream, line })), [
-        ...entries.map((entry, index) => ({ seq: index + 1, ...entry }))
-      ])
+      yield* equal(
+        "the lines",
+        lines.map(({ seq, stream, line }) => ({ seq, stream, line })),
+        entries.map((entry, index) => ({ seq: index + 1, ...entry }))
+      )
       yield* equal("whether it has ended", ended, false)
     })
   ),
@@ -61,12 +63,20 @@ export const LogStoreContract: Contract<LogStore | DeploymentStore | AppStore> =
       const speak = (speaker: number) =>
         Effect.forEach(
           numbers(10),
-          (turn) => logs.append(log, numbers(5).map((line) => said(`${speaker}:${(turn - 1) * 5 + line}`))),
+          (turn) =>
+            logs.append(
+              log,
+              numbers(5).map((line) => said(`${speaker}:${(turn - 1) * 5 + line}`))
+            ),
           { discard: true }
         )
       yield* Effect.all(numbers(8).map(speak), { concurrency: "unbounded", discard: true })
       const { lines } = yield* logs.read(log, 0, everything)
-      yield* equal("the numbers", lines.map(({ seq }) => seq), [...numbers(400)])
+      yield* equal(
+        "the numbers",
+        lines.map(({ seq }) => seq),
+        [...numbers(400)]
+      )
       for (const speaker of numbers(8)) {
         const own = lines.filter(({ line }) => line.startsWith(`${speaker}:`)).map(({ line }) => Number(line.slice(2)))
         yield* equal(`what ${speaker} said`, own, [...numbers(50)])
@@ -80,7 +90,10 @@ export const LogStoreContract: Contract<LogStore | DeploymentStore | AppStore> =
     Effect.gen(function* () {
       const logs = yield* LogStore
       const log = yield* freshLog
-      yield* logs.append(log, numbers(5).map((line) => said(String(line))))
+      yield* logs.append(
+        log,
+        numbers(5).map((line) => said(String(line)))
+      )
       const part = (after: number, limit: number) =>
         Effect.map(logs.read(log, after, limit), ({ lines }) => lines.map(({ seq }) => seq))
       yield* equal("the first part", yield* part(0, 2), [1, 2])

@@ -14,7 +14,7 @@ const numbers = (count: number): ReadonlyArray<number> => Array.from({ length: c
 const at = (port: number): Address => Address.make({ host: IpAddress.make("127.0.0.1"), port: HostPort.make(port) })
 
 const routeOf = (app: App, fence: number, address: Address | null = at(30_000 + fence)) => ({
-  ...{ app: app.id, hostPort: app.hostPort, fence: Fence.make(fence), address }
+  app: app.id, hostPort: app.hostPort, fence: Fence.make(fence), address
 })
 
 const put = Effect.fnUntraced(function* (app: App, fence: number, address?: Address | null) {
@@ -36,7 +36,7 @@ export const RouteStoreContract: Contract<RouteStore | AppStore> = [
       yield* equal("the route", yield* routes.get(app.id), expected)
       const ended = yield* put(app, 2, null)
       yield* equal("the route to nowhere", yield* routes.get(app.id), {
-        ...{ ...routeOf(app, 2, null), version: ended, progress: "wanted" }
+        ...routeOf(app, 2, null), version: ended, progress: "wanted"
       })
     })
   ),
@@ -98,12 +98,20 @@ export const RouteStoreContract: Contract<RouteStore | AppStore> = [
       yield* put(two, 2)
       const ours = new Set<string>([one.id, two.id, three.id])
       const changes = (yield* routes.since(start)).filter((route) => ours.has(route.app))
-      yield* equal("what changed", changes.map(({ app, fence }) => [app, Number(fence)]), [
-        [three.id, 1],
-        [two.id, 2]
-      ])
+      yield* equal(
+        "what changed",
+        changes.map(({ app, fence }) => [app, Number(fence)]),
+        [
+          [three.id, 1],
+          [two.id, 2]
+        ]
+      )
       const versions = changes.map(({ version }) => Number(version))
-      yield* holds("growing versions after the first", versions.every((version, index) => version > (versions[index - 1] ?? start)), versions)
+      yield* holds(
+        "growing versions after the first",
+        versions.every((version, index) => version > (versions[index - 1] ?? start)),
+        versions
+      )
       const last = yield* present("a last change", changes.at(-1))
       const after = (yield* routes.since(last.version)).filter((route) => ours.has(route.app))
       yield* equal("what changed after the last", after, [])
@@ -134,7 +142,11 @@ export const RouteStoreContract: Contract<RouteStore | AppStore> = [
       yield* put(yield* Given.registered(), 1)
       yield* look
       const fences = apps.map((app) => Number(seen.get(app.id)?.fence))
-      yield* equal("the Fences that were seen", fences, apps.map(() => 4))
+      yield* equal(
+        "the Fences that were seen",
+        fences,
+        apps.map(() => 4)
+      )
     })
   ),
 

@@ -36,14 +36,17 @@ const routing = <E, R>(id: string, text: string, check: (app: App) => Effect.Eff
 
 /** The laws of {@link Router}. */
 export const RouterContract: Contract<Router | AppStore> = [
-  routing("Router-1", "an App's traffic goes nowhere before the first swap, and where the last one said after it", (app) =>
-    Effect.gen(function* () {
-      yield* equal("where the traffic goes", yield* current(app), undefined)
-      yield* swap(app, 1, 31_001)
-      yield* equal("where the traffic goes", yield* current(app), at(31_001))
-      yield* swap(app, 2, 31_002)
-      yield* equal("where the traffic goes", yield* current(app), at(31_002))
-    })
+  routing(
+    "Router-1",
+    "an App's traffic goes nowhere before the first swap, and where the last one said after it",
+    (app) =>
+      Effect.gen(function* () {
+        yield* equal("where the traffic goes", yield* current(app), undefined)
+        yield* swap(app, 1, 31_001)
+        yield* equal("where the traffic goes", yield* current(app), at(31_001))
+        yield* swap(app, 2, 31_002)
+        yield* equal("where the traffic goes", yield* current(app), at(31_002))
+      })
   ),
 
   routing("Router-2", "a holder may swap again under its Fence, and repeating a swap changes nothing", (app) =>

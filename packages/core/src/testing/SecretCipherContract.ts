@@ -10,7 +10,9 @@ const flipped = (bytes: Uint8Array, index: number, mask: number): Uint8Array =>
   bytes.map((byte, position) => (position === index ? byte ^ mask : byte))
 
 const includes = (bytes: Uint8Array, text: string): boolean =>
-  Array.from(bytes, (byte) => String.fromCharCode(byte)).join("").includes(text)
+  Array.from(bytes, (byte) => String.fromCharCode(byte))
+    .join("")
+    .includes(text)
 
 const secret = Redacted.make("a canary that sings 3f9c")
 
@@ -22,7 +24,14 @@ export const SecretCipherContract: Contract<SecretCipher> = [
     Effect.gen(function* () {
       const cipher = yield* SecretCipher
       const place = yield* freshPlace
-      const texts = ["", "a", "\ufeffbyte order mark", "\u{1F512} \u00e9 e\u0301 \u{10FFFF}", "\0\n\r\t", "x".repeat(100_000)]
+      const texts = [
+        "",
+        "a",
+        "\ufeffbyte order mark",
+        "\u{1F512} \u00e9 e\u0301 \u{10FFFF}",
+        "\0\n\r\t",
+        "x".repeat(100_000)
+      ]
       for (const text of texts) {
         const opened = yield* cipher.open(yield* cipher.seal(Redacted.make(text), place), place)
         yield* equal("the secret", Redacted.value(opened), text)
@@ -38,7 +47,10 @@ export const SecretCipherContract: Contract<SecretCipher> = [
       const place = yield* freshPlace
       const many = Array.from({ length: 32 }, () => cipher.seal(secret, place))
       const seals = [...(yield* Effect.all(many)), ...(yield* Effect.all(many, { concurrency: "unbounded" }))]
-      yield* holds("bytes without the secret", seals.every((sealed) => !includes(sealed, "canary")))
+      yield* holds(
+        "bytes without the secret",
+        seals.every((sealed) => !includes(sealed, "canary"))
+      )
       const nonces = seals.map((sealed) => sealed.slice(9, 21).join())
       yield* equal("how many nonces there are", new Set(nonces).size, seals.length)
       const texts = seals.map((sealed) => sealed.slice(21).join())

@@ -42,7 +42,10 @@ export const brokenPorts: ReadonlyArray<Broken> = [
             if (row === undefined || row.app.status === "deleted") return yield* original.revise(edit)
             const { app } = row
             row.app = { ...app, status: "live" }
-            return yield* Effect.ensuring(original.revise(edit), Effect.sync(() => (row.app = app)))
+            return yield* Effect.ensuring(
+              original.revise(edit),
+              Effect.sync(() => (row.app = app))
+            )
           })
         }
       })
@@ -151,7 +154,11 @@ export const brokenPorts: ReadonlyArray<Broken> = [
         const { routeStates } = yield* MemoryState
         return {
           ...original,
-          put: (route) => Effect.andThen(Effect.sync(() => routeStates.delete(route.app)), original.put(route))
+          put: (route) =>
+            Effect.andThen(
+              Effect.sync(() => routeStates.delete(route.app)),
+              original.put(route)
+            )
         }
       })
     )
@@ -180,7 +187,10 @@ export const brokenPorts: ReadonlyArray<Broken> = [
       Router,
       Effect.fnUntraced(function* (original) {
         const { routes } = yield* MemoryState
-        return { ...original, swap: ({ app, fence, address }) => Effect.sync(() => void routes.set(app, { fence, address })) }
+        return {
+          ...original,
+          swap: ({ app, fence, address }) => Effect.sync(() => void routes.set(app, { fence, address }))
+        }
       })
     )
   },

@@ -31,9 +31,8 @@ const taken = Effect.fnUntraced(function* (state: MemoryTables, row: DeploymentR
   row.fence = Fence.make(++app.lastFence)
   row.replica = request.replica
   row.leaseUntil = Number.POSITIVE_INFINITY
-  const claim: Claim = {
-    ...{ deployment: row.deployment, app: appOf(state, app), source: row.source, fence: row.fence, replica: request.replica }
-  }
+  const { deployment, source, fence, replica } = { ...row, fence: row.fence, replica: request.replica }
+  const claim: Claim = { deployment, app: appOf(state, app), source, fence, replica }
   return claim
 })
 
@@ -42,7 +41,8 @@ const current = (state: MemoryTables, claim: Claim): Claim => ({
   fence: state.deployments.get(claim.deployment.id)?.fence ?? claim.fence
 })
 
-const replacement = (from: Env, to: Env): EnvChange => new Map([...[...from.keys()].map((key) => [key, null] as const), ...to])
+const replacement = (from: Env, to: Env): EnvChange =>
+  new Map([...[...from.keys()].map((key) => [key, null] as const), ...to])
 
 /** Broken stores. */
 export const brokenStores: ReadonlyArray<Broken> = [
@@ -54,7 +54,10 @@ export const brokenStores: ReadonlyArray<Broken> = [
       Effect.succeed({
         ...original,
         list: (tenant, page) =>
-          Effect.map(original.list(tenant, page), ({ items, nextCursor }) => ({ items: [...items].reverse(), nextCursor }))
+          Effect.map(original.list(tenant, page), ({ items, nextCursor }) => ({
+            items: [...items].reverse(),
+            nextCursor
+          }))
       })
     )
   },
@@ -165,7 +168,10 @@ export const brokenStores: ReadonlyArray<Broken> = [
     contract: DeploymentStoreContract,
     violates: ["U9"],
     layer: altered(DeploymentStore, (original) =>
-      Effect.succeed({ ...original, begin: (request) => original.begin({ ...request, trigger: { kind: request.trigger.kind } }) })
+      Effect.succeed({
+        ...original,
+        begin: (request) => original.begin({ ...request, trigger: { kind: request.trigger.kind } })
+      })
     )
   },
   {

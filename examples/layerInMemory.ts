@@ -1,0 +1,28 @@
+// Every port that a deploy needs, in memory and over one state.
+import { ReplicaId } from "@lockkeeper/core/domain/Lease"
+import { AppStore } from "@lockkeeper/core/port/AppStore"
+import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
+import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import { EnvStore } from "@lockkeeper/core/port/EnvStore"
+import { HealthProbe } from "@lockkeeper/core/port/HealthProbe"
+import { Journal } from "@lockkeeper/core/port/Journal"
+import { LogStore } from "@lockkeeper/core/port/LogStore"
+import { MemoryState } from "@lockkeeper/core/port/MemoryState"
+import { Router } from "@lockkeeper/core/port/Router"
+import { SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
+import { Replica } from "@lockkeeper/core/program/Replica"
+import { Layer } from "effect"
+
+/** The ports and the identity of the replica that acts. */
+export const layerInMemory = Layer.mergeAll(
+  AppStore.layerMemory,
+  ContainerRuntime.layerMemory,
+  DeploymentStore.layerMemory,
+  EnvStore.layerMemory,
+  HealthProbe.layerMemory,
+  Journal.layerMemory,
+  LogStore.layerMemory,
+  Router.layerMemory,
+  SourceFetcher.layerMemory,
+  Replica.layer(ReplicaId.make("example"))
+).pipe(Layer.provide(MemoryState.layer))

@@ -41,9 +41,7 @@ const makeServer = Effect.fnUntraced(function* (options: Settings, directory: Da
   const { replica, secretKey, adminToken, builds, work } = directory
   const { prepare, migrate, appPorts: ports, logLimitBytes, host, port } = options
   const url = yield* databaseUrl(options, directory)
-  const tokens = Option.getOrElse(options.tokens, () =>
-    Redacted.make(`admin:${Redacted.value(adminToken.token)}=*`)
-  )
+  const tokens = Option.getOrElse(options.tokens, () => Redacted.make(`admin:${Redacted.value(adminToken.token)}=*`))
 
   const stores = postgresLayer({ url, prepare, migrate, ports, logLimitBytes }).pipe(
     Layer.provide(SecretCipher.layer(secretKey))
@@ -76,9 +74,7 @@ const main = Effect.gen(function* () {
   if (options.sample && Option.isNone(options.tokens)) {
     const { token, path: tokenPath } = directory.adminToken
     const sample = { baseUrl, token, tokenPath, directory: join(directory.work, "sample") }
-    yield* Effect.catch(deploySample(sample), (error) =>
-      Effect.logError("the sample app was not deployed", error)
-    )
+    yield* Effect.catch(deploySample(sample), (error) => Effect.logError("the sample app was not deployed", error))
   }
   return yield* Effect.never
 })

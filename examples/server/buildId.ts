@@ -12,11 +12,18 @@ const isSource = (path: string): boolean => /^(?:packages\/[\w-]+\/src|examples)
 /** The build id, such as `0.1.0+4f2a9c01d7be`. */
 export const buildId: Effect.Effect<string> = Effect.sync(() => {
   const files = ["packages", "examples"]
-    .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)))
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name))
+    )
     .filter((path) => !path.includes("node_modules") && isSource(path))
     .sort()
   const digest = createHash("sha256")
-  for (const file of files) digest.update(file).update("\0").update(readFileSync(join(root, file))).update("\0")
+  for (const file of files)
+    digest
+      .update(file)
+      .update("\0")
+      .update(readFileSync(join(root, file)))
+      .update("\0")
   const version = /"version": "([^"]+)"/.exec(readFileSync(join(root, "packages/core/package.json"), "utf8"))?.[1]
   return `${version}+${digest.digest("hex").slice(0, 12)}`
 })

@@ -68,11 +68,13 @@ const attempt = <A>(what: string, run: () => Promise<A>): Effect.Effect<A, DataD
   })
 
 const exists = (path: string) =>
-  attempt(`${path} cannot be looked at`, async () =>
-    (await open(path, "r").then(
-      (handle) => handle.close().then(() => true),
-      (cause: NodeJS.ErrnoException) => (cause.code === "ENOENT" ? false : Promise.reject(cause))
-    ))
+  attempt(
+    `${path} cannot be looked at`,
+    async () =>
+      await open(path, "r").then(
+        (handle) => handle.close().then(() => true),
+        (cause: NodeJS.ErrnoException) => (cause.code === "ENOENT" ? false : Promise.reject(cause))
+      )
   )
 
 /** The content of a private file, made whole with `make` when it is missing. Two makers at once agree on one content. */

@@ -18,18 +18,18 @@ export interface SampleOptions {
 export const deploySample = Effect.fn("deploySample")(function* (options: SampleOptions) {
   const client = yield* makeClient(options)
   const source = sourceOf(yield* serveSample(options.directory))
-  yield* Console.log(`\nDeploying the bundled sample app from a ${source.type === "git" ? "Git repository" : "archive"}:`)
+  yield* Console.log(
+    `\nDeploying the bundled sample app from a ${source.type === "git" ? "Git repository" : "archive"}:`
+  )
   const app = yield* sampleApp(client, source)
-  const deployment = yield* client.deployments
-    .begin({ params: { app: app.id }, payload: { source } })
-    .pipe(
-      Effect.map((answer) => ("body" in answer ? answer.body : answer)),
-      Effect.retry({
-        while: (error) => error._tag === "DeploymentInProgress",
-        schedule: Schedule.spaced(Duration.millis(500)),
-        times: 60
-      })
-    )
+  const deployment = yield* client.deployments.begin({ params: { app: app.id }, payload: { source } }).pipe(
+    Effect.map((answer) => ("body" in answer ? answer.body : answer)),
+    Effect.retry({
+      while: (error) => error._tag === "DeploymentInProgress",
+      schedule: Schedule.spaced(Duration.millis(500)),
+      times: 60
+    })
+  )
   yield* showSteps(client, deployment.id)
 
   const ended = yield* client.deployments.get({ params: { deployment: deployment.id } })

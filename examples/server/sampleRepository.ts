@@ -43,7 +43,11 @@ export const serveSample = Effect.fnUntraced(function* (directory: string) {
     () => clear
   )
   const repository = join(directory, "app")
-  const hasGit = yield* Effect.promise(() => makeRepository(repository).then(() => true).catch(() => false))
+  const hasGit = yield* Effect.promise(() =>
+    makeRepository(repository)
+      .then(() => true)
+      .catch(() => false)
+  )
   const archive = hasGit ? undefined : yield* Effect.promise(() => makeArchive(join(directory, "app.tar.gz")))
   const port = yield* serve((request, response) =>
     archive === undefined ? answerGit(repository, request, response) : response.end(archive.bytes)
@@ -57,7 +61,11 @@ export const serveSample = Effect.fnUntraced(function* (directory: string) {
 
 const makeRepository = async (path: string): Promise<void> => {
   await cp(sampleApp, path, { recursive: true })
-  for (const args of [["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "Say hello"]]) {
+  for (const args of [
+    ["init", "-q", "-b", "main"],
+    ["add", "-A"],
+    ["commit", "-q", "-m", "Say hello"]
+  ]) {
     await run("git", args, { cwd: path, env: gitEnvironment })
   }
 }

@@ -1,0 +1,56 @@
+// Keeps docs/requirements.md true: its last column names the files whose tests or contract laws carry the id of the row.
+// Without `--write` it only compares, and fails on a difference, on a tested id that has no row, and on a row that claims
+// to be met without a test.
+
+import { execFileSync } from "node:child_process"
+import { readFileSync, writeFileSync } from "node:fs"
+
+const document = "docs/requirements.md"
+const idPattern = /\b(?:INV-\d+|[UKERHBX]\d+)\b/g
+const rowPattern = /^\| (?<id>INV-\d+|[UKERHBX]\d+) \| (?<rule>.*) \| (?<state>met|partly|to come) \| (?<tests>.*) ?\|$/
+
+/** The ids that the names of tests, suites and laws in a source carry. */
+export const idsIn = (text: string): ReadonlySet<string> => {
+  const names = text.matchAll(/(?:\b(?:it|test|describe|layer)\b[^"`\n]*|\bid: |\blaw\()\(?\s*["`]([^"`\n]+)["`]/g)
+  return new Set([...names].flatMap(([, name = ""]) => name.match(idPattern) ?? []))
+}
+
+/** The document with its last column made from the ids found in files, and what is wrong with it. */
+export const update = (
+  text: string,
+  found: ReadonlyMap<string, ReadonlyArray<string>>
+): { readonly text: string; readonly problems: ReadonlyArray<string> } => {
+  const problems: Array<string> = []
+  const rows = new Set<string>()
+  const lines = text.split("\n").map((line) => {
+    const { id, rule, state } = rowPattern.exec(line)?.groups ?? {}
+    if (id === undefined || rule === undefined || state === undefined) return line
+    rows.add(id)
+    const files = found.get(id) ?? []
+    if (state !== "to come" && files.length === 0) problems.push(`${id} is said to be ${state}, and no test carries it`)
+    return `| ${id} | ${rule} | ${state} | ${files.map((file) => `\`${file}\``).join(", ")} |`
+  })
+  for (const id of found.keys()) if (!rows.has(id)) problems.push(`${id} is tested and has no row`)
+  return { text: lines.join("\n"), problems }
+}
+
+const main = (): void => {
+  const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { encoding: "utf8" })
+    .split("\n")
+    .filter((path) => path.endsWith(".test.ts") || path.startsWith("packages/core/src/testing/"))
+    .filter((path) => !path.startsWith("test/tooling/"))
+    .sort()
+  const found = new Map<string, Array<string>>()
+  for (const file of files) {
+    for (const id of idsIn(readFileSync(file, "utf8"))) found.set(id, [...(found.get(id) ?? []), file])
+  }
+  const before = readFileSync(document, "utf8")
+  const { text, problems } = update(before, found)
+  if (process.argv.includes("--write")) writeFileSync(document, text)
+  else if (text !== before) problems.push(`${document} is not up to date: run npm run requirements -- --write`)
+  for (const problem of problems) console.log(problem)
+  console.log(`${found.size} requirements are tested in ${files.length} files, ${problems.length} problems`)
+  process.exitCode = problems.length > 0 ? 1 : 0
+}
+
+if (import.meta.main) main()

@@ -1,8 +1,8 @@
 // Serves the API. What the handlers need of the core comes in as layers; see examples/server.ts for a whole server.
 import { createServer } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
-import { Duration, Layer } from "effect"
-import { HttpRouter, type HttpServer, type HttpServerError } from "effect/http"
+import { Duration, Effect, Layer } from "effect"
+import { HttpRouter, type HttpServer, type HttpServerError, HttpServerResponse } from "effect/http"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { PrometheusMetrics } from "effect/observability"
 import type { AppStore } from "@lockkeeper/core/port/AppStore"
@@ -31,10 +31,26 @@ const api = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
   Layer.provide([authorizationLayer, requestErrorsLayer])
 )
 
+/** Somebody types a token into this page: it talks to nobody but this server. */
+const ownHostOnly = HttpRouter.middleware((httpEffect) =>
+  Effect.map(
+    httpEffect,
+    HttpServerResponse.setHeader(
+      "content-security-policy",
+      "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'"
+    )
+  )
+)
+
+const docs = HttpApiScalar.layer(Api, {
+  path: "/docs",
+  scalar: { authentication: { preferredSecurityScheme: "bearer" }, withDefaultFonts: false }
+}).pipe(Layer.provide(ownHostOnly.layer))
+
 const routes = Layer.mergeAll(
   problemMiddleware,
   api,
-  HttpApiScalar.layer(Api, { path: "/docs" }),
+  docs,
   PrometheusMetrics.layerHttp({ path: "/metrics" })
 )
 

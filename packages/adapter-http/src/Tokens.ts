@@ -4,9 +4,9 @@ import { Context, Effect, Layer, Redacted, Result, Schema } from "effect"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import type { Caller } from "./api/Authorization.ts"
 
-/** The setting that lists tokens is not of the form `name:token=tenant`, separated by commas. Nothing of it is shown. */
+/** The setting that lists tokens is not `name:token=tenant`, separated by commas, each token once. Nothing of it is shown. */
 export class InvalidTokens extends Schema.TaggedError<InvalidTokens>()("InvalidTokens", { entry: Schema.Int }) {
-  override readonly message = `entry ${this.entry} of the tokens is not name:token=tenant`
+  override readonly message = `entry ${this.entry} of the tokens is not name:token=tenant with a token of its own`
 }
 
 /** Knows the accepted tokens. */
@@ -38,6 +38,7 @@ const parse = (
   for (const [index, entry] of Redacted.value(setting).split(",").entries()) {
     const { name, token, tenant } = entryPattern.exec(entry.trim())?.groups ?? {}
     if (token === undefined || tenant === undefined) return Result.fail(new InvalidTokens({ entry: index + 1 }))
+    if (callers.has(digest(token))) return Result.fail(new InvalidTokens({ entry: index + 1 }))
     const owner = tenant === "*" ? tenant : TenantName.make(tenant)
     callers.set(digest(token), { name: name ?? (tenant === "*" ? "admin" : tenant), tenant: owner })
   }

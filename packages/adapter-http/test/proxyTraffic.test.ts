@@ -1,23 +1,14 @@
-// What passes through the proxy, both ways, and what it answers when no Workload does.
+// What passes through the proxy, both ways.
 import { assert, describe } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber } from "effect"
+import { Deferred, Duration, Effect, Fiber } from "effect"
+import { once } from "node:events"
 import { type IncomingHttpHeaders, type IncomingMessage, request as send, type ServerResponse } from "node:http"
-import { connect } from "node:net"
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
-import { listen } from "../src/internal/proxyListener.ts"
-import { makeTarget } from "../src/internal/proxyTarget.ts"
-import { ask, at, echoWebSockets, freePort, keeping, named, serve, stop, until } from "./support/http.ts"
-import { app, live, replica, route } from "./support/replicas.ts"
-
-/** A server behind the proxy, and the port of the proxy. */
-const proxied = Effect.fnUntraced(function* (listener: (request: IncomingMessage, response: ServerResponse) => void) {
-  const upstream = yield* serve(listener)
-  const port = yield* freePort
-  const router = yield* replica("a")
-  yield* router.swap(route(port, 1, upstream.address))
-  return { ...upstream, port, router }
-})
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { ask, echoWebSockets, keeping, named } from "./support/http.ts"
+import { app, live, proxied, route } from "./support/replicas.ts"
 
 const lines = (response: IncomingMessage) => Readable.from(response.setEncoding("utf8"))[Symbol.asyncIterator]()
 
@@ -28,18 +19,27 @@ const opened = (port: number, path = "/") =>
       .end()
   })
 
-const problem = (code: string, title: string, status: number) =>
-  JSON.stringify({ type: `urn:lockkeeper:problem:${code}`, title, status, code })
-
 const kibibyte = 1_024
 const big = 50 * kibibyte * kibibyte
+
+const chunk = Buffer.alloc(64 * kibibyte, 1)
 
 const bigBody = () =>
   Readable.from(
     (function* () {
-      for (let sent = 0; sent < big; sent += 64 * kibibyte) yield Buffer.alloc(64 * kibibyte, 1)
+      for (let sent = 0; sent < big; sent += chunk.length) yield chunk
     })()
   )
+
+/** Reads how many bytes of buffers are in use, without those that nobody holds any more. */
+const heldBytes = () => {
+  setFlagsFromString("--expose-gc")
+  const collect = runInNewContext("gc")
+  return (): number => {
+    collect()
+    return process.memoryUsage().arrayBuffers
+  }
+}
 
 describe("headers", () => {
   live("say who asked and how, whatever the client claims", () =>
@@ -61,7 +61,7 @@ describe("headers", () => {
       assert.strictEqual(seen["x-forwarded-for"], "127.0.0.1")
       assert.strictEqual(seen["x-forwarded-host"], "app.example")
       assert.strictEqual(seen["x-forwarded-proto"], "http")
-      assert.doesNotMatch(JSON.stringify(seen), /9\.9\.9\.9|bank|443/)
+      assert.notMatch(JSON.stringify(seen), /9\.9\.9\.9|bank|443/)
     })
   )
 
@@ -77,7 +77,7 @@ describe("headers", () => {
       const headers = { connection: "keep-alive, x-hop", "x-hop": "1", te: "trailers", "proxy-authorization": "secret" }
       const answer = yield* ask(port, { agent, headers })
 
-      assert.doesNotMatch(answer.body, /x-hop|trailers|secret/)
+      assert.notMatch(answer.body, /x-hop|trailers|secret/)
       assert.notProperty(answer.headers, "x-private")
       assert.strictEqual(answer.headers["x-public"], "1")
       assert.strictEqual(answer.headers.connection, "keep-alive")
@@ -125,28 +125,29 @@ describe("streams", () => {
     Effect.gen(function* () {
       const { port } = yield* proxied((request, response) => {
         let received = 0
-        request.on("data", (chunk: Buffer) => (received += chunk.length))
+        request.on("data", (part: Buffer) => (received += part.length))
         request.once("end", () => {
           response.setHeader("x-received", received)
           void pipeline(bigBody(), response)
         })
       })
-      const heldBefore = process.memoryUsage().arrayBuffers
-      let held = 0
-      const outgoing = send({ host: "127.0.0.1", port, method: "POST", agent: false })
-      const [down, up] = yield* Effect.promise(async () => {
-        const answered = new Promise<IncomingMessage>((resolve) => outgoing.once("response", resolve))
+      const held = heldBytes()
+      const before = held()
+      const { up, down, most } = yield* Effect.promise(async () => {
+        const outgoing = send({ host: "127.0.0.1", port, method: "POST", agent: false })
+        const answered = once(outgoing, "response")
         await pipeline(bigBody(), outgoing)
-        const response = await answered
+        const [response] = await answered
         let received = 0
-        for await (const chunk of response) {
-          received += Buffer.from(chunk).length
-          held = Math.max(held, process.memoryUsage().arrayBuffers - heldBefore)
+        let most = 0
+        for await (const part of response) {
+          if (received % (4 * kibibyte * kibibyte) < part.length) most = Math.max(most, held() - before)
+          received += part.length
         }
-        return [received, Number(response.headers["x-received"])]
+        return { up: Number(response.headers["x-received"]), down: received, most }
       })
-      assert.deepStrictEqual([down, up], [big, big])
-      assert.isBelow(held, 25 * kibibyte * kibibyte)
+      assert.deepStrictEqual([up, down], [big, big])
+      assert.isBelow(most, big / 2)
     })
   )
 
@@ -186,7 +187,7 @@ describe("streams", () => {
 
       yield* router.swap(route(port, 2, (yield* named("next")).address))
       const [took] = yield* Effect.timed(router.drain(app))
-      assert.isTrue(took.toString() !== "" && (yield* Effect.succeed(true)))
+      assert.isBelow(Duration.toMillis(took), 1_000)
       socket.send("still here")
       assert.strictEqual(yield* next(), "still here")
       socket.close()
@@ -218,113 +219,6 @@ describe("a client that goes away", () => {
       const response = yield* opened(port)
       response.destroy()
       yield* Deferred.await(gone)
-    })
-  )
-})
-
-describe("a Workload that does not answer", () => {
-  live("is a 502 that tells nothing of the inside, for every method and for WebSockets", () =>
-    Effect.gen(function* () {
-      const { port, server } = yield* proxied(() => {})
-      yield* stop(server)
-      const expected = problem("upstream_unreachable", "Upstream Unreachable", 502)
-      for (const method of ["GET", "POST", "DELETE"]) {
-        const { status, headers, body } = yield* ask(port, { method, body: method === "GET" ? "" : "data" })
-        assert.strictEqual(status, 502)
-        assert.strictEqual(headers["content-type"], "application/problem+json")
-        assert.strictEqual(body, expected)
-      }
-      const upgrade = yield* ask(port, {
-        headers: {
-          connection: "Upgrade",
-          upgrade: "websocket",
-          "sec-websocket-key": "x",
-          "sec-websocket-version": "13"
-        }
-      })
-      assert.deepStrictEqual([upgrade.status, upgrade.body], [502, expected])
-    })
-  )
-
-  live("because it closed a kept connection is asked again, where that changes nothing (INV-8)", () =>
-    Effect.gen(function* () {
-      const asked: Array<string> = []
-      const { port } = yield* proxied((request, response) => {
-        asked.push(`${request.method} ${request.headers.connection}`)
-        if (asked.length === 2) request.socket.resetAndDestroy()
-        else response.end("answered")
-      })
-      yield* ask(port)
-      assert.strictEqual((yield* ask(port)).body, "answered")
-      assert.deepStrictEqual(asked, ["GET keep-alive", "GET keep-alive", "GET close"])
-    })
-  )
-
-  live("is never asked twice to change something", () =>
-    Effect.gen(function* () {
-      let asked = 0
-      const { port } = yield* proxied((request) => {
-        asked++
-        request.socket.resetAndDestroy()
-      })
-      assert.strictEqual((yield* ask(port, { method: "POST", body: "pay" })).status, 502)
-      assert.strictEqual(asked, 1)
-    })
-  )
-
-  live("to the end of its answer leaves the client with a broken answer, not a whole one", () =>
-    Effect.gen(function* () {
-      const { port } = yield* proxied((_request, response) => {
-        response.writeHead(200, { "content-length": "100" }).write("part")
-        setTimeout(() => response.destroy(), 50)
-      })
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(ask(port))))
-    })
-  )
-
-  live("in time is a 504, and streams are not limited (H8, H24)", () =>
-    Effect.gen(function* () {
-      const upstream = yield* serve((request, response) => {
-        if (request.url !== "/stream") return
-        response.write("begun")
-        setTimeout(() => response.end(" ended"), 600)
-      })
-      const port = yield* freePort
-      const causes: Array<string> = []
-      const ignore = () => {}
-      const listener = yield* listen(port, makeTarget(upstream.address, ignore), {
-        host: "127.0.0.1",
-        limits: { connect: 5_000, headers: 200 },
-        onChange: ignore,
-        onError: ignore,
-        onProblem: (_port, code) => causes.push(code)
-      })
-      yield* Effect.addFinalizer(() => Effect.sync(() => (listener.close(), listener.destroy())))
-
-      const late = yield* ask(port)
-      assert.deepStrictEqual([late.status, late.body], [504, problem("upstream_timeout", "Upstream Timeout", 504)])
-      assert.deepStrictEqual(causes, ["upstream_timeout"])
-      assert.strictEqual((yield* ask(port, { path: "/stream" })).body, "begun ended")
-    })
-  )
-
-  live("because its route has just ended is a 503 on connections that were kept", () =>
-    Effect.gen(function* () {
-      const begun = Deferred.makeUnsafe<ServerResponse>()
-      const { port, router } = yield* proxied((_request, response) => {
-        response.writeHead(200, { "content-length": "2" }).write("o")
-        Deferred.doneUnsafe(begun, Effect.succeed(response))
-      })
-      let received = ""
-      const client = connect(port, "127.0.0.1")
-      client.setEncoding("utf8").on("data", (chunk) => (received += String(chunk)))
-      client.write("GET / HTTP/1.1\r\nHost: app\r\n\r\nGET / HTTP/1.1\r\nHost: app\r\n\r\n")
-      const response = yield* Deferred.await(begun)
-      yield* router.remove(app, route(port, 1, at(1)).fence)
-      response.end("k")
-      yield* until(Effect.sync(() => received.includes("no_route") || client.destroyed))
-      assert.match(received, /HTTP\/1.1 200/)
-      client.destroy()
     })
   )
 })

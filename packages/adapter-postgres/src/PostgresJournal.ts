@@ -33,8 +33,8 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
       "Journal.intend",
       Effect.gen(function* () {
         const written = yield* sql`insert into intents as i (name, app, deployment, fence, replica)
-          select ${name}, ${app}, id, fence, ${replica} from deployments
-          where id = ${deployment} and fence = ${fence} for share
+          select ${name}, app, id, fence, ${replica} from deployments
+          where id = ${deployment} and app = ${app} and fence = ${fence} for share
           on conflict (name) do update
             set replica = excluded.replica, workload = null, confirmed_at = null, released_at = null
             where i.deployment = excluded.deployment and i.fence = excluded.fence

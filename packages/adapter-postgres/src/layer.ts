@@ -2,14 +2,14 @@
 // `layerClient`, `layerStores` and PostgresHealth can be put together apart.
 
 import { PgClient } from "@effect/sql-pg"
-import type { AppStore, PortRange } from "@lockkeeper/core/port/AppStore"
-import type { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
-import type { EnvStore } from "@lockkeeper/core/port/EnvStore"
-import type { EventFeed } from "@lockkeeper/core/port/EventFeed"
-import type { Journal } from "@lockkeeper/core/port/Journal"
-import type { Leases } from "@lockkeeper/core/port/Leases"
-import type { LogStore } from "@lockkeeper/core/port/LogStore"
-import type { RouteStore } from "@lockkeeper/core/port/RouteStore"
+import { AppStore, type PortRange } from "@lockkeeper/core/port/AppStore"
+import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import { EnvStore } from "@lockkeeper/core/port/EnvStore"
+import { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import { Journal } from "@lockkeeper/core/port/Journal"
+import { Leases } from "@lockkeeper/core/port/Leases"
+import { LogStore } from "@lockkeeper/core/port/LogStore"
+import { RouteStore } from "@lockkeeper/core/port/RouteStore"
 import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { Layer, type Redacted } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
@@ -59,19 +59,22 @@ const layerMigrated = (
 ): Layer.Layer<never, PostgresMigrations.MigrationError, SqlClient.SqlClient> =>
   Layer.effectDiscard(migrate === "apply" ? PostgresMigrations.apply() : PostgresMigrations.wait())
 
-/** All stores over a client, once the schema is there. */
+/**
+ * All stores over a client, once the schema is there. Each call makes layers of its own: those of two databases are never
+ * taken for one another.
+ */
 export const layerStores = (
   options: StoresOptions
 ): Layer.Layer<Stores, PostgresMigrations.MigrationError, SqlClient.SqlClient | SecretCipher> =>
   Layer.mergeAll(
-    PostgresAppStore.layer({ ports: options.ports }),
-    PostgresDeploymentStore.layer,
-    PostgresEnvStore.layer,
-    PostgresEventFeed.layer,
-    PostgresJournal.layer,
-    PostgresLeases.layer,
-    PostgresLogStore.layer({ limitBytes: options.logLimitBytes }),
-    PostgresRouteStore.layer
+    Layer.effect(AppStore, PostgresAppStore.make({ ports: options.ports })),
+    Layer.effect(DeploymentStore, PostgresDeploymentStore.make),
+    Layer.effect(EnvStore, PostgresEnvStore.make),
+    Layer.effect(EventFeed, PostgresEventFeed.make),
+    Layer.effect(Journal, PostgresJournal.make),
+    Layer.effect(Leases, PostgresLeases.make),
+    Layer.effect(LogStore, PostgresLogStore.make({ limitBytes: options.logLimitBytes })),
+    Layer.effect(RouteStore, PostgresRouteStore.make)
   ).pipe(Layer.provide(layerMigrated(options.migrate)))
 
 /**
@@ -84,4 +87,7 @@ export const layer = (
   Stores | PostgresHealth.PostgresHealth,
   PostgresMigrations.MigrationError | SqlError.SqlError,
   SecretCipher
-> => Layer.merge(layerStores(options), PostgresHealth.layer).pipe(Layer.provide(layerClient(options)))
+> =>
+  Layer.merge(layerStores(options), Layer.effect(PostgresHealth.PostgresHealth, PostgresHealth.make)).pipe(
+    Layer.provide(layerClient(options))
+  )

@@ -29,9 +29,9 @@ const world = Effect.gen(function* () {
 })
 
 describeWith("git", "sshd")("a Git source over ssh", () => {
-  it.live("is the head, a branch, a tag or a full ref, without .git, and gone with the Scope", () =>
+  it.live("is the head, a branch, a tag or a full ref, without .git, and gone with the Scope, its key before", () =>
     Effect.gen(function* () {
-      const { fetch, left, repo, source } = yield* world
+      const { fetch, keys, left, repo, source } = yield* world
       const first = repo.git("rev-parse", "HEAD")
       repo.git("tag", "--annotate", "v1.0", "--message", "one")
       repo.git("branch", "feature/a+b")
@@ -43,6 +43,7 @@ describeWith("git", "sshd")("a Git source over ssh", () => {
         Effect.scoped(
           Effect.map(fetch(ref === undefined ? source : { ...source, ref: GitRef.make(ref) }), (tree) => {
             assert.notInclude(filesBelow(tree.directory), ".git")
+            assert.deepStrictEqual(keys(), [])
             return [tree.commit, textIn(tree.directory, "file.txt")]
           })
         )
@@ -85,6 +86,7 @@ describeWith("git", "sshd")("a Git source over ssh", () => {
         [first, "one"],
         [third, "three"]
       ])
+      repo.commit({ "file.txt": "four" })
       const elsewhere = { ...source, commit: third, ref: GitRef.make("main") }
       assert.strictEqual((yield* refusal(elsewhere)).reason, "ref_not_found")
       repo.git("tag", "--annotate", "v1", "--message", "one")

@@ -1,23 +1,10 @@
 // What a change to an Env means: stated as laws over arbitrary changes and as tables where an edge has a name.
 
 import { describe, expect, it } from "@effect/vitest"
-import { Redacted, Result, Schema } from "effect"
-import * as Arbitrary from "effect/Arbitrary"
+import { Redacted, Result } from "effect"
 import * as Env from "../src/domain/Env.ts"
+import { anyEntries, applied, changeOf, type Entries, envOf, plain } from "./support/entries.ts"
 
-type Entries = ReadonlyArray<readonly [string, string | null]>
-
-// Few keys, so that changes meet; some are named like what every object has.
-const Key = Schema.Literals(["A", "B", "C_1", "_", "__PROTO__", "CONSTRUCTOR", "TOSTRING", "VALUEOF"])
-const Entry = Schema.Tuple([Key, Schema.NullOr(Env.EnvValue)])
-const anyEntries: Arbitrary.Arbitrary<Entries> = Arbitrary.array(Arbitrary.schema(Entry), { maxLength: 12 })
-
-const changeOf = (entries: Entries): Env.EnvChange => Result.getOrThrow(Env.parseChange(entries))
-const applied = (env: Env.Env, change: Env.EnvChange): Env.EnvApplied => Result.getOrThrow(Env.apply(env, change))
-const envOf = (entries: Entries): Env.Env => applied(Env.empty, changeOf(entries)).env
-const refusal = (entries: Iterable<readonly [string, unknown]>) =>
-  Result.getOrThrow(Result.flip(Env.parseChange(entries)))
-const plain = (env: Env.Env) => [...env].map(([key, value]): [string, string] => [key, Redacted.value(value)]).sort()
 const utf8Bytes = (text: string): number => Buffer.byteLength(text, "utf8")
 
 /** The same merge over a plain map, counted by comparing before and after. */
@@ -180,160 +167,7 @@ describe("the size of an Env", () => {
 
   it.prop("E2 is the length of the JSON that a naive encoder makes", [anyEntries], ([entries]) => {
     const env = envOf(entries)
-    const naive = JSON.stringify(Object.fromEntries(plain(env).sort(([a], [b]) => (a < b ? -1 : 1))))
+    const naive = JSON.stringify(Object.fromEntries(plain(env).toSorted(([a], [b]) => (a < b ? -1 : 1))))
     expect([Redacted.value(Env.toCanonicalJson(env)), Env.sizeBytes(env)]).toEqual([naive, utf8Bytes(naive)])
   })
-})
-
-describe("Env.parseChange", () => {
-  const keys = [
-    "A",
-    "_",
-    "__",
-    "A1",
-    "__PROTO__",
-    "CONSTRUCTOR",
-    "PORTS",
-    "PORT_2",
-    "MY_PORT",
-    "_LOCKKEEPER_X",
-    "LOCKKEEPER",
-    "A".repeat(1024)
-  ]
-
-  it.each(keys)("E14 takes the key %s", (key) => {
-    expect(plain(envOf([[key, "1"]]))).toEqual([[key, "1"]])
-  })
-
-  const notKeys = [
-    ...[
-      "",
-      "a",
-      "aB",
-      "1A",
-      "A-B",
-      "A.B",
-      "A B",
-      " A",
-      "A ",
-      "A\n",
-      "A\0",
-      "\u00c9",
-      "A=B",
-      "PORT",
-      "LOCKKEEPER_",
-      "LOCKKEEPER_TOKEN"
-    ],
-    ...[
-      "__proto__",
-      "constructor",
-      "toString",
-      "A\u202eB",
-      "\u200bA",
-      "A\u0007",
-      "A\u2066",
-      "\ufeffA",
-      "A".repeat(1025)
-    ]
-  ]
-
-  it.each(notKeys)("E14 refuses the key %j and names it", (key) => {
-    expect(
-      refusal([
-        ["GOOD", "1"],
-        [key, "1"]
-      ])
-    ).toMatchObject({ _tag: "InvalidEnvKey", key })
-    expect(refusal([[key, null]])).toMatchObject({ _tag: "InvalidEnvKey", key })
-  })
-
-  const notValues: ReadonlyArray<readonly [string, unknown]> = [
-    ["the mask", "***"],
-    ["NUL", "a\0b"],
-    ["a lone high surrogate", "a\ud800"],
-    ["a lone low surrogate", "\udc00b"],
-    ["surrogates in the wrong order", "\udc00\ud800"],
-    ["a number", 1],
-    ["a boolean", false],
-    ["nothing", undefined],
-    ["an object", { toString: () => "1" }],
-    ["a list", ["1"]]
-  ]
-
-  it.each(notValues)("INV-5 refuses %s as a value, names the key and does not show it", (_, value) => {
-    const error = refusal([
-      ["GOOD", "1"],
-      ["BAD", value]
-    ])
-    expect(error).toMatchObject({ _tag: "InvalidEnvValue", key: "BAD" })
-    expect(Object.keys(JSON.parse(JSON.stringify(error)))).not.toContain("value")
-  })
-
-  const values = ["1", "****", "** *", " ", "\n", "\u{1F512}", "\u202e", "null", '{"a":1}', "x".repeat(70_000)]
-
-  it.each(values.map((value) => [value.slice(0, 12), value] as const))("E3 takes the value %j", (_, value) => {
-    expect(Redacted.value(changeOf([["A", value]]).get(Env.EnvKey.make("A")) ?? Redacted.make(""))).toBe(value)
-  })
-
-  it("E3 reads null and the empty string as: delete", () => {
-    expect([
-      ...changeOf([
-        ["A", null],
-        ["B", ""]
-      ]).values()
-    ]).toEqual([null, null])
-  })
-
-  it("INV-11 keeps values redacted in what is printed", () => {
-    const outcome = applied(Env.empty, changeOf([["A", "canary"]]))
-    expect(`${JSON.stringify([...outcome.env])} ${String([...outcome.env])}`).not.toContain("canary")
-    expect(String(Env.toCanonicalJson(outcome.env))).not.toContain("canary")
-  })
-})
-
-describe("stored JSON", () => {
-  it.prop("E10 of an Env is read back as it was", [anyEntries], ([entries]) => {
-    const env = envOf(entries)
-    expect(plain(Result.getOrThrow(Env.fromCanonicalJson(Env.toCanonicalJson(env))))).toEqual(plain(env))
-  })
-
-  it.prop("E10 of a change is read back as it was", [anyEntries], ([entries]) => {
-    const change = changeOf(entries)
-    const shown = (each: Env.EnvChange) =>
-      [...each]
-        .map(([key, value]): [string, string | null] => [key, value === null ? null : Redacted.value(value)])
-        .sort()
-    expect(shown(Result.getOrThrow(Env.changeFromJson(Env.changeToJson(change))))).toEqual(shown(change))
-  })
-
-  const corrupt = [
-    ...["", "null", "[]", "1", '"x"', "{", '{"A":1}', '{"A":["1"]}', '{"A":{"B":"1"}}', '{"a":"1"}', '{"PORT":"1"}'],
-    ...[
-      '{"A":"1","__proto__":"2"}',
-      '{"constructor":"1"}',
-      '{"A":""}',
-      '{"A":"***"}',
-      '{"A":"\\u0000"}',
-      '{"A":"\\ud800"}'
-    ]
-  ]
-
-  it.each(corrupt)("E10 that is not an Env is an error and never an empty Env: %s", (json) => {
-    expect(Result.isFailure(Env.fromCanonicalJson(Redacted.make(json)))).toBe(true)
-    expect(Result.isFailure(Env.changeFromJson(Redacted.make(json)))).toBe(true)
-  })
-
-  it("E10 of an Env never holds null, that of a change may", () => {
-    const json = Redacted.make('{"A":null}')
-    expect(Result.isFailure(Env.fromCanonicalJson(json))).toBe(true)
-    expect([...Result.getOrThrow(Env.changeFromJson(json))]).toEqual([["A", null]])
-  })
-
-  it.each(['{"A":"canary"', '{"a":"canary"}', '{"A":["canary"]}', '{"A":"canary\\u0000"}'])(
-    "INV-11 is not shown by the error that refuses it: %s",
-    (json) => {
-      const error = Result.getOrThrow(Result.flip(Env.fromCanonicalJson(Redacted.make(json))))
-      expect(`${error.message} ${JSON.stringify(error)} ${String(error)}`).not.toContain("canary")
-    }
-  )
 })

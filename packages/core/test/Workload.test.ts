@@ -24,35 +24,11 @@ describe("an IpAddress", () => {
     expect(isIp([0, 1, 2, 3].map((index) => (index === at ? number : octet)).join("."))).toBe(false)
   })
 
-  const refused = [
-    ...[
-      "",
-      "localhost",
-      "1.2.3",
-      "1.2.3.4.5",
-      "1.2.3.4.",
-      ".1.2.3",
-      "1..2.3",
-      "01.2.3.4",
-      "1.2.3.04",
-      "001.2.3.4",
-      "-1.2.3.4"
-    ],
-    ...[
-      " 1.2.3.4",
-      "1.2.3.4\n",
-      "1.2.3.4:80",
-      "1.2.3.4/24",
-      "::1",
-      "0x7f.1.1.1",
-      "1,2,3,4",
-      containerId,
-      "4242:173952",
-      "none"
-    ]
-  ]
+  const parts = ["", "1.2.3", "1.2.3.4.5", "1.2.3.4.", ".1.2.3", "1..2.3", "1,2,3,4", " 1.2.3.4", "1.2.3.4\n"]
+  const octets = ["01.2.3.4", "1.2.3.04", "001.2.3.4", "-1.2.3.4", "0x7f.1.1.1", "1.2.3.a"]
+  const others = ["localhost", "none", "1.2.3.4:80", "1.2.3.4/24", "::1", containerId, "4242:173952"]
 
-  it.each(refused)("H15 is not %j", (value) => {
+  it.each([...parts, ...octets, ...others])("H15 is not %j", (value) => {
     expect(isIp(value)).toBe(false)
   })
 })

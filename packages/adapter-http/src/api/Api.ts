@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { TenantUsage } from "@lockkeeper/core/domain/Tenant"
+import { completed } from "../internal/openApiExtras.ts"
 import { Authorization } from "./Authorization.ts"
 import {
   App,
@@ -37,8 +38,14 @@ const logLines = HttpApiSchema.StreamNdjson({ schema: LogItem })
 /** Whether the server is there, and whether it takes requests. */
 export class SystemGroup extends HttpApiGroup.make("system", { topLevel: true })
   .add(
-    HttpApiEndpoint.get("health", "/healthz", { success: Health }),
-    HttpApiEndpoint.get("ready", "/readyz", { success: Ready, error: NotReady.pipe(HttpApiSchema.status(503)) })
+    HttpApiEndpoint.get("health", "/healthz", { success: Health }).annotate(
+      OpenApi.Summary,
+      "Is the server up, and what was it built from"
+    ),
+    HttpApiEndpoint.get("ready", "/readyz", {
+      success: Ready,
+      error: NotReady.pipe(HttpApiSchema.status(503))
+    }).annotate(OpenApi.Summary, "Does the server take requests")
   )
   .annotateMerge(OpenApi.annotations({ title: "System", description: "Health and readiness" })) {}
 
@@ -49,7 +56,7 @@ export class TenantsGroup extends HttpApiGroup.make("tenants")
       params: { tenant: Schema.String },
       success: TenantUsage,
       error: found
-    })
+    }).annotate(OpenApi.Summary, "What a tenant uses")
   )
   .middleware(RequestErrors)
   .middleware(Authorization)
@@ -62,25 +69,28 @@ export class AppsGroup extends HttpApiGroup.make("apps")
       payload: NewApp,
       success: HttpApiSchema.WithHeaders(App.pipe(HttpApiSchema.status(201)), location),
       error: [...found, Problems.AppNameTaken, Problems.PortsExhausted]
-    }),
+    }).annotate(OpenApi.Summary, "Create an app"),
     HttpApiEndpoint.get("list", "/v1/apps", {
       query: { ...PageQuery, tenant: Schema.optionalKey(Schema.String) },
       success: AppPage,
       error: found
-    }),
-    HttpApiEndpoint.get("get", "/v1/apps/:app", { params: app, success: App, error: found }),
+    }).annotate(OpenApi.Summary, "List apps"),
+    HttpApiEndpoint.get("get", "/v1/apps/:app", { params: app, success: App, error: found }).annotate(
+      OpenApi.Summary,
+      "Show an app"
+    ),
     HttpApiEndpoint.patch("change", "/v1/apps/:app", {
       params: app,
       payload: AppPatch,
       success: App,
       error: [...found, Problems.AppNotLive]
-    }),
+    }).annotate(OpenApi.Summary, "Change an app"),
     HttpApiEndpoint.get("readEnv", "/v1/apps/:app/env", {
       params: app,
       query: { reveal: Schema.optionalKey(Schema.Literals(["true", "false"])) },
       success: HttpApiSchema.WithHeaders(EnvView, etag),
       error: found
-    }),
+    }).annotate(OpenApi.Summary, "Show an app's environment variables"),
     HttpApiEndpoint.patch("mergeEnv", "/v1/apps/:app/env", {
       params: app,
       query: { dryRun: Schema.optionalKey(Schema.Literals(["true", "false"])) },
@@ -95,7 +105,7 @@ export class AppsGroup extends HttpApiGroup.make("apps")
         Problems.EnvTooLarge,
         Problems.EnvBusy
       ]
-    })
+    }).annotate(OpenApi.Summary, "Set and delete environment variables")
   )
   .middleware(RequestErrors)
   .middleware(Authorization)
@@ -116,32 +126,32 @@ export class DeploymentsGroup extends HttpApiGroup.make("deployments")
         Problems.RevisionMismatch,
         Problems.QueueFull
       ]
-    }),
+    }).annotate(OpenApi.Summary, "Deploy an app"),
     HttpApiEndpoint.get("list", "/v1/apps/:app/deployments", {
       params: app,
       query: PageQuery,
       success: DeploymentPage,
       error: found
-    }),
+    }).annotate(OpenApi.Summary, "List an app's deployments"),
     HttpApiEndpoint.get("get", "/v1/deployments/:deployment", {
       params: { deployment: Schema.String },
       success: Deployment,
       error: found
-    }),
+    }).annotate(OpenApi.Summary, "Show a deployment"),
     HttpApiEndpoint.get("logs", "/v1/deployments/:deployment/logs", {
       params: { deployment: Schema.String },
       query: logQuery,
       headers: logHeaders,
       success: logLines,
       error: found
-    }),
+    }).annotate(OpenApi.Summary, "Read or follow a deployment's log"),
     HttpApiEndpoint.get("appLogs", "/v1/apps/:app/logs", {
       params: app,
       query: logQuery,
       headers: logHeaders,
       success: logLines,
       error: found
-    })
+    }).annotate(OpenApi.Summary, "Read or follow what an app says")
   )
   .middleware(RequestErrors)
   .middleware(Authorization)
@@ -154,4 +164,11 @@ export class Api extends HttpApi.make("lockkeeper")
   .add(AppsGroup)
   .add(DeploymentsGroup)
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
-  .annotateMerge(OpenApi.annotations({ title: "Lockkeeper", version: "1", description: "Deploys apps, correctly." })) {}
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Lockkeeper",
+      version: "1",
+      description: "Deploys apps, correctly.",
+      transform: (spec) => ({ ...spec, ...completed({ paths: spec["paths"], components: spec["components"] }) })
+    })
+  ) {}

@@ -4,6 +4,9 @@ import { HttpApiMiddleware } from "effect/http-api"
 import { InvalidBody, InvalidEnvKey, InvalidEnvValue, InvalidSource, MissingEnv } from "./Problems.ts"
 
 /** Turns a request that could not be decoded into its problem. */
-export class RequestErrors extends HttpApiMiddleware.Service<RequestErrors>()("@lockkeeper/adapter-http/RequestErrors", {
-  error: [InvalidBody, InvalidSource, MissingEnv, InvalidEnvKey, InvalidEnvValue]
-}) {}
+export class RequestErrors extends HttpApiMiddleware.Service<RequestErrors>()(
+  "@lockkeeper/adapter-http/RequestErrors",
+  {
+    error: [InvalidBody, InvalidSource, MissingEnv, InvalidEnvKey, InvalidEnvValue]
+  }
+) {}

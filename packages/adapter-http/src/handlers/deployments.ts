@@ -10,7 +10,7 @@ import { LogName, LogStore } from "@lockkeeper/core/port/LogStore"
 import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
 import { Api } from "../api/Api.ts"
 import type { Deployment as DeploymentView } from "../api/Objects.ts"
-import { logItems, logResponse } from "../internal/logStream.ts"
+import { logItems, type LogQuery, logResponse } from "../internal/logStream.ts"
 import { notFound, refused, unavailable, visibleApp } from "./outcomes.ts"
 
 /** Handles the Deployment and log routes. */
@@ -26,13 +26,18 @@ export const deploymentsHandlers = HttpApiBuilder.group(
       const deployment = yield* Option.match(Schema.decodeOption(DeploymentId)(id), {
         onNone: () => Effect.fail(notFound()),
         onSome: (known) =>
-          store.get(known).pipe(
-            Effect.catchTags({ DeploymentNotFound: () => Effect.fail(notFound()), StoreError: unavailable })
-          )
+          store
+            .get(known)
+            .pipe(Effect.catchTags({ DeploymentNotFound: () => Effect.fail(notFound()), StoreError: unavailable }))
       })
       yield* visibleApp(deployment.app)
       return deployment
     })
+
+    const logOf = (query: LogQuery, accept: string | undefined) =>
+      Effect.flatMap(logItems(query), (items) => logResponse(items, accept)).pipe(
+        Effect.catchTags({ DeploymentNotFound: () => Effect.fail(notFound()), StoreError: unavailable })
+      )
 
     return handlers.handleAll({
       begin: Effect.fnUntraced(function* ({ params, payload }) {
@@ -60,8 +65,8 @@ export const deploymentsHandlers = HttpApiBuilder.group(
 
       logs: Effect.fnUntraced(function* ({ params, query, headers }) {
         const { id } = yield* visible(params.deployment)
-        const items = logItems({ log: LogName.make(`deployment/${id}`), deployment: id, ...from(query, headers) })
-        return yield* logResponse(items, headers.accept)
+        const log = LogName.make(`deployment/${id}`)
+        return yield* logOf({ log, deployment: id, ...from(query, headers) }, headers.accept)
       }, Effect.provideContext(ports)),
 
       appLogs: Effect.fnUntraced(function* ({ params, query, headers }) {
@@ -71,8 +76,8 @@ export const deploymentsHandlers = HttpApiBuilder.group(
         )
         if (serving === undefined) return yield* notFound()
         const { deployment } = serving
-        const items = logItems({ log: LogName.make(`workload/${deployment}`), deployment, ...from(query, headers) })
-        return yield* logResponse(items, headers.accept)
+        const log = LogName.make(`workload/${deployment}`)
+        return yield* logOf({ log, deployment, ...from(query, headers) }, headers.accept)
       }, Effect.provideContext(ports))
     })
   })

@@ -9,9 +9,7 @@ import { Caller } from "../api/Authorization.ts"
 import * as Problems from "../api/Problems.ts"
 
 /** Whether the caller may see what belongs to a Tenant. */
-export const maySee = Effect.fnUntraced(function* (
-  tenant: string
-): Effect.fn.Return<void, Problems.NotFound, Caller> {
+export const maySee = Effect.fnUntraced(function* (tenant: string): Effect.fn.Return<void, Problems.NotFound, Caller> {
   const caller = yield* Caller
   if (caller.tenant !== "*" && caller.tenant !== tenant) return yield* notFound()
 })

@@ -14,7 +14,8 @@ export const authorizationLayer: Layer.Layer<Authorization, never, Tokens> = Lay
         const caller = tokens.find(credential)
         if (caller === undefined) return yield* new Unauthorized({ detail: "the bearer token is missing or wrong" })
         const request = yield* HttpServerRequest.HttpServerRequest
-        if (request.method !== "GET" && request.headers["idempotency-key"] !== undefined) {
+        const mayRepeat = request.method === "POST" || request.method === "PATCH"
+        if (mayRepeat && request.headers["idempotency-key"] !== undefined) {
           return yield* new IdempotencyUnsupported({ detail: "this server does not keep idempotency keys yet" })
         }
         return yield* Effect.provideService(httpEffect, Caller, caller)

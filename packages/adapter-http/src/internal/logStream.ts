@@ -3,8 +3,10 @@ import { Duration, Effect, Option, Schema, Stream } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { DeploymentId } from "@lockkeeper/core/domain/App"
 import { isTerminal } from "@lockkeeper/core/domain/Deployment"
+import type { DeploymentNotFound } from "@lockkeeper/core/port/DeploymentRequest"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { type LogName, LogStore } from "@lockkeeper/core/port/LogStore"
+import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import { LogItem } from "../api/Objects.ts"
 
 /** Which log, from where, and whether to wait for what comes. */
@@ -23,14 +25,27 @@ interface Position {
 const partSize = 500
 const pauseMillis = (idle: number): number => Math.min(1_000, 100 * 1.5 ** Math.min(idle, 10))
 
+type LogError = DeploymentNotFound | StoreError
+
 /**
- * The lines after a number. The last item says that the log has ended and how its Deployment stands; it is absent when
- * only the stored part of a log that goes on was asked for.
+ * The lines after a number; the first ones are read at once, so that a store that is away is not taken for an empty log.
+ * The last item says that the log has ended and how its Deployment stands; it is absent when only the stored
+ * part of a log that goes on was asked for.
  */
-export const logItems = (query: LogQuery): Stream.Stream<LogItem, never, LogStore | DeploymentStore> =>
-  Stream.paginate({ after: query.after, idle: 0 }, (position: Position) => nextPart(query, position)).pipe(
-    Stream.catch((error) => Stream.fromEffectDrain(Effect.logWarning(`the log ${query.log} broke off`, error)))
+export const logItems = Effect.fnUntraced(function* (
+  query: LogQuery
+): Effect.fn.Return<
+  Stream.Stream<LogItem, LogError, LogStore | DeploymentStore>,
+  LogError,
+  LogStore | DeploymentStore
+> {
+  const [items, next] = yield* nextPart(query, { after: query.after, idle: 0 })
+  if (Option.isNone(next)) return Stream.fromIterable(items)
+  return Stream.concat(
+    Stream.fromIterable(items),
+    Stream.paginate(next.value, (position) => nextPart(query, position))
   )
+})
 
 const nextPart = Effect.fnUntraced(function* (query: LogQuery, { after, idle }: Position) {
   const logs = yield* LogStore
@@ -39,23 +54,28 @@ const nextPart = Effect.fnUntraced(function* (query: LogQuery, { after, idle }: 
   const { status } = yield* store.get(query.deployment)
   const { lines, ended } = yield* logs.read(query.log, after, partSize)
   const last = lines.at(-1)?.seq ?? after
-  const isOver = ended || (lines.length === 0 && isOverWithoutEnd(query, status, idle))
+  const ofWorkload = query.log.startsWith("workload/")
+  const settled = !ofWorkload && isTerminal(status)
+  const isOver = ended ? settled || ofWorkload : settled && lines.length === 0 && endsUnwritten(query, idle)
   const items: ReadonlyArray<LogItem> = isOver ? [...lines, { seq: last + 1, end: true, status }] : lines
-  const stops = isOver || (query.mode === "stored" && lines.length < partSize)
-  return [items, stops ? Option.none<Position>() : Option.some({ after: last, idle: lines.length === 0 ? idle + 1 : 0 })] as const
+  const stops = isOver || (query.mode === "stored" && lines.length < partSize && !settled)
+  const next = { after: last, idle: lines.length === 0 ? idle + 1 : 0 }
+  return [items, stops ? Option.none<Position>() : Option.some(next)] as const
 })
 
 /** A Deployment that never ran has no log that could end; one that crashed has an end that comes with the reaper. */
-const isOverWithoutEnd = (query: LogQuery, status: Parameters<typeof isTerminal>[0], idle: number): boolean =>
-  query.log.startsWith("deployment/") && isTerminal(status) && (query.mode === "stored" || idle > 3)
+const endsUnwritten = (query: LogQuery, idle: number): boolean => query.mode === "stored" || idle > 3
 
 const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(LogItem)))
 
 const asEvent = (item: LogItem): string => `id: ${item.seq}\ndata: ${toJson(item)}\n\n`
 
-/** Server-sent events when the client asks for them, with a comment every 15 s; else one JSON object a line. */
+/**
+ * Server-sent events when the client asks for them, with a comment every 15 s; else one JSON object a line. A log that
+ * cannot be read on breaks the connection: a clean end would look complete.
+ */
 export const logResponse = Effect.fnUntraced(function* (
-  items: Stream.Stream<LogItem, never, LogStore | DeploymentStore>,
+  items: Stream.Stream<LogItem, LogError, LogStore | DeploymentStore>,
   accept: string | undefined
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, never, LogStore | DeploymentStore> {
   const ports = yield* Effect.context<LogStore | DeploymentStore>()

@@ -3,7 +3,7 @@
 import type { Fence, LeaseTerms, ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { Leases } from "@lockkeeper/core/port/Leases"
 import { RouteStore, RouteVersion } from "@lockkeeper/core/port/RouteStore"
-import { Clock, Duration, Effect } from "effect"
+import { type Cause, Clock, Duration, Effect, Exit } from "effect"
 import type { ListenerOptions } from "./proxyListener.ts"
 import type { Signal } from "./proxySignal.ts"
 import { makeTable, type Table } from "./proxyTable.ts"
@@ -28,6 +28,8 @@ const grace = 1_000
 
 const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n))
 
+const warn = (what: string) => (cause: Cause.Cause<unknown>) => Effect.logWarning(what, cause)
+
 const makeLog = Effect.map(Effect.context<never>(), (context) => {
   const fork = Effect.runForkWith(context)
   return {
@@ -49,12 +51,12 @@ export const hold = Effect.fnUntraced(function* (
 
   const acquire = leases.acquire(leaseName, replica, terms.ttl).pipe(Effect.timeout(terms.ttl))
 
-  const release = leases.release(leaseName, replica).pipe(
-    Effect.timeout(terms.renewEvery),
-    Effect.catch((cause) =>
-      Effect.logWarning("the router was not given back and is free when its lease is over", cause)
+  const release = leases
+    .release(leaseName, replica)
+    .pipe(
+      Effect.timeout(grace),
+      Effect.catchCause(warn("the router was not given back and is free when its lease is over"))
     )
-  )
 
   const tenure = Effect.fnUntraced(function* (fence: Fence, sentAt: number) {
     let until = sentAt + ttl
@@ -63,9 +65,9 @@ export const hold = Effect.fnUntraced(function* (
       while (true) {
         yield* Effect.sleep(terms.renewEvery)
         const sentAt = yield* monotonicMillis
-        const answer = yield* Effect.result(acquire)
-        if (answer._tag === "Failure") yield* Effect.logWarning("the router's lease was not renewed", answer.failure)
-        else if (answer.success !== fence) return
+        const answer = yield* Effect.exit(acquire)
+        if (Exit.isFailure(answer)) yield* warn("the router's lease was not renewed")(answer.cause)
+        else if (answer.value !== fence) return
         else until = sentAt + ttl
       }
     })
@@ -98,9 +100,9 @@ export const hold = Effect.fnUntraced(function* (
       return Effect.gen(function* () {
         while (true) {
           const woken = wake.next()
-          yield* Effect.catch(learn, (error) => Effect.logWarning("routes could not be read", error))
+          yield* Effect.catchCause(learn, warn("routes could not be read"))
           yield* table.carryOut(yield* monotonicMillis)
-          yield* Effect.catch(tell, (error) => Effect.logWarning("a route could not be reported", error))
+          yield* Effect.catchCause(tell, warn("a route could not be reported"))
           yield* Effect.raceFirst(woken, Effect.sleep(pollEvery))
         }
       })
@@ -118,13 +120,14 @@ export const hold = Effect.fnUntraced(function* (
     )
 
     yield* Effect.logInfo("this replica holds the router", { fence })
-    // The ports are freed before anything that may still hang in the store is waited for.
+    // The ports are freed before anything that may still hang in the store is waited for, and the router is given back
+    // before the requests in flight are, so that another replica serves meanwhile.
     const lost = (table: Table) =>
-      [renewed, expired].map((ended) => Effect.tap(ended, () => Effect.sync(() => table.free())))
+      [renewed, expired].map((ended) => Effect.onExit(ended, () => Effect.void))
     yield* Effect.acquireUseRelease(
       opened,
       (table) => Effect.raceAllFirst([carriedOut(table), ...lost(table)]),
-      (table) => table.close(grace)
+      (table) => Effect.all([table.close(grace), release], { concurrency: "unbounded", discard: true })
     )
     yield* Effect.logWarning("this replica lost the router", { fence })
   })
@@ -133,10 +136,13 @@ export const hold = Effect.fnUntraced(function* (
     const sentAt = yield* monotonicMillis
     const fence = yield* acquire
     if (fence !== undefined) yield* tenure(fence, sentAt)
-  }).pipe(Effect.catch((cause) => Effect.logWarning("the router's lease could not be asked for", cause)))
+    yield* Effect.sleep(pollEvery)
+  })
 
   return yield* attempt.pipe(
-    Effect.andThen(Effect.sleep(pollEvery)),
+    Effect.catchCause((cause) =>
+      Effect.andThen(warn("the router could not be held")(cause), Effect.sleep(terms.renewEvery))
+    ),
     Effect.forever,
     Effect.onExit(() => release)
   )

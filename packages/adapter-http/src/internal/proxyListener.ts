@@ -63,9 +63,13 @@ export const listen = (port: number, first: Target, options: ListenerOptions): E
     })
     server.on("request", (request, response) => {
       if (isClosing) response.shouldKeepAlive = false
-      void forward(request, response).then(() => {
-        if (isClosing) server.closeIdleConnections()
-      })
+      const failed = (cause: unknown) => {
+        options.onError(port, cause)
+        response.destroy()
+      }
+      void forward(request, response)
+        .catch(failed)
+        .finally(() => isClosing && server.closeIdleConnections())
     })
     server.on("upgrade", (request, socket, head) => {
       if (!(socket instanceof Socket)) return void socket.destroy()

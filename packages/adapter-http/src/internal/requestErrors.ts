@@ -1,28 +1,57 @@
 // Turns a request that could not be decoded into the problem that names what is wrong with it.
-import { Cause, Effect, type Layer, SchemaIssue } from "effect"
-import { HttpApiMiddleware } from "effect/http-api"
-import { InvalidBody, InvalidEnvValue, InvalidSource, MissingEnv } from "../api/Problems.ts"
+import { isUtf8 } from "node:buffer"
+import { Cause, Effect, Layer, Schema, SchemaIssue, type Types } from "effect"
+import { HttpServerRequest } from "effect/http"
+import { HttpApiError, type HttpApiEndpoint } from "effect/http-api"
+import { EnvKey } from "@lockkeeper/core/domain/Env"
+import { InvalidBody, InvalidEnvKey, InvalidEnvValue, InvalidSource, MissingEnv } from "../api/Problems.ts"
 import { RequestErrors } from "../api/RequestErrors.ts"
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
+const isEnvKey = Schema.is(EnvKey)
+
 const keyOf = (segment: PropertyKey | { readonly key: PropertyKey }): string =>
   String(typeof segment === "object" ? segment.key : segment)
 
-/** {@link RequestErrors} from the first thing that is wrong. What was sent is never repeated. */
-export const requestErrorsLayer: Layer.Layer<RequestErrors> = HttpApiMiddleware.layerSchemaErrorTransform(
-  RequestErrors,
-  (error, { endpoint }) => {
-    if (error.kind === "Body" || error.kind === "ResponseHeaders") return Effect.die(Cause.squash(Cause.fail(error)))
-    const [issue] = issuesOf(error.cause.issue).issues
-    const path = (issue?.path ?? []).map(keyOf)
-    const [field, key] = path
-    const where = [error.kind.toLowerCase(), ...path].join(".")
-    const detail = `${where}: ${issue?.message ?? "not what is expected here"}`
-    if (error.kind === "Payload" && field === "source") return Effect.fail(new InvalidSource({ detail }))
-    if (error.kind === "Payload" && field === "env" && endpoint.identifier.endsWith("Env")) {
-      return Effect.fail(key === undefined ? new MissingEnv({ detail }) : new InvalidEnvValue({ detail, key }))
-    }
-    return Effect.fail(new InvalidBody({ detail }))
+type RequestError = InvalidBody | InvalidSource | MissingEnv | InvalidEnvKey | InvalidEnvValue
+
+const problemOf = (error: HttpApiError.HttpApiSchemaError, endpoint: HttpApiEndpoint.Top): RequestError => {
+  const [issue] = issuesOf(error.cause.issue).issues
+  const path = (issue?.path ?? []).map(keyOf)
+  const [field, key] = path
+  const where = [error.kind.toLowerCase(), ...path].join(".")
+  const detail = `${where}: ${issue?.message ?? "not what is expected here"}`
+  if (error.kind === "Payload" && field === "source") return new InvalidSource({ detail })
+  if (error.kind === "Payload" && field === "env" && endpoint.identifier.endsWith("Env")) {
+    if (key === undefined) return new MissingEnv({ detail })
+    return isEnvKey(key)
+      ? new InvalidEnvValue({ detail, key })
+      : new InvalidEnvKey({ detail: "not the name of a variable", key })
   }
+  return new InvalidBody({ detail })
+}
+
+/** A body that is not UTF-8 would be read with its bytes replaced: nobody stores a value that nobody sent. */
+const requireUtf8 = Effect.gen(function* () {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  if (request.method !== "POST" && request.method !== "PATCH") return
+  const body = yield* Effect.orDie(request.arrayBuffer)
+  if (!isUtf8(body)) return yield* new InvalidBody({ detail: "payload: Expected UTF-8" })
+})
+
+/** {@link RequestErrors} from the first thing that is wrong. Values that were sent are never repeated. */
+export const requestErrorsLayer: Layer.Layer<RequestErrors> = Layer.succeed(
+  RequestErrors,
+  RequestErrors.of((httpEffect, { endpoint }) =>
+    Effect.catch(
+      Effect.andThen(requireUtf8, httpEffect),
+      (error): Effect.Effect<never, RequestError | Types.unhandled> => {
+        if (!HttpApiError.HttpApiSchemaError.is(error)) return Effect.fail(error)
+        if (error.kind === "Body" || error.kind === "ResponseHeaders")
+          return Effect.die(Cause.squash(Cause.fail(error)))
+        return Effect.fail(problemOf(error, endpoint))
+      }
+    )
+  )
 )

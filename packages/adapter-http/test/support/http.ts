@@ -3,14 +3,15 @@ import { Address, IpAddress } from "@lockkeeper/core/domain/Workload"
 import { Effect, type Scope } from "effect"
 import { createHash } from "node:crypto"
 import { Agent, createServer, type IncomingHttpHeaders, request, type RequestListener, type Server } from "node:http"
-import { connect, createServer as createTcpServer } from "node:net"
+import { connect, createServer as createTcpServer, type Server as NetServer } from "node:net"
 import type { Duplex } from "node:stream"
 import { text } from "node:stream/consumers"
 
 /** An address on this machine. */
 export const at = (port: number): Address => Address.make({ host: IpAddress.make("127.0.0.1"), port })
 
-const portOf = (server: { readonly address: Server["address"] }): number => {
+/** The port that a server listens on. */
+export const portOf = (server: NetServer): number => {
   const address = server.address()
   return typeof address === "object" && address !== null ? address.port : 0
 }
@@ -24,26 +25,32 @@ export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
   })
 })
 
-/** Stops a server and ends its connections. */
-export const stop = (server: Server): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    if (!server.listening) return resume(Effect.void)
-    server.close(() => resume(Effect.void))
-    server.closeAllConnections()
-  })
+/** A server on this machine. */
+export interface Upstream {
+  readonly server: Server
+  readonly address: Address
+  /** Ends the server and every connection to it. */
+  readonly stop: Effect.Effect<void>
+}
 
-/** A server until the end of the scope. */
-export const serve = (
-  listener: RequestListener,
-  port = 0
-): Effect.Effect<{ readonly server: Server; readonly address: Address }, never, Scope.Scope> =>
+/** Starts a server that runs until the end of the scope. */
+export const serve = (listener: RequestListener, port = 0): Effect.Effect<Upstream, never, Scope.Scope> =>
   Effect.acquireRelease(
-    Effect.callback<Server>((resume) => {
+    Effect.callback<Upstream>((resume) => {
       const server = createServer(listener)
-      server.listen(port, "127.0.0.1", () => resume(Effect.succeed(server)))
+      const sockets = new Set<Duplex>()
+      server.on("connection", (socket) => sockets.add(socket.once("close", () => sockets.delete(socket))))
+      const stop = Effect.callback<void>((resume) => {
+        if (!server.listening) return resume(Effect.void)
+        server.close(() => resume(Effect.void))
+        for (const socket of sockets) socket.destroy()
+      })
+      server.listen(port, "127.0.0.1", () => {
+        resume(Effect.succeed({ server, address: at(portOf(server)), stop }))
+      })
     }),
-    stop
-  ).pipe(Effect.map((server) => ({ server, address: at(portOf(server)) })))
+    ({ stop }) => stop
+  )
 
 /** A server that answers with its name. */
 export const named = (name: string, port = 0) => serve((_request, response) => void response.end(name), port)

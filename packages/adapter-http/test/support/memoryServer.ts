@@ -1,6 +1,6 @@
 // The whole HTTP server over memory ports, on a port of its own, for tests of the wire format.
 import { createServer } from "node:net"
-import { Effect, Layer, Redacted } from "effect"
+import { type Context, Effect, Layer, Redacted } from "effect"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
@@ -37,6 +37,18 @@ export const memoryPorts = Layer.mergeAll(
   Replica.layer(ReplicaId.make("test"))
 ).pipe(Layer.provideMerge(MemoryState.layer))
 
+/** The memory ports and what they are over. */
+export type MemoryPorts = Layer.Success<typeof memoryPorts>
+
+/** The memory ports, with one altered by somebody who knows it as it should be. */
+export const altered = <Id extends MemoryPorts, Shape>(
+  port: Context.Key<Id, Shape>,
+  alter: (original: Shape) => Shape
+): typeof memoryPorts => Layer.provideMerge(Layer.effect(port, Effect.map(port, alter)), memoryPorts)
+
+/** Nobody carries out what is queued: a Deployment stands where a test puts it. */
+const nobody = Layer.succeed(Dispatcher, { wake: Effect.void })
+
 const freePort = Effect.callback<number>((resume) => {
   const server = createServer()
   server.listen(0, "127.0.0.1", () => {
@@ -46,22 +58,31 @@ const freePort = Effect.callback<number>((resume) => {
   })
 })
 
-/** Starts the server for as long as the Scope lasts and answers its address. `notReady` is what readiness reports. */
-export const startServer = Effect.fnUntraced(function* (notReady: ReadonlyArray<string> = []) {
+/** What is special about a server. */
+export interface MemoryServerOptions {
+  /** What readiness reports. */
+  readonly notReady?: ReadonlyArray<string>
+  readonly ports?: typeof memoryPorts
+  /** Who carries out Deployments; nobody unless said. */
+  readonly work?: "carried out" | "left alone"
+}
+
+/** Starts the server for as long as the Scope lasts and answers its address, and the ports to reach behind it. */
+export const startServer = Effect.fnUntraced(function* (options: MemoryServerOptions = {}) {
   const port = yield* freePort
   const info = Layer.succeed(ServerInfo, {
     build: "test",
     schemaVersion: 1,
     appHost: "127.0.0.1",
-    notReady: Effect.succeed(notReady)
+    notReady: Effect.succeed(options.notReady ?? [])
   })
   const setting = `ops:${tokens.admin}=*,ann:${tokens.acme}=acme,${tokens.other}=other`
   const ports = yield* Layer.build(
     serverLayer({ host: "127.0.0.1", port }).pipe(
-      Layer.provideMerge(Dispatcher.layer()),
+      Layer.provideMerge(options.work === "carried out" ? Dispatcher.layer() : nobody),
       Layer.provide([info, Tokens.layer(Redacted.make(setting))]),
-      Layer.provideMerge(memoryPorts)
+      Layer.provideMerge(options.ports ?? memoryPorts)
     )
   )
-  return { baseUrl: `http://127.0.0.1:${port}`, ports }
+  return { baseUrl: `http://127.0.0.1:${port}`, port, ports }
 })

@@ -4,11 +4,13 @@ import { Fence, ReplicaId } from "@lockkeeper/core/domain/Lease"
 import type { Address } from "@lockkeeper/core/domain/Workload"
 import { Leases } from "@lockkeeper/core/port/Leases"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
-import type { Route } from "@lockkeeper/core/port/Router"
+import type { Route, RouterError } from "@lockkeeper/core/port/Router"
 import { RouteStore } from "@lockkeeper/core/port/RouteStore"
 import { it } from "@effect/vitest"
 import { Effect, Layer, Logger, type Scope } from "effect"
+import type { RequestListener } from "node:http"
 import * as ProxyRouter from "../../src/ProxyRouter.ts"
+import { freePort, serve } from "./http.ts"
 
 /** What replicas share. */
 export const storage: Layer.Layer<RouteStore | Leases | MemoryState> = Layer.mergeAll(
@@ -36,6 +38,22 @@ export const route = (hostPort: number, fence: number, address: Address): Route 
   hostPort: HostPort.make(hostPort),
   fence: Fence.make(fence),
   address
+})
+
+/** The route of the App as it is kept. */
+export const routeOf = Effect.flatMap(RouteStore, (store) => store.get(app))
+
+/** Why a switch was not made. */
+export const reasonOf = (switched: Effect.Effect<void, RouterError>) =>
+  Effect.map(Effect.flip(switched), ({ reason }) => reason)
+
+/** A server behind the proxy, and the port of the proxy. */
+export const proxied = Effect.fnUntraced(function* (listener: RequestListener) {
+  const upstream = yield* serve(listener)
+  const port = yield* freePort
+  const router = yield* replica("a")
+  yield* router.swap(route(port, 1, upstream.address))
+  return { ...upstream, port, router }
 })
 
 /** A test in real time, on a state of its own. */

@@ -111,6 +111,8 @@ export const foundation = {
     `create unique index deployments_one_queued on deployments (app) where status = 'queued'`,
     `create index deployments_queue on deployments (tenant, position) where status = 'queued'`,
     `create index deployments_of_app on deployments (app, position)`,
+    `create unique index deployments_of_release on deployments (release) where release is not null`,
+    `create unique index deployments_in_slot on deployments (tenant, slot) where slot is not null`,
     `alter table slots add constraint slots_deployment_fkey foreign key (deployment) references deployments (id)`,
     `alter table releases add constraint releases_deployment_fkey foreign key (deployment) references deployments (id)`,
 
@@ -144,7 +146,7 @@ export const foundation = {
     `create table intents (
   name text primary key,
   position bigint generated always as identity,
-  app text not null references apps (id),
+  app text not null,
   deployment text not null references deployments (id),
   fence bigint not null check (fence >= 1),
   replica text not null,
@@ -154,6 +156,7 @@ export const foundation = {
   released_at timestamptz,
   constraint intents_confirmed check ((workload is null) = (confirmed_at is null))
 )`,
+    `create index intents_of_deployment on intents (deployment)`,
     `create index intents_open on intents (position) where released_at is null`,
     `create index intents_open_of_app on intents (app, position) where released_at is null`,
 

@@ -2,6 +2,8 @@
 // ways to race.
 
 import type { AppId, AppStatus } from "@lockkeeper/core/domain/App"
+import type { Claim } from "@lockkeeper/core/port/Claim"
+import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { Effect, Fiber, Latch, Layer, Redacted, Result, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
@@ -31,7 +33,7 @@ export const putStatus = (app: AppId, status: AppStatus) =>
 
 /** Two replicas: the stores of the test twice, over a pool of their own each. */
 export const replicas = (options: Partial<StoresOptions> = {}) =>
-  Effect.all([Layer.build(Layer.fresh(storesOn(options))), Layer.build(Layer.fresh(storesOn(options)))])
+  Effect.all([Layer.build(storesOn(options)), Layer.build(storesOn(options))])
 
 /** Runs an effect many times at once, in turns on both replicas, and answers what each run came to. */
 export const raced = Effect.fnUntraced(function* <A, E, R>(
@@ -94,3 +96,14 @@ export const waiting = Effect.fnUntraced(function* (count: number) {
     schedule: Schedule.spaced("5 millis")
   }).pipe(Effect.timeout("5 seconds"))
 })
+
+/** How many different values there are. */
+export const unique = (values: ReadonlyArray<unknown>): number => new Set(values).size
+
+/** Ends Deployments as cancelled, all at once. */
+export const cancelledTogether = (claims: ReadonlyArray<Claim>) =>
+  Effect.forEach(
+    claims,
+    (claim) => Effect.flatMap(DeploymentStore, (store) => store.finish(claim, { status: "cancelled" })),
+    { concurrency: "unbounded" }
+  )

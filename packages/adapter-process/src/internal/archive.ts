@@ -4,11 +4,11 @@
 import { SourceError } from "@lockkeeper/core/port/SourceFetcher"
 import type { Effect } from "effect"
 import { once } from "node:events"
-import { createReadStream } from "node:fs"
 import { link, mkdir, open, symlink } from "node:fs/promises"
 import * as Path from "node:path"
 import { Parser, type ReadEntry } from "tar"
 import { type ArchiveLimits, type ArchivePlan, innerPath, makeArchiveCheck } from "./archiveEntries.ts"
+import { readChunks } from "./readChunks.ts"
 import { settled } from "./settled.ts"
 import { describeSystemError, errorCode, Refused } from "./systemError.ts"
 
@@ -120,10 +120,14 @@ const forEachEntry = async (
   }
 }
 
-const feed = async (parser: Parser, file: string, signal: AbortSignal): Promise<void> => {
-  const stream = createReadStream(file, { signal })
-  for await (const chunk of stream) {
-    if (!parser.write(chunk)) await once(parser, "drain", { signal })
+const feed = async (parser: Parser, path: string, signal: AbortSignal): Promise<void> => {
+  const file = await open(path, "r")
+  try {
+    for await (const chunk of readChunks(file, signal)) {
+      if (!parser.write(chunk)) await once(parser, "drain", { signal })
+    }
+    parser.end()
+  } finally {
+    await file.close()
   }
-  parser.end()
 }

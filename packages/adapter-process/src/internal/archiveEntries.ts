@@ -87,7 +87,7 @@ export const makeArchiveCheck = (
 
   const plan = (): ArchivePlan | string => {
     const stray = strayLink(entries)
-    if (stray !== undefined) return `the link ${stray} leads out of it`
+    if (stray !== undefined) return `the link ${stray} does not lead to a place inside it`
     const topLevel = [...entries]
       .filter(([path]) => !path.includes("/"))
       .map(([path, { kind }]) => [path, kind] as const)

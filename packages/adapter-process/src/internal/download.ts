@@ -49,11 +49,11 @@ const toFailed = (cause: unknown): Failed =>
     : new Failed("source_unreachable", `the archive could not be downloaded: ${describeSystemError(cause)}`, false)
 
 const attempt = async (request: DownloadRequest, signal: AbortSignal): Promise<string> => {
-  const response = await follow(new URL(request.url), signal)
   const file = await open(request.file, "w", 0o600)
-  const hash = createHash("sha256")
-  let bytes = 0
   try {
+    const response = await follow(new URL(request.url), signal)
+    const hash = createHash("sha256")
+    let bytes = 0
     for await (const chunk of bodyOf(response)) {
       bytes += chunk.length
       if (bytes > request.limitBytes) {
@@ -64,7 +64,6 @@ const attempt = async (request: DownloadRequest, signal: AbortSignal): Promise<s
     }
     return hash.digest("hex")
   } finally {
-    response.destroy()
     await file.close()
   }
 }

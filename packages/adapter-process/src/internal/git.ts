@@ -7,7 +7,7 @@ import { Effect, Schema, type Scope } from "effect"
 import { mkdir } from "node:fs/promises"
 import * as Path from "node:path"
 import * as Git from "./gitCommand.ts"
-import { gitFailure, refusesCommitIds, usesSha256 } from "./gitFailure.ts"
+import { gitFailure, refusesCommitIds, usesOtherFormat } from "./gitFailure.ts"
 import { removeDirectory } from "./privateDirectory.ts"
 import { type Ended, runToEnd } from "./runToEnd.ts"
 import { sshFiles } from "./secretFile.ts"
@@ -83,7 +83,7 @@ const fetchCommit = Effect.fnUntraced(function* (session: Session): Effect.fn.Re
 
   yield* expectSuccess(run(Git.init(places, source.commit?.length === 64 ? "sha256" : "sha1")))
   let ended = yield* run(ask)
-  if (ended.code !== 0 && usesSha256(ended.stderr) && source.commit === undefined) {
+  if (ended.code !== 0 && usesOtherFormat(ended.stderr) && source.commit === undefined) {
     yield* removeDirectory(places.repository)
     yield* expectSuccess(run(Git.init(places, "sha256")))
     ended = yield* run(ask)

@@ -86,7 +86,7 @@ export const checkout = (places: GitPlaces, commit: string): ReadonlyArray<strin
 ]
 
 const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
-const sshPath = (path: string): string => `"${path.replaceAll("%", "%%")}"`
+const sshPath = (path: string): string => `"${path.replaceAll(/["\\]/g, "\\$&").replaceAll("%", "%%")}"`
 
 /** The `ssh` that Git may use: one key, one file of pinned hosts, no configuration, no agent, no questions. */
 export const sshCommand = (files: SshFiles): string => {

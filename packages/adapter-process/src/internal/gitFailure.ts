@@ -42,13 +42,17 @@ const clean = (line: string): string =>
 /** Whether the server refuses to hand out a commit by its id, so that it has to be found in the history of a ref. */
 export const refusesCommitIds = (stderr: string): boolean => /unadvertised object/i.test(stderr)
 
-/** Whether the repository names its commits by SHA-256. */
-export const usesSha256 = (stderr: string): boolean => /mismatched algorithms.*sha256/i.test(stderr)
+/** Whether the repository names its commits by another algorithm. */
+export const usesOtherFormat = (stderr: string): boolean =>
+  /mismatched algorithms|support this repository's object format/i.test(stderr)
 
 /** What the end of a failed Git command means. */
 export const gitFailure = (stderr: string): SourceError => {
   const lines = stderr.split("\n").filter((line) => line.trim() !== "")
-  const [reason, pattern] = signs.find(([, pattern]) => pattern.test(stderr)) ?? ["source_unreachable", /^fatal:|^ssh:/]
+  const [reason, pattern] = signs.find(([, pattern]) => pattern.test(stderr)) ?? [
+    "source_unreachable",
+    /^(?:fatal|error|ssh): /i
+  ]
   const said = lines.find((line) => pattern.test(line)) ?? lines.at(-1)
   return new SourceError({
     reason,

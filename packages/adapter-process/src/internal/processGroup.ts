@@ -55,9 +55,14 @@ export const startGroup = (spec: GroupSpec): Effect.Effect<ProcessGroup, string>
       detached: true,
       stdio: ["ignore", "pipe", "pipe", "pipe"]
     })
-    const started = child.pid === undefined ? undefined : findProcess(child.pid)
     child.once("error", (error) => resume(Effect.fail(describeSystemError(error))))
-    if (started === undefined) return
+    if (child.pid === undefined) return
+    const started = findProcess(child.pid)
+    if (started === undefined) {
+      child.kill("SIGKILL")
+      resume(Effect.fail("the process table cannot be read"))
+      return
+    }
     const group = watch(child, started, spec.onOutput)
     child.once("spawn", () => resume(Effect.succeed(group)))
   }).pipe(Effect.uninterruptible)

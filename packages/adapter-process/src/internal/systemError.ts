@@ -29,7 +29,7 @@ export const errorCode = (cause: unknown): string | undefined =>
 
 /** A short clause for a person. */
 export const describeSystemError = (cause: unknown): string => {
-  if (cause instanceof Refused) return cause.message
+  if (cause instanceof Refused) return cause.message.replaceAll(/\p{Cc}+/gu, " ").slice(0, 300)
   const code = errorCode(cause)
   return (code === undefined ? undefined : sentences[code]) ?? code ?? "it failed for an unknown reason"
 }

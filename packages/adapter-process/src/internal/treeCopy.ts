@@ -6,6 +6,7 @@ import { createHash } from "node:crypto"
 import * as Fs from "node:fs"
 import { chmod, mkdir, open, readdir, readlink, symlink } from "node:fs/promises"
 import * as Path from "node:path"
+import { readChunks } from "./readChunks.ts"
 import { settled } from "./settled.ts"
 import { describeSystemError, Refused } from "./systemError.ts"
 import { strayLink, type TreeEntry } from "./treeLinks.ts"
@@ -28,7 +29,7 @@ interface FileCopy {
 export const copyTree = Effect.fnUntraced(function* (from: string, to: string): Effect.fn.Return<TreeCopy, string> {
   const entries = yield* settled((signal) => list(from, signal), describeSystemError)
   const stray = strayLink(entries)
-  if (stray !== undefined) return yield* Effect.fail(`the link ${stray} leads out of the source`)
+  if (stray !== undefined) return yield* Effect.fail(`the link ${stray} does not lead to a place inside the source`)
 
   yield* settled((signal) => prepare(to, entries, signal), describeSystemError)
   const files = yield* Effect.forEach(
@@ -80,7 +81,7 @@ const copyFile = async (from: string, to: string, path: string, signal: AbortSig
     try {
       const hash = createHash("sha256")
       let bytes = 0
-      for await (const chunk of source.createReadStream({ autoClose: false, signal })) {
+      for await (const chunk of readChunks(source, signal)) {
         hash.update(chunk)
         bytes += chunk.length
         await target.writeFile(chunk)

@@ -1,6 +1,6 @@
 // A fetcher on a directory of its own, and what is to be seen of it.
 
-import { SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
+import type { SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
 import { type GitSource, GitUrl, type Source } from "@lockkeeper/core/domain/Source"
 import { Effect } from "effect"
 import * as Path from "node:path"

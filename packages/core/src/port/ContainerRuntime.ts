@@ -68,12 +68,13 @@ export class ContainerRuntime extends Context.Service<
     Effect.gen(function* () {
       const state = yield* MemoryState
 
+      const built = new Map<string, ImageDigest>()
+
       const build = Effect.fnUntraced(function* (tree: SourceTree, say: (entry: LogEntry) => Effect.Effect<void>) {
-        const identity = new TextEncoder().encode(`${tree.directory}\n${tree.commit}`)
-        const digest = new Uint8Array(yield* Effect.promise(() => crypto.subtle.digest("SHA-256", identity)))
-        const image = ImageDigest.make(
-          `sha256:${Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("")}`
-        )
+        const identity = `${tree.directory}\n${tree.commit}`
+        const digest = () => ImageDigest.make(`sha256:${(++state.sequence).toString(16).padStart(64, "0")}`)
+        const image = built.get(identity) ?? digest()
+        built.set(identity, image)
         state.images.add(image)
         yield* say({ stream: "build", line: `built ${image}` })
         return image

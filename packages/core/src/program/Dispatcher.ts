@@ -45,7 +45,7 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
       yield* FiberSet.run(
         running,
         carryOut(claim).pipe(
-          Effect.catch((error) => Effect.logError(`${claim.deployment.id} is left to the reaper`, error)),
+          Effect.catchCause((cause) => Effect.logError(`${claim.deployment.id} is left to the reaper`, cause)),
           Effect.ensuring(wake)
         )
       )
@@ -54,13 +54,14 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
 
   const poll = Effect.timeoutOption(Queue.take(wakes), options.pollEvery ?? Duration.seconds(1))
   const reconcile = yield* makeReconcile
+  const reconciled = Effect.catchCause(reconcile(), (cause) => Effect.logWarning("reconciling failed", cause))
 
   yield* untilStored("giving up old leases")(store.abandon(replica)).pipe(
     Effect.andThen(Effect.forever(Effect.andThen(admitAll, poll))),
     Effect.forkScoped
   )
   yield* every(options.reapEvery ?? Duration.seconds(5), "reaping", Effect.asVoid(reap()))
-  yield* every(options.reconcileEvery ?? Duration.seconds(2), "reconciling", Effect.asVoid(reconcile()))
+  yield* every(options.reconcileEvery ?? Duration.seconds(2), "reconciling", Effect.asVoid(Effect.forkScoped(reconciled)))
   return Dispatcher.of({ wake })
 })
 
@@ -68,14 +69,15 @@ const untilStored =
   (what: string) =>
   <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
     work.pipe(
-      Effect.tapError((error) => Effect.logWarning(`${what} failed and is tried again`, error)),
+      Effect.sandbox,
+      Effect.tapError((cause) => Effect.logWarning(`${what} failed and is tried again`, cause)),
       Effect.retry(backoff("200 millis", "5 seconds")),
       Effect.orDie
     )
 
 const every = <E, R>(interval: Duration.Input, what: string, work: Effect.Effect<void, E, R>) =>
   work.pipe(
-    Effect.catch((error) => Effect.logWarning(`${what} failed and is tried again`, error)),
+    Effect.catchCause((cause) => Effect.logWarning(`${what} failed and is tried again`, cause)),
     Effect.repeat(Schedule.spaced(interval)),
     Effect.forkScoped
   )

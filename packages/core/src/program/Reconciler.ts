@@ -12,7 +12,7 @@ import { type Intent, Journal } from "../port/Journal.ts"
 import { LogName, LogStore } from "../port/LogStore.ts"
 import { Router } from "../port/Router.ts"
 import type { StoreError } from "../port/StoreError.ts"
-import { awaitHealthy, type StepError } from "./deploySteps.ts"
+import { awaitHealthy, type StepError, within } from "./deploySteps.ts"
 import { Replica } from "./Replica.ts"
 import { keepLogs, releaseWorkload } from "./retire.ts"
 
@@ -30,39 +30,51 @@ export type ReconcilePorts =
 /** After so long without trouble an App's tries begin anew. */
 const settledAfter = Duration.toMillis(Duration.minutes(1))
 
-const delayMillis = (tries: number): number => Math.min(60_000, 500 * 2 ** Math.min(tries, 10))
+const delayMillis = (tries: number): number => Math.min(60_000, 250 * 2 ** Math.min(tries, 10))
 
+/** How often an App was started again in a row, and when the last try ended. */
 interface Tries {
   readonly count: number
-  readonly lastAt: number
+  readonly endedAt: number
 }
 
 /**
  * Makes a pass that starts again every current Release of this replica whose Workload does not run, and answers how many
  * it started. An App that keeps ending is tried again after half a second, then twice as long each time, up to a minute.
+ * Passes may overlap: one that waits for an App does not hold up the others, and no App is started twice at a time.
  */
 export const makeReconcile = Effect.sync(() => {
   const tries = new Map<AppId, Tries>()
+  const busy = new Set<AppId>()
 
   const pass = Effect.fn("reconcile")(function* (): Effect.fn.Return<number, StoreError, ReconcilePorts> {
     const store = yield* DeploymentStore
-    const started = yield* Effect.forEach(yield* store.serving, restartIfDown, { concurrency: 4 })
+    const started = yield* Effect.forEach(yield* store.serving, restartOnce, { concurrency: "unbounded" })
     return started.filter(Boolean).length
+  })
+
+  const restartOnce = Effect.fnUntraced(function* (serving: Serving) {
+    const { id: app } = serving.app
+    if (busy.has(app)) return false
+    busy.add(app)
+    return yield* restartIfDown(serving).pipe(
+      Effect.catchCause((cause) => Effect.as(Effect.logWarning(`${app} could not be started again`, cause), false)),
+      Effect.ensuring(Effect.sync(() => busy.delete(app)))
+    )
   })
 
   const restartIfDown = Effect.fnUntraced(function* (serving: Serving) {
     const { id: app } = serving.app
     const dead = yield* deadIntents(serving)
     if (dead === undefined) return false
-    const now = yield* Clock.currentTimeMillis
-    const before = tries.get(app)
-    const count = before === undefined || now - before.lastAt > settledAfter ? 0 : before.count
-    if (before !== undefined && now - before.lastAt < (count === 0 ? 0 : delayMillis(count))) return false
-    tries.set(app, { count: count + 1, lastAt: now })
-    return yield* startAgain(serving, dead).pipe(
-      Effect.as(true),
-      Effect.catch((error) => Effect.as(Effect.logWarning(`${app} could not be started again`, error), false))
-    )
+    const { count, endedAt } = tries.get(app) ?? { count: 0, endedAt: 0 }
+    const sinceMillis = (yield* Clock.currentTimeMillis) - endedAt
+    if (count > 0 && sinceMillis < delayMillis(count)) return false
+    const isSettled = sinceMillis > settledAfter + delayMillis(count)
+    const remember = Effect.map(Clock.currentTimeMillis, (now) => {
+      tries.set(app, { count: isSettled ? 1 : count + 1, endedAt: now })
+    })
+    return yield* startAgain(serving, dead).pipe(Effect.as(true), Effect.ensuring(remember))
   })
 
   return pass
@@ -101,7 +113,10 @@ const startAgain = Effect.fn("startAgain")(function* (
 
   const start = Effect.gen(function* () {
     yield* journal.intend({ name, app: app.id, deployment, fence, replica })
-    const workload = yield* runtime.start({ name, app: app.id, deployment, fence, image: release.image, env })
+    const workload = yield* within(
+      "start",
+      runtime.start({ name, app: app.id, deployment, fence, image: release.image, env })
+    )
     yield* journal.confirm(workload)
     yield* keepLogs(workload, deployment)
     yield* awaitHealthy(workload, app.healthCheck, { say: () => Effect.void })

@@ -1,5 +1,5 @@
 // Waiting for a Slot: a Deployment is carried out when its Tenant has one free and nobody before it waits.
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import type { DeploymentId } from "../domain/App.ts"
 import type { Claim } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
@@ -9,15 +9,28 @@ import { Replica } from "./Replica.ts"
 
 const ask = backoff("20 millis", "2 seconds")
 
-/** Waits until a queued Deployment is admitted, and takes it. Interrupted before, the Deployment is `cancelled`. */
+/** Makes an effect interruptible again inside an uninterruptible region. */
+export interface Restore {
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R>
+}
+
+/**
+ * Waits until a queued Deployment is admitted, and takes it. Interrupted or failed before, the Deployment is `cancelled`.
+ * Only the waiting can be interrupted, so that no Claim is lost between the store and the caller.
+ */
 export const admission = Effect.fn("admission")(function* (
-  deployment: DeploymentId
+  deployment: DeploymentId,
+  restore: Restore
 ): Effect.fn.Return<Claim, StoreError, DeploymentStore | Replica> {
   const store = yield* DeploymentStore
   const { id: replica, terms } = yield* Replica
-  const claim = yield* store.admit({ replica, terms, deployment }).pipe(
-    Effect.repeat({ until: (claim) => claim !== undefined, schedule: ask }),
-    Effect.onInterrupt(() => Effect.ignore(store.withdraw(deployment)))
-  )
-  return claim ?? (yield* Effect.die(`the wait for ${deployment} ended without an answer`))
+  const admitted = Effect.gen(function* () {
+    const wait = yield* Schedule.toStepWithSleep(ask)
+    while (true) {
+      const claim = yield* store.admit({ replica, terms, deployment })
+      if (claim !== undefined) return claim
+      yield* Effect.orDie(restore(wait(undefined)))
+    }
+  })
+  return yield* Effect.onError(admitted, () => Effect.ignore(store.withdraw(deployment)))
 })

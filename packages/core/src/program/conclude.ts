@@ -1,31 +1,36 @@
 // The end of a Deployment: one truthful status, written after everything was released and every line was stored.
 import { Cause, Effect, Exit, Ref } from "effect"
-import type { Deployment, DeploymentFailure } from "../domain/Deployment.ts"
+import type { DeploymentId } from "../domain/App.ts"
+import { type Deployment, type DeploymentFailure, isTerminal } from "../domain/Deployment.ts"
 import type { Claim, DeploymentOutcome, LeaseLost } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
-import { LogName, LogStore } from "../port/LogStore.ts"
 import { StoreError } from "../port/StoreError.ts"
 import type { LogWriter } from "./DeploymentLog.ts"
 import type { StepError } from "./deploySteps.ts"
 import { ended } from "./ended.ts"
 
 /**
- * Writes how a Deployment ended. When its end was being written as `healthy` and the outcome is not known, nothing is
- * written: the Reaper settles it after the lease. When somebody else has ended it, their word stands.
+ * Writes how a Deployment ended. When its end was being written as `healthy` and the outcome is not known, it is looked
+ * up; if it is not there, nothing is written: the Reaper settles it after the lease. When somebody else has ended it,
+ * their word stands.
  */
 export const conclude = Effect.fn("conclude")(function* (
   claim: Claim,
   exit: Exit.Exit<Deployment, StepError | LeaseLost>,
   committed: Ref.Ref<boolean>,
   log: LogWriter
-): Effect.fn.Return<Deployment, StoreError, DeploymentStore | LogStore> {
-  const store = yield* DeploymentStore
+): Effect.fn.Return<Deployment, StoreError, DeploymentStore> {
   const { id } = claim.deployment
   if (Exit.isSuccess(exit)) {
-    yield* endLog(claim, log)
+    yield* log.end
     return exit.value
   }
   if (yield* Ref.get(committed)) {
+    const found = yield* lookedUp(id)
+    if (isTerminal(found.status)) {
+      yield* log.end
+      return found
+    }
     const error = Cause.squash(exit.cause)
     yield* Effect.logError(`the end of ${id} could not be written`, exit.cause)
     return yield* error instanceof StoreError
@@ -36,23 +41,23 @@ export const conclude = Effect.fn("conclude")(function* (
   const outcome = outcomeOf(exit.cause)
   if (Cause.hasDies(exit.cause)) yield* Effect.logError(`${id} ended by a defect`, exit.cause)
   yield* log.say({ stream: "system", line: outcome.status === "failed" ? outcome.error.detail : outcome.status })
-  yield* endLog(claim, log)
+  yield* log.end
 
   return yield* ended(claim, outcome).pipe(
     Effect.catchTags({
-      LeaseLost: () => store.get(id),
-      AppGone: () => store.get(id)
-    }),
+      LeaseLost: () => lookedUp(id),
+      AppGone: () => lookedUp(id)
+    })
+  )
+})
+
+const lookedUp = Effect.fnUntraced(function* (deployment: DeploymentId) {
+  const store = yield* DeploymentStore
+  return yield* store.get(deployment).pipe(
     Effect.catchTag("DeploymentNotFound", (cause) =>
       Effect.fail(new StoreError({ operation: "finish", reason: "unexpected", cause }))
     )
   )
-})
-
-const endLog = Effect.fnUntraced(function* (claim: Claim, log: LogWriter) {
-  yield* log.flush
-  const logs = yield* LogStore
-  yield* Effect.ignore(logs.end(LogName.make(`deployment/${claim.deployment.id}`)))
 })
 
 const outcomeOf = (cause: Cause.Cause<StepError | LeaseLost>): DeploymentOutcome => {

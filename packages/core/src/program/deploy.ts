@@ -13,11 +13,11 @@ import { LogName, type LogStore } from "../port/LogStore.ts"
 import type { Router } from "../port/Router.ts"
 import type { SourceFetcher } from "../port/SourceFetcher.ts"
 import type { StoreError } from "../port/StoreError.ts"
-import { admission } from "./admission.ts"
+import { admission, type Restore } from "./admission.ts"
 import { conclude } from "./conclude.ts"
 import { type LogWriter, openLog } from "./DeploymentLog.ts"
 import { activate, awaitHealthy, buildImage, fetchSource, startWorkload, type StepError } from "./deploySteps.ts"
-import { whileLeased } from "./lease.ts"
+import { holdLease } from "./lease.ts"
 import type { Replica } from "./Replica.ts"
 import { retireOlder } from "./retire.ts"
 
@@ -41,12 +41,16 @@ export type DeployPorts =
 export const deploy = Effect.fn("deploy")(function* (
   request: DeploymentRequest
 ): Effect.fn.Return<Deployment, DeploymentRefused | StoreError, DeployPorts> {
-  const store = yield* DeploymentStore
-  const { deployment, created } = yield* store.begin(request)
-  if (!created) return deployment
+  return yield* Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const store = yield* DeploymentStore
+      const { deployment, created } = yield* store.begin(request)
+      if (!created) return deployment
 
-  const claim = yield* admission(deployment.id)
-  return yield* carryOut(claim)
+      const claim = yield* admission(deployment.id, restore)
+      return yield* carriedOut(claim, restore)
+    })
+  )
 })
 
 /** Carries out an admitted Deployment to its end, under its lease and Fence. */
@@ -54,18 +58,24 @@ export const carryOut = Effect.fn("carryOut")(function* (
   claim: Claim
 ): Effect.fn.Return<Deployment, StoreError, DeployPorts> {
   yield* Effect.annotateCurrentSpan({ deployment: claim.deployment.id, app: claim.app.id })
+  return yield* Effect.uninterruptibleMask((restore) => carriedOut(claim, restore))
+})
 
-  const ended = Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      const committed = yield* Ref.make(false)
-      const log = yield* openLog(LogName.make(`deployment/${claim.deployment.id}`))
-      const exit = yield* Effect.exit(restore(whileLeased(claim, Effect.scoped(serve(claim, committed, log)))))
-      return yield* conclude(claim, exit, committed, log)
-    })
-  )
+/** Holds the lease until the end is written; only what `restore` is applied to can be interrupted. */
+const carriedOut = Effect.fnUntraced(function* (
+  claim: Claim,
+  restore: Restore
+): Effect.fn.Return<Deployment, StoreError, DeployPorts> {
+  const ended = Effect.gen(function* () {
+    const committed = yield* Ref.make(false)
+    const log = yield* openLog(LogName.make(`deployment/${claim.deployment.id}`))
+    const lost = yield* holdLease(claim)
+    const exit = yield* Effect.exit(restore(Effect.raceFirst(Effect.scoped(serve(claim, committed, log)), lost)))
+    return yield* conclude(claim, exit, committed, log)
+  })
   const deployment = yield* Effect.scoped(ended)
 
-  if (deployment.status === "healthy") yield* retireOlder(claim.app.id, deployment.id)
+  if (deployment.status === "healthy") yield* restore(retireOlder(claim))
   return deployment
 })
 

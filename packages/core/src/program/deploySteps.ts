@@ -12,14 +12,14 @@ import { EnvStore } from "../port/EnvStore.ts"
 import { HealthProbe } from "../port/HealthProbe.ts"
 import { Journal } from "../port/Journal.ts"
 import type { LogStore } from "../port/LogStore.ts"
-import type { Router, RouterError } from "../port/Router.ts"
+import { Router, type RouterError } from "../port/Router.ts"
 import { type SourceError, SourceFetcher, type SourceTree } from "../port/SourceFetcher.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import type { LogWriter } from "./DeploymentLog.ts"
 import { ended } from "./ended.ts"
 import { Replica } from "./Replica.ts"
 import { keepLogs, releaseWorkload, sayAll } from "./retire.ts"
-import { switchBack, switchTo } from "./traffic.ts"
+import { switchTo } from "./traffic.ts"
 
 /** A step did not end as it should. It carries what the Deployment will say about it. */
 export class StepFailed extends Schema.TaggedError<StepFailed>()("StepFailed", { failure: DeploymentFailure }) {
@@ -35,6 +35,16 @@ export const deadlines = {
   build: Duration.minutes(20),
   start: Duration.minutes(2)
 }
+
+/** Runs the work of a step until its deadline. */
+export const within = <A, E, R>(
+  step: keyof typeof deadlines,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | StepFailed, R> =>
+  Effect.timeoutOrElse(work, {
+    duration: deadlines[step],
+    orElse: () => failed("deadline_exceeded", `${step} took longer than ${Duration.format(deadlines[step])}`)
+  })
 
 /** Brings the Source here for as long as the Scope lasts. */
 export const fetchSource = Effect.fn("fetchSource")(function* (
@@ -169,17 +179,13 @@ export const activate = Effect.fn("activate")(function* (
   log: LogWriter
 ): Effect.fn.Return<Deployment, StepError | LeaseLost, DeploymentStore | Router | Scope.Scope> {
   const store = yield* DeploymentStore
+  const router = yield* Router
   const { id: app, hostPort } = claim.app
   yield* log.say(system("switching traffic"))
+  const previous = yield* router.current(app)
   yield* store.activate(claim)
 
-  yield* Effect.acquireRelease(
-    switchTo({ app, hostPort, fence: claim.fence, address: workload.address }),
-    (previous) =>
-      Effect.flatMap(Ref.get(committed), (kept) =>
-        kept ? Effect.void : switchBack({ app, hostPort, fence: claim.fence }, previous)
-      )
-  )
+  yield* switchTo({ app, hostPort, fence: claim.fence, address: workload.address }, previous, Ref.get(committed))
   yield* log.say(system("serving"))
   yield* log.flush
 
@@ -194,9 +200,3 @@ export const activate = Effect.fn("activate")(function* (
 const system = (line: string): LogEntry => ({ stream: "system", line })
 
 const failed = (code: DeploymentFailureCode, detail: string): StepFailed => new StepFailed({ failure: { code, detail } })
-
-const within = <A, E, R>(step: keyof typeof deadlines, work: Effect.Effect<A, E, R>): Effect.Effect<A, E | StepFailed, R> =>
-  Effect.timeoutOrElse(work, {
-    duration: deadlines[step],
-    orElse: () => failed("deadline_exceeded", `${step} took longer than ${Duration.format(deadlines[step])}`)
-  })

@@ -1,18 +1,25 @@
 // Holding on to a Claim while its work runs, and letting go in time when that is no longer possible.
-import { Clock, Duration, Effect } from "effect"
+import { Clock, Duration, Effect, Fiber, type Scope } from "effect"
 import { type Claim, LeaseLost } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { Replica } from "./Replica.ts"
 
 /**
- * Runs work while renewing the lease of its Claim. When the lease is lost, or could not be renewed until a tenth before
- * its end (measured here from before each renewal was sent), the work is interrupted and the result is `LeaseLost`.
+ * Renews the lease of a Claim for as long as the Scope lasts, and answers an effect that fails when it is lost: refused,
+ * or not renewed until a tenth before its end (measured here from before each renewal was sent).
  */
+export const holdLease = Effect.fnUntraced(function* (
+  claim: Claim
+): Effect.fn.Return<Effect.Effect<never, LeaseLost>, never, DeploymentStore | Replica | Scope.Scope> {
+  return Fiber.join(yield* Effect.forkScoped(keepRenewing(claim)))
+})
+
+/** Runs work while holding the lease of its Claim. When the lease is lost, the work is interrupted: `LeaseLost`. */
 export const whileLeased = Effect.fnUntraced(function* <A, E, R>(
   claim: Claim,
   work: Effect.Effect<A, E, R>
 ): Effect.fn.Return<A, E | LeaseLost, R | DeploymentStore | Replica> {
-  return yield* Effect.raceFirst(work, keepRenewing(claim))
+  return yield* Effect.scoped(Effect.flatMap(holdLease(claim), (lost) => Effect.raceFirst(work, lost)))
 })
 
 const keepRenewing = Effect.fnUntraced(function* (claim: Claim) {

@@ -1,14 +1,16 @@
 // Ends what a dead holder began and releases what nobody owns. Any replica may run it, at any time, as often as it likes.
-import { Duration, Effect } from "effect"
+import { Effect } from "effect"
 import type { Address } from "../domain/Workload.ts"
 import type { Claim } from "../port/Claim.ts"
 import type { ContainerRuntime } from "../port/ContainerRuntime.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { type Intent, Journal } from "../port/Journal.ts"
-import { LogName, LogStore } from "../port/LogStore.ts"
-import { Router } from "../port/Router.ts"
+import { LogName, type LogStore } from "../port/LogStore.ts"
+import { Router, type RouterError } from "../port/Router.ts"
 import type { StoreError } from "../port/StoreError.ts"
+import { openLog } from "./DeploymentLog.ts"
 import { ended } from "./ended.ts"
+import { whileLeased } from "./lease.ts"
 import { Replica } from "./Replica.ts"
 import { releaseWorkload } from "./retire.ts"
 import { switchBack } from "./traffic.ts"
@@ -24,7 +26,8 @@ const batch = 20
 
 /**
  * Claims Deployments whose lease ran out, under a new Fence that stops their old holder, releases what they made and
- * ends them as `failed` with `lease_lost`. Then releases Workloads whose Deployment neither runs nor serves.
+ * ends them as `failed` with `lease_lost`. Then releases Workloads whose Deployment neither runs nor serves. What fails is
+ * left as it is for a later pass, and holds up nothing else.
  */
 export const reap = Effect.fn("reap")(function* (): Effect.fn.Return<
   Reaped,
@@ -33,53 +36,57 @@ export const reap = Effect.fn("reap")(function* (): Effect.fn.Return<
 > {
   const store = yield* DeploymentStore
   const journal = yield* Journal
-  const router = yield* Router
   const { id: replica, terms } = yield* Replica
 
   const abandoned = yield* store.claimAbandoned({ replica, terms }, batch)
-  yield* Effect.forEach(abandoned, endAbandoned, { concurrency: 4, discard: true })
+  yield* Effect.forEach(abandoned, endAbandoned, { concurrency: batch, discard: true })
 
   const unowned = yield* journal.unowned(batch)
-  yield* Effect.forEach(
-    unowned,
-    (intent) => Effect.andThen(router.drain(intent.app), releaseWorkload(intent.name, intent.workload?.id)),
-    { concurrency: 4, discard: true }
-  )
+  yield* Effect.forEach(unowned, releaseUnowned, { concurrency: 4, discard: true })
   return { deployments: abandoned.length, workloads: unowned.length }
 })
 
 const endAbandoned = Effect.fnUntraced(function* (claim: Claim) {
-  const journal = yield* Journal
-  const logs = yield* LogStore
   const { app, deployment } = claim
-  const log = LogName.make(`deployment/${deployment.id}`)
+  const work = Effect.gen(function* () {
+    const journal = yield* Journal
+    const log = yield* openLog(LogName.make(`deployment/${deployment.id}`))
+    const held = yield* journal.held(app.id)
+    yield* undoSwitch(claim, held)
+    const mine = held.filter((intent) => intent.deployment === deployment.id)
+    yield* Effect.forEach(mine, (intent) => releaseWorkload(intent.name, intent.workload?.id), { discard: true })
 
-  const held = yield* journal.held(app.id)
-  const mine = held.filter((intent) => intent.deployment === deployment.id)
-  const others = held.filter((intent) => intent.deployment !== deployment.id)
-  yield* undoSwitch(claim, mine, others)
-  yield* Effect.forEach(mine, (intent) => releaseWorkload(intent.name, intent.workload?.id), { discard: true })
-
-  const detail = "the server that deployed it lost its lease"
-  yield* Effect.ignore(logs.append(log, [{ stream: "system", line: detail }]).pipe(Effect.andThen(logs.end(log))))
-  yield* ended(claim, { status: "failed", error: { code: "lease_lost", detail } }).pipe(
-    Effect.timeout(Duration.minutes(1)),
-    Effect.catch((error) => Effect.logWarning(`${deployment.id} was not ended yet`, error))
+    const detail = "the server that deployed it lost its lease"
+    yield* log.say({ stream: "system", line: detail })
+    yield* log.end
+    yield* ended(claim, { status: "failed", error: { code: "lease_lost", detail } })
+  })
+  yield* Effect.catchCause(whileLeased(claim, Effect.scoped(work)), (cause) =>
+    Effect.logWarning(`${deployment.id} was not ended yet`, cause)
   )
 })
 
-/** If traffic goes to what an abandoned Deployment started, it goes back to the Workload that served before. */
+/** If traffic goes to what an abandoned Deployment started, it goes back to the Release that served before. */
 const undoSwitch = Effect.fnUntraced(function* (
-  claim: Claim,
-  mine: ReadonlyArray<Intent>,
-  others: ReadonlyArray<Intent>
-) {
+  { app, deployment, fence }: Claim,
+  held: ReadonlyArray<Intent>
+): Effect.fn.Return<void, RouterError | StoreError, DeploymentStore | Router> {
   const router = yield* Router
-  const address = yield* Effect.catch(router.current(claim.app.id), () => Effect.succeed(undefined))
-  const isMine = mine.some(({ workload }) => address !== undefined && sameAddress(workload?.address, address))
-  if (!isMine) return
-  const before = others.findLast((intent) => intent.workload !== null)?.workload?.address
-  yield* switchBack({ app: claim.app.id, hostPort: claim.app.hostPort, fence: claim.fence }, before)
+  const store = yield* DeploymentStore
+  const address = yield* router.current(app.id)
+  const switched = held.find((intent) => address !== undefined && sameAddress(intent.workload?.address, address))
+  if (switched?.deployment !== deployment.id) return
+  const release = (yield* store.serving).find((serving) => serving.app.id === app.id)
+  const before = held.findLast((intent) => intent.deployment === release?.deployment && intent.workload !== null)
+  yield* switchBack({ app: app.id, hostPort: app.hostPort, fence }, before?.workload?.address)
+})
+
+const releaseUnowned = Effect.fnUntraced(function* (intent: Intent) {
+  const router = yield* Router
+  yield* router.drain(intent.app).pipe(
+    Effect.catchCause((cause) => Effect.logWarning(`the traffic of ${intent.app} was not drained`, cause)),
+    Effect.andThen(releaseWorkload(intent.name, intent.workload?.id))
+  )
 })
 
 const sameAddress = (a: Address | undefined, b: Address): boolean => a?.host === b.host && a.port === b.port

@@ -1,10 +1,11 @@
 // Releasing Workloads: stopped, gone, and recorded as released, in that order. What fails here is the Reaper's.
 import { Duration, Effect, Stream } from "effect"
-import type { AppId, DeploymentId } from "../domain/App.ts"
+import type { DeploymentId } from "../domain/App.ts"
 import type { LogEntry } from "../domain/LogLine.ts"
 import type { Workload, WorkloadId, WorkloadName } from "../domain/Workload.ts"
+import type { Claim } from "../port/Claim.ts"
 import { ContainerRuntime } from "../port/ContainerRuntime.ts"
-import { Journal } from "../port/Journal.ts"
+import { type Intent, Journal } from "../port/Journal.ts"
 import { LogName, LogStore } from "../port/LogStore.ts"
 import { Router } from "../port/Router.ts"
 import { openLog } from "./DeploymentLog.ts"
@@ -19,31 +20,32 @@ export const releaseWorkload = Effect.fn("releaseWorkload")(function* (
   yield* runtime.stop(name, id).pipe(
     Effect.timeout(Duration.minutes(1)),
     Effect.andThen(journal.released(name)),
-    Effect.catch((error) => Effect.logWarning(`${name} was not released yet`, error))
+    Effect.catchCause((cause) => Effect.logWarning(`${name} was not released yet`, cause))
   )
 })
 
-/** Releases the Workloads of an App's other Deployments, after the requests that they still answer. */
+/** Releases the Workloads of an App's older Deployments, after the requests that they still answer; the newer ones stay. */
 export const retireOlder = Effect.fn("retireOlder")(function* (
-  app: AppId,
-  serving: DeploymentId
+  serving: Claim
 ): Effect.fn.Return<void, never, ContainerRuntime | Journal | LogStore | Router> {
-  const journal = yield* Journal
+  const { id: app } = serving.app
+  const retired = Effect.gen(function* () {
+    const journal = yield* Journal
+    const router = yield* Router
+    const held = yield* journal.held(app)
+    const older = held.filter((intent) => intent.fence < serving.fence)
+    if (older.length > 0) yield* router.drain(app)
+    yield* Effect.forEach(older, retire, { concurrency: 4, discard: true })
+  })
+  yield* Effect.catchCause(retired, (cause) =>
+    Effect.logWarning(`the older workloads of ${app} are left to the reaper`, cause)
+  )
+})
+
+const retire = Effect.fnUntraced(function* (intent: Intent) {
   const logs = yield* LogStore
-  const router = yield* Router
-  const held = yield* Effect.catch(journal.held(app), (error) =>
-    Effect.as(Effect.logWarning(`the older workloads of ${app} are left to the reaper`, error), [])
-  )
-  const older = held.filter((intent) => intent.deployment !== serving)
-  if (older.length > 0) yield* router.drain(app)
-  yield* Effect.forEach(
-    older,
-    (intent) =>
-      releaseWorkload(intent.name, intent.workload?.id).pipe(
-        Effect.andThen(Effect.ignore(logs.end(LogName.make(`workload/${intent.deployment}`))))
-      ),
-    { concurrency: 4, discard: true }
-  )
+  yield* releaseWorkload(intent.name, intent.workload?.id)
+  yield* Effect.ignore(logs.end(LogName.make(`workload/${intent.deployment}`)))
 })
 
 /** Stores what a Workload says for as long as it runs, in the background. */

@@ -28,7 +28,15 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       const full = yield* apps.register({ tenant, name, source: Given.archive, policy: "reject", healthCheck })
       const { id, hostPort, createdAt, updatedAt } = full
       yield* equal("the App", full, {
-        id, hostPort, createdAt, updatedAt, tenant, name, healthCheck, source: Given.archive, policy: "reject",
+        id,
+        hostPort,
+        createdAt,
+        updatedAt,
+        tenant,
+        name,
+        healthCheck,
+        source: Given.archive,
+        policy: "reject",
         status: "live",
         envRevision: full.envRevision,
         deployedEnvRevision: null,

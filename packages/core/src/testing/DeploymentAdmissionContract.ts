@@ -120,7 +120,10 @@ export const DeploymentAdmissionContract: Contract<DeploymentStore | AppStore> =
       const deployments = yield* DeploymentStore
       const tenant = yield* Given.freshTenant
       yield* equal("the usage of a Tenant that nobody has seen", yield* deployments.usage(tenant), {
-        tenant, jobCap: defaultJobCap, running: 0, queued: 0
+        tenant,
+        jobCap: defaultJobCap,
+        running: 0,
+        queued: 0
       })
       const used = Effect.map(deployments.usage(tenant), ({ running, queued }) => [running, queued])
       const [first, second, third] = [

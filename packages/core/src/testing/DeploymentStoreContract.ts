@@ -43,9 +43,22 @@ const BeginContract: Contract<DeploymentStore | AppStore | EnvStore | EventFeed>
       yield* holds("a Deployment that was made", created)
       const { id, createdAt, envRevision } = deployment
       yield* equal("the Deployment", deployment, {
-        id, createdAt, envRevision, app: app.id, number: 1, status: "queued", queuePosition: 1,
-        trigger: { kind: "manual" }, policy: "reject", source: Given.archive, commit: null, image: null,
-        release: null, error: null, startedAt: null, finishedAt: null
+        id,
+        createdAt,
+        envRevision,
+        app: app.id,
+        number: 1,
+        status: "queued",
+        queuePosition: 1,
+        trigger: { kind: "manual" },
+        policy: "reject",
+        source: Given.archive,
+        commit: null,
+        image: null,
+        release: null,
+        error: null,
+        startedAt: null,
+        finishedAt: null
       })
       yield* equal("the Deployment that is read", yield* deployments.get(id), deployment)
       yield* equal("the App's active Deployment", (yield* apps.get(app.id)).activeDeployment, id)

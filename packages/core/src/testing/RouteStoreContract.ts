@@ -14,7 +14,10 @@ const numbers = (count: number): ReadonlyArray<number> => Array.from({ length: c
 const at = (port: number): Address => Address.make({ host: IpAddress.make("127.0.0.1"), port: HostPort.make(port) })
 
 const routeOf = (app: App, fence: number, address: Address | null = at(30_000 + fence)) => ({
-  app: app.id, hostPort: app.hostPort, fence: Fence.make(fence), address
+  app: app.id,
+  hostPort: app.hostPort,
+  fence: Fence.make(fence),
+  address
 })
 
 const put = Effect.fnUntraced(function* (app: App, fence: number, address?: Address | null) {
@@ -36,7 +39,9 @@ export const RouteStoreContract: Contract<RouteStore | AppStore> = [
       yield* equal("the route", yield* routes.get(app.id), expected)
       const ended = yield* put(app, 2, null)
       yield* equal("the route to nowhere", yield* routes.get(app.id), {
-        ...routeOf(app, 2, null), version: ended, progress: "wanted"
+        ...routeOf(app, 2, null),
+        version: ended,
+        progress: "wanted"
       })
     })
   ),

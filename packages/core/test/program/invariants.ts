@@ -19,7 +19,10 @@ export const driven = Effect.fnUntraced(function* <A, E>(fiber: Fiber.Fiber<A, E
 })
 
 /** Runs an effect while time passes, second by second. */
-export const whileTimePasses = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>, maxSeconds?: number) {
+export const whileTimePasses = Effect.fnUntraced(function* <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  maxSeconds?: number
+) {
   return yield* yield* driven(yield* Effect.forkDetach(effect), maxSeconds)
 })
 
@@ -38,7 +41,9 @@ export const servingOf = (state: MemoryTables, app: AppId) => {
 /** The names of what an App holds: intents that are not released, and Workloads that exist. */
 export const heldBy = (state: MemoryTables, app: AppId) => ({
   intents: [...state.intents.values()].filter((row) => row.app === app && !row.released).map((row) => row.name),
-  workloads: [...state.intents.values()].filter((row) => row.app === app && state.workloads.has(row.name)).map((row) => row.name)
+  workloads: [...state.intents.values()]
+    .filter((row) => row.app === app && state.workloads.has(row.name))
+    .map((row) => row.name)
 })
 
 const isStatus = (name: string): name is DeploymentStatus => Object.hasOwn(deploymentTransitions, name)

@@ -129,7 +129,11 @@ const scripted = Effect.fnUntraced(function* (script: Script, id: ReplicaId, ter
     })
 
   const store = <A, E, R>(name: string, effect: Effect.Effect<A, E | StoreError, R>) =>
-    call(name, effect, Effect.suspend(() => new StoreError({ operation: name, reason: script.reason, cause: "scripted" })))
+    call(
+      name,
+      effect,
+      Effect.suspend(() => new StoreError({ operation: name, reason: script.reason, cause: "scripted" }))
+    )
 
   const engine = <A, E, R>(name: string, effect: Effect.Effect<A, E | RuntimeError, R>) =>
     call(name, effect, Effect.fail(new RuntimeError({ reason: "engine_unavailable", detail: "scripted" })))
@@ -186,7 +190,8 @@ const scripted = Effect.fnUntraced(function* (script: Script, id: ReplicaId, ter
       start: (spec) => engine("ContainerRuntime.start", runtime.start(spec)),
       inspect: (workload) => {
         const reason = script.exited.get(workload.name)
-        const seen = reason === undefined ? runtime.inspect(workload) : Effect.succeed({ state: "exited" as const, reason })
+        const seen =
+          reason === undefined ? runtime.inspect(workload) : Effect.succeed({ state: "exited" as const, reason })
         return engine("ContainerRuntime.inspect", seen)
       },
       logs: (workload) => script.saying(workload),

@@ -28,11 +28,10 @@ const taken = Effect.fnUntraced(function* (state: MemoryTables, row: DeploymentR
   const app = state.apps.get(row.deployment.app)
   if (app === undefined) return undefined
   row.deployment = { ...row.deployment, status: "building", startedAt: yield* DateTime.now }
-  row.fence = Fence.make(++app.lastFence)
-  row.replica = request.replica
-  row.leaseUntil = Number.POSITIVE_INFINITY
-  const { deployment, source, fence, replica } = { ...row, fence: row.fence, replica: request.replica }
-  const claim: Claim = { deployment, app: appOf(state, app), source, fence, replica }
+  const fence = Fence.make(++app.lastFence)
+  const { replica } = request
+  Object.assign(row, { fence, replica, leaseUntil: Number.POSITIVE_INFINITY })
+  const claim: Claim = { deployment: row.deployment, app: appOf(state, app), source: row.source, fence, replica }
   return claim
 })
 

@@ -1,0 +1,258 @@
+-- The schema of Lockkeeper, as the migrations leave it. Written by test/schema.test.ts with UPDATE_SCHEMA=1.
+
+create table apps (
+  id text not null default ('app_'::text || replace((gen_random_uuid())::text, '-'::text, ''::text)),
+  position bigint generated always as identity not null,
+  tenant text not null,
+  name text not null,
+  status text not null,
+  source jsonb,
+  source_secret bytea,
+  policy text,
+  health_check jsonb not null,
+  host_port integer not null,
+  last_fence bigint not null default 0,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  constraint apps_host_port_check CHECK (host_port >= 1 AND host_port <= 65535),
+  constraint apps_id_check CHECK (id ~ '^app_[a-z0-9]{1,64}$'::text),
+  constraint apps_last_fence_check CHECK (last_fence >= 0),
+  constraint apps_name_check CHECK (name ~ '^[a-z][a-z0-9-]{0,62}$'::text),
+  constraint apps_secret_of_git CHECK (source_secret IS NULL OR NOT (source ->> 'type'::text) IS DISTINCT FROM 'git'::text),
+  constraint apps_status_check CHECK (status = ANY (ARRAY['live'::text, 'stopped'::text, 'expired'::text, 'deleting'::text, 'deleted'::text])),
+  constraint apps_tenant_fkey FOREIGN KEY (tenant) REFERENCES tenants(name),
+  constraint apps_pkey PRIMARY KEY (id),
+  constraint apps_id_tenant_key UNIQUE (id, tenant)
+);
+CREATE INDEX apps_of_tenant ON apps USING btree (tenant, "position");
+CREATE UNIQUE INDEX apps_one_name ON apps USING btree (tenant, name) WHERE (status <> 'deleted'::text);
+CREATE UNIQUE INDEX apps_one_port ON apps USING btree (host_port) WHERE (status <> 'deleted'::text);
+CREATE UNIQUE INDEX apps_position ON apps USING btree ("position");
+
+create table counters (
+  name text not null,
+  value bigint not null,
+  constraint counters_pkey PRIMARY KEY (name)
+);
+
+create table deployment_history (
+  deployment text not null,
+  position bigint generated always as identity not null,
+  status text not null,
+  fence bigint,
+  at timestamp with time zone not null default clock_timestamp(),
+  constraint deployment_history_deployment_fkey FOREIGN KEY (deployment) REFERENCES deployments(id),
+  constraint deployment_history_pkey PRIMARY KEY (deployment, "position")
+);
+
+create table deployments (
+  id text not null,
+  position bigint generated always as identity not null,
+  app text not null,
+  tenant text not null,
+  number integer not null,
+  status text not null,
+  trigger_kind text not null,
+  delivery_id text,
+  policy text not null,
+  source jsonb not null,
+  source_secret bytea,
+  commit text,
+  image text,
+  env_revision integer not null,
+  release text,
+  error_code text,
+  error_detail text,
+  fence bigint,
+  replica text,
+  lease_until timestamp with time zone,
+  slot integer,
+  activated_at timestamp with time zone,
+  created_at timestamp with time zone not null,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  constraint deployments_built CHECK (status <> 'deploying'::text OR image IS NOT NULL),
+  constraint deployments_env_revision_check CHECK (env_revision >= 0),
+  constraint deployments_failed CHECK ((status = 'failed'::text) = (error_code IS NOT NULL) AND (error_code IS NULL) = (error_detail IS NULL)),
+  constraint deployments_fence_check CHECK (fence >= 1),
+  constraint deployments_finished CHECK ((status = ANY (ARRAY['healthy'::text, 'failed'::text, 'cancelled'::text, 'superseded'::text])) = (finished_at IS NOT NULL)),
+  constraint deployments_healthy CHECK (status <> 'healthy'::text OR image IS NOT NULL AND activated_at IS NOT NULL AND fence IS NOT NULL),
+  constraint deployments_held CHECK ((status <> ALL (ARRAY['building'::text, 'deploying'::text])) OR fence IS NOT NULL AND replica IS NOT NULL AND started_at IS NOT NULL),
+  constraint deployments_id_check CHECK (id ~ '^dep_[a-z0-9]{1,64}$'::text),
+  constraint deployments_lease CHECK ((status = ANY (ARRAY['building'::text, 'deploying'::text])) = (lease_until IS NOT NULL)),
+  constraint deployments_number_check CHECK (number >= 1),
+  constraint deployments_release CHECK ((status = 'healthy'::text) = (release IS NOT NULL)),
+  constraint deployments_secret_of_git CHECK (source_secret IS NULL OR NOT (source ->> 'type'::text) IS DISTINCT FROM 'git'::text),
+  constraint deployments_slot CHECK ((status = ANY (ARRAY['building'::text, 'deploying'::text])) = (slot IS NOT NULL)),
+  constraint deployments_status_check CHECK (status = ANY (ARRAY['queued'::text, 'building'::text, 'deploying'::text, 'healthy'::text, 'failed'::text, 'cancelled'::text, 'superseded'::text])),
+  constraint deployments_app_tenant_fkey FOREIGN KEY (app, tenant) REFERENCES apps(id, tenant),
+  constraint deployments_release_fkey FOREIGN KEY (release) REFERENCES releases(id),
+  constraint deployments_tenant_slot_fkey FOREIGN KEY (tenant, slot) REFERENCES slots(tenant, number),
+  constraint deployments_pkey PRIMARY KEY (id),
+  constraint deployments_app_number_key UNIQUE (app, number),
+  constraint deployments_one_delivery UNIQUE (app, delivery_id)
+) with (fillfactor=80);
+CREATE UNIQUE INDEX deployments_in_slot ON deployments USING btree (tenant, slot) WHERE (slot IS NOT NULL);
+CREATE INDEX deployments_of_app ON deployments USING btree (app, "position");
+CREATE UNIQUE INDEX deployments_of_release ON deployments USING btree (release) WHERE (release IS NOT NULL);
+CREATE UNIQUE INDEX deployments_one_active ON deployments USING btree (app) WHERE (status = ANY (ARRAY['building'::text, 'deploying'::text]));
+CREATE UNIQUE INDEX deployments_one_queued ON deployments USING btree (app) WHERE (status = 'queued'::text);
+CREATE UNIQUE INDEX deployments_position ON deployments USING btree ("position");
+CREATE INDEX deployments_queue ON deployments USING btree (tenant, "position") WHERE (status = 'queued'::text);
+
+create table env_revisions (
+  app text not null,
+  revision integer not null,
+  sealed_change bytea not null,
+  actor text not null,
+  keys_set text[] not null,
+  keys_deleted text[] not null,
+  total integer not null,
+  at timestamp with time zone not null,
+  constraint env_revisions_revision_check CHECK (revision >= 1),
+  constraint env_revisions_total_check CHECK (total >= 0),
+  constraint env_revisions_app_fkey FOREIGN KEY (app) REFERENCES apps(id),
+  constraint env_revisions_pkey PRIMARY KEY (app, revision)
+);
+
+create table envs (
+  app text not null,
+  revision integer not null,
+  sealed bytea not null,
+  bytes integer not null,
+  constraint envs_bytes_check CHECK (bytes >= 2 AND bytes <= 65536),
+  constraint envs_revision_check CHECK (revision >= 1),
+  constraint envs_app_fkey FOREIGN KEY (app) REFERENCES apps(id),
+  constraint envs_pkey PRIMARY KEY (app)
+);
+
+create table events (
+  xid xid8 not null default pg_current_xact_id(),
+  id bigint generated always as identity not null,
+  type text not null,
+  at timestamp with time zone not null default clock_timestamp(),
+  tenant text not null,
+  app text not null,
+  subject text not null,
+  data jsonb not null default '{}'::jsonb,
+  constraint events_pkey PRIMARY KEY (xid, id)
+);
+CREATE INDEX events_of_tenant ON events USING btree (tenant, xid, id);
+
+create table intents (
+  name text not null,
+  position bigint generated always as identity not null,
+  app text not null,
+  deployment text not null,
+  fence bigint not null,
+  replica text not null,
+  workload jsonb,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  confirmed_at timestamp with time zone,
+  released_at timestamp with time zone,
+  constraint intents_confirmed CHECK ((workload IS NULL) = (confirmed_at IS NULL)),
+  constraint intents_fence_check CHECK (fence >= 1),
+  constraint intents_deployment_fkey FOREIGN KEY (deployment) REFERENCES deployments(id),
+  constraint intents_pkey PRIMARY KEY (name)
+);
+CREATE INDEX intents_of_deployment ON intents USING btree (deployment);
+CREATE INDEX intents_open ON intents USING btree ("position") WHERE (released_at IS NULL);
+CREATE INDEX intents_open_of_app ON intents USING btree (app, "position") WHERE (released_at IS NULL);
+
+create table leases (
+  name text not null,
+  replica text,
+  fence bigint not null,
+  until timestamp with time zone not null,
+  constraint leases_fence_check CHECK (fence >= 1),
+  constraint leases_pkey PRIMARY KEY (name)
+) with (fillfactor=50);
+
+create table lockkeeper_migrations (
+  id integer not null,
+  name text not null,
+  checksum text not null,
+  applied_at timestamp with time zone not null default clock_timestamp(),
+  constraint lockkeeper_migrations_pkey PRIMARY KEY (id)
+);
+
+create table log_lines (
+  log text not null,
+  seq bigint not null,
+  at timestamp with time zone not null,
+  stream text not null,
+  line text not null,
+  constraint log_lines_seq_check CHECK (seq >= 1),
+  constraint log_lines_pkey PRIMARY KEY (log, seq)
+);
+
+create table logs (
+  name text not null,
+  lines bigint not null default 0,
+  bytes bigint not null default 0,
+  truncated boolean not null default false,
+  ended boolean not null default false,
+  constraint logs_bytes_check CHECK (bytes >= 0),
+  constraint logs_lines_check CHECK (lines >= 0),
+  constraint logs_name_check CHECK (name ~ '^(deployment|workload)/dep_[a-z0-9]{1,64}$'::text),
+  constraint logs_pkey PRIMARY KEY (name)
+) with (fillfactor=50);
+
+create table releases (
+  id text not null default ('rel_'::text || replace((gen_random_uuid())::text, '-'::text, ''::text)),
+  app text not null,
+  number integer not null,
+  image text not null,
+  env_revision integer not null,
+  commit text,
+  deployment text not null,
+  created_at timestamp with time zone not null,
+  current boolean not null,
+  constraint releases_env_revision_check CHECK (env_revision >= 0),
+  constraint releases_id_check CHECK (id ~ '^rel_[a-z0-9]{1,64}$'::text),
+  constraint releases_number_check CHECK (number >= 1),
+  constraint releases_app_fkey FOREIGN KEY (app) REFERENCES apps(id),
+  constraint releases_deployment_fkey FOREIGN KEY (deployment) REFERENCES deployments(id),
+  constraint releases_pkey PRIMARY KEY (id),
+  constraint releases_app_number_key UNIQUE (app, number),
+  constraint releases_deployment_key UNIQUE (deployment)
+);
+CREATE UNIQUE INDEX releases_one_current ON releases USING btree (app) WHERE current;
+
+create table routes (
+  app text not null,
+  host_port integer not null,
+  fence bigint not null,
+  address_host text,
+  address_port integer,
+  version bigint not null,
+  progress text not null,
+  constraint routes_address CHECK ((address_host IS NULL) = (address_port IS NULL)),
+  constraint routes_address_port_check CHECK (address_port >= 1 AND address_port <= 65535),
+  constraint routes_fence_check CHECK (fence >= 0),
+  constraint routes_host_port_check CHECK (host_port >= 1 AND host_port <= 65535),
+  constraint routes_pkey PRIMARY KEY (app),
+  constraint routes_version_key UNIQUE (version)
+);
+
+create table slots (
+  tenant text not null,
+  number integer not null,
+  deployment text not null,
+  fence bigint not null,
+  constraint slots_fence_check CHECK (fence >= 1),
+  constraint slots_number_check CHECK (number >= 1 AND number <= 10000),
+  constraint slots_deployment_fkey FOREIGN KEY (deployment) REFERENCES deployments(id),
+  constraint slots_tenant_fkey FOREIGN KEY (tenant) REFERENCES tenants(name),
+  constraint slots_pkey PRIMARY KEY (tenant, number),
+  constraint slots_deployment_key UNIQUE (deployment)
+);
+
+create table tenants (
+  name text not null,
+  job_cap integer default 3,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  constraint tenants_job_cap_check CHECK (job_cap >= 0 AND job_cap <= 10000),
+  constraint tenants_name_check CHECK (name ~ '^[a-z][a-z0-9-]{0,62}$'::text),
+  constraint tenants_pkey PRIMARY KEY (name)
+);

@@ -1,0 +1,167 @@
+// A row that is not what it must be is an error that says so. It is never read as a default, never written over, and
+// stands in nobody else's way.
+
+import { assert, layer } from "@effect/vitest"
+import type { App } from "@lockkeeper/core/domain/App"
+import { Revision } from "@lockkeeper/core/domain/Env"
+import { AppStore } from "@lockkeeper/core/port/AppStore"
+import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import { EnvStore } from "@lockkeeper/core/port/EnvStore"
+import { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import { Journal } from "@lockkeeper/core/port/Journal"
+import { LogName, LogStore } from "@lockkeeper/core/port/LogStore"
+import { RouteStore } from "@lockkeeper/core/port/RouteStore"
+import { StoreError } from "@lockkeeper/core/port/StoreError"
+import * as Given from "@lockkeeper/core/testing/Fixture"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { stores } from "./support/stores.ts"
+
+const canary = "canary-in-a-corrupt-env"
+
+/** Asserts that this call says `corrupt`, and that the row of this table and key is the same afterwards, to the byte. */
+const leaves = Effect.fnUntraced(function* <A, E, R>(
+  table: string,
+  key: string,
+  value: string,
+  call: Effect.Effect<A, E, R>
+) {
+  const sql = yield* SqlClient.SqlClient
+  const row = sql<{ row: string }>`select t::text as row from ${sql(table)} t where ${sql(key)} = ${value}`
+  const before = yield* row
+  assert.strictEqual(before.length, 1)
+  const error = yield* Effect.flip(call)
+  if (!(error instanceof StoreError)) return assert.fail(`it failed with ${String(error)}`)
+  assert.strictEqual(error.reason, "corrupt")
+  assert.notInclude(String(error.cause), canary)
+  assert.deepStrictEqual(yield* row, before)
+})
+
+const revisedTwice = Effect.gen(function* () {
+  const app = yield* Given.registered()
+  yield* Given.revised(app, { SECRET: canary })
+  yield* Given.revised(app, { OTHER: "value" })
+  return app
+})
+
+const calls = (app: App) =>
+  Effect.map(EnvStore, (envs) => ({
+    read: envs.read(app.id),
+    revise: Given.revised(app, { NEW: "value" }),
+    readFirst: envs.readAt(app.id, Revision.make(1))
+  }))
+
+layer(stores(), { excludeTestServices: true })("E10: a corrupt row", (it) => {
+  it.effect("of an Env is no empty Env: it is not read, not merged into and not replaced", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const damages = {
+        flipped: sql`set_byte(sealed, length(sealed) - 1, get_byte(sealed, length(sealed) - 1) # 1)`,
+        cut: sql`substring(sealed from 1 for 20)`,
+        empty: sql`''::bytea`,
+        plain: sql`convert_to('{}', 'UTF8')`
+      }
+      for (const damaged of Object.values(damages)) {
+        const app = yield* revisedTwice
+        yield* sql`update envs set sealed = ${damaged} where app = ${app.id}`
+        const { read, revise } = yield* calls(app)
+        yield* leaves("envs", "app", app.id, read)
+        yield* leaves("envs", "app", app.id, revise)
+      }
+    })
+  )
+
+  it.effect("of an Env that was sealed for another App or another revision is not taken for this one", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const [one, other] = [yield* revisedTwice, yield* revisedTwice]
+      yield* sql`update envs set sealed = (select sealed from envs where app = ${other.id}) where app = ${one.id}`
+      yield* leaves("envs", "app", one.id, (yield* calls(one)).read)
+      yield* sql`update envs set revision = 1 where app = ${other.id}`
+      yield* leaves("envs", "app", other.id, (yield* calls(other)).revise)
+    })
+  )
+
+  it.effect("among the revisions, or one that is missing, is noticed when an older Env is read", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const [one, other] = [yield* revisedTwice, yield* revisedTwice]
+      yield* sql`update env_revisions set sealed_change = '\\x01' where app = ${one.id} and revision = 1`
+      yield* leaves("envs", "app", one.id, (yield* calls(one)).readFirst)
+      yield* sql`delete from env_revisions where app = ${other.id} and revision = 1`
+      yield* leaves("envs", "app", other.id, (yield* calls(other)).readFirst)
+    })
+  )
+
+  it.effect("of an App is neither answered nor deployed", () =>
+    Effect.gen(function* () {
+      const [apps, deployments, sql] = [yield* AppStore, yield* DeploymentStore, yield* SqlClient.SqlClient]
+      const damages = [
+        sql`source = '{"type":"git"}'`,
+        sql`source = '[]'`,
+        sql`source = '{"type":"git","url":"https://code.example/app"}', source_secret = '\\x00'`,
+        sql`health_check = '{}'`,
+        sql`policy = 'whenever'`
+      ]
+      for (const [index, damage] of damages.entries()) {
+        const app = yield* Given.registered()
+        yield* sql`update apps set ${damage} where id = ${app.id}`
+        if (index !== 2) yield* leaves("apps", "id", app.id, apps.get(app.id))
+        if (index !== 2) yield* leaves("apps", "id", app.id, apps.change(app.id, {}))
+        if (index !== 3) yield* leaves("apps", "id", app.id, deployments.begin(Given.asked(app)))
+      }
+    })
+  )
+
+  it.effect("INV-1: of a queued or of an abandoned Deployment does not keep other Tenants' waiting", () =>
+    Effect.gen(function* () {
+      const [deployments, sql] = [yield* DeploymentStore, yield* SqlClient.SqlClient]
+      const request = { replica: yield* Given.freshReplica, terms: Given.longTerms }
+      const bad = yield* Given.begun(yield* Given.registered())
+      const good = yield* Given.begun(yield* Given.registered())
+      yield* sql`update deployments set trigger_kind = 'odd' where id = ${bad.id}`
+      yield* leaves("deployments", "id", bad.id, deployments.get(bad.id))
+      yield* leaves("deployments", "id", bad.id, deployments.admit({ ...request, deployment: bad.id }))
+      assert.strictEqual((yield* deployments.admit(request))?.deployment.id, good.id)
+      yield* deployments.withdraw(bad.id)
+
+      const lost = yield* Given.claimed(yield* Given.registered())
+      const found = yield* Given.claimed(yield* Given.registered())
+      yield* sql`update deployments set policy = 'odd' where id = ${lost.deployment.id}`
+      yield* deployments.abandon(lost.replica)
+      yield* deployments.abandon(found.replica)
+      const one = { ...request, deployment: lost.deployment.id }
+      yield* leaves("deployments", "id", lost.deployment.id, deployments.claimAbandoned(one, 1))
+      const taken = yield* deployments.claimAbandoned(request, 1)
+      assert.deepStrictEqual(
+        taken.map(({ deployment }) => deployment.id),
+        [found.deployment.id]
+      )
+    })
+  )
+
+  it.effect("of an intent, a log, a route or an Event is not answered as something else", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { app, deployment, fence, replica } = yield* Given.claimed(yield* Given.registered())
+      const name = yield* Given.freshWorkloadName
+      const journal = yield* Journal
+      yield* journal.intend({ name, app: app.id, deployment: deployment.id, fence, replica })
+      yield* sql`update intents set workload = '{"id":"1"}', confirmed_at = now() where name = ${name}`
+      yield* leaves("intents", "name", name, journal.held(app.id))
+
+      const [logs, log] = [yield* LogStore, LogName.make(`deployment/${deployment.id}`)]
+      yield* logs.append(log, [{ stream: "system", line: "said" }])
+      yield* sql`update log_lines set stream = 'odd' where log = ${log}`
+      yield* leaves("log_lines", "log", log, logs.read(log, 0, 10))
+
+      const routes = yield* RouteStore
+      yield* routes.put({ app: app.id, hostPort: app.hostPort, fence, address: null })
+      yield* sql`update routes set progress = 'odd' where app = ${app.id}`
+      yield* leaves("routes", "app", app.id, routes.get(app.id))
+
+      yield* sql`update events set type = 'odd' where subject = ${app.id}`
+      yield* leaves("events", "subject", app.id, (yield* EventFeed).read({ tenant: app.tenant, limit: 10 }))
+    })
+  )
+})

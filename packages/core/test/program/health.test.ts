@@ -1,0 +1,143 @@
+// Deployments whose version does not come to serve, and steps that do not come to an end.
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import { ImageDigest } from "../../src/domain/Workload.ts"
+import { MemoryState } from "../../src/port/MemoryState.ts"
+import { deploy } from "../../src/program/deploy.ts"
+import { deadlines } from "../../src/program/deploySteps.ts"
+import { asked, registered } from "../../src/testing/Fixture.ts"
+import { driven, expectSettled, newest, servingOf } from "./invariants.ts"
+import { fails, hangs, makeHold, startReplica, times, world } from "./scripted.ts"
+
+const check = { healthCheck: { intervalMillis: 500, timeoutSeconds: 7 } }
+
+/** An App with a Release, and the replica that is about to deploy it again. */
+const prepared = Effect.gen(function* () {
+  const state = yield* MemoryState
+  const app = yield* registered(check)
+  yield* (yield* startReplica("earlier")).run(deploy(asked(app)))
+  return { state, app, before: servingOf(state, app.id), ...(yield* startReplica("one")) }
+})
+
+describe("awaiting health", () => {
+  it.effect(
+    "INV-8: what never answers is unhealthy when its time is over, not before, and the old release serves",
+    () =>
+      Effect.gen(function* () {
+        const { app, before, run, script, state } = yield* prepared
+        script.reactions.set("HealthProbe.probe", fails)
+        const fiber = yield* Effect.forkDetach(run(deploy(asked(app))))
+        yield* TestClock.adjust("6999 millis")
+        expect((yield* newest(app)).deployment.status).toBe("deploying")
+        yield* TestClock.adjust("1 millis")
+        yield* driven(fiber, 0)
+        expect((yield* newest(app)).deployment).toMatchObject({
+          status: "failed",
+          error: { code: "unhealthy", detail: "not healthy within 7 s: nothing answered" }
+        })
+        expect(servingOf(state, app.id)).toStrictEqual(before)
+        expectSettled(state, app.id)
+      }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-8: a probe that hangs is given up when its time is over", () =>
+    Effect.gen(function* () {
+      const { app, run, script, state } = yield* prepared
+      script.reactions.set("HealthProbe.probe", hangs)
+      const fiber = yield* Effect.forkDetach(run(deploy(asked(app))))
+      yield* TestClock.adjust("7 seconds")
+      yield* driven(fiber, 0)
+      expect((yield* newest(app)).deployment.error?.code).toBe("unhealthy")
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-8: what answers after a while is healthy", () =>
+    Effect.gen(function* () {
+      const { app, run, script, state } = yield* prepared
+      script.reactions.set("HealthProbe.probe", times(5, fails))
+      const fiber = yield* Effect.forkDetach(run(deploy(asked(app))))
+      yield* TestClock.adjust("2500 millis")
+      yield* driven(fiber, 0)
+      expect((yield* newest(app)).deployment.status).toBe("healthy")
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-8: a workload that exits while it is waited for has failed to start, at once", () =>
+    Effect.gen(function* () {
+      const { app, before, run, script, state } = yield* prepared
+      script.reactions.set("HealthProbe.probe", fails)
+      const fiber = yield* Effect.forkDetach(run(deploy(asked(app))))
+      yield* TestClock.adjust("1 second")
+      const held = [...state.intents.values()].at(-1)
+      if (held !== undefined) script.exited.set(held.name, "exit code 3")
+      yield* TestClock.adjust("500 millis")
+      yield* driven(fiber, 0)
+      expect((yield* newest(app)).deployment.error).toStrictEqual({
+        code: "start_failed",
+        detail: "the app ended before it was healthy: exit code 3"
+      })
+      expect(servingOf(state, app.id)).toStrictEqual(before)
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-8: another image than the one asked for is not healthy, even when it answers", () =>
+    Effect.gen(function* () {
+      const { app, before, run, script, state } = yield* prepared
+      const hold = yield* makeHold
+      script.reactions.set("Journal.confirm#1", hold.before)
+      const fiber = yield* Effect.forkDetach(run(deploy(asked(app))))
+      yield* hold.reached
+      const started = [...state.workloads.values()].at(-1)
+      const image = ImageDigest.make(`sha256:${"f".repeat(64)}`)
+      if (started !== undefined) state.workloads.set(started.name, { ...started, image })
+      yield* hold.release
+      yield* TestClock.adjust("7 seconds")
+      yield* driven(fiber, 0)
+      expect((yield* newest(app)).deployment.error).toStrictEqual({
+        code: "unhealthy",
+        detail: "not healthy within 7 s: another image runs than the one that was asked for"
+      })
+      expect(servingOf(state, app.id)).toStrictEqual(before)
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+})
+
+describe("deadlines", () => {
+  it.effect.each([
+    ["fetch", "SourceFetcher.fetch#1"],
+    ["build", "ContainerRuntime.build#1"],
+    ["start", "ContainerRuntime.start#1"]
+  ] as const)("U3 H8: a %s that hangs ends when its time is over, with nothing left", ([step, call]) =>
+    Effect.gen(function* () {
+      const { app, before, run, script, state } = yield* prepared
+      script.reactions.set(call, hangs)
+      const fiber = yield* Effect.forkDetach(run(deploy(asked(app))))
+      yield* TestClock.adjust("1 second")
+      expect(script.calls).toContain(call)
+      yield* TestClock.adjust(deadlines[step])
+      yield* driven(fiber, 0)
+      expect((yield* newest(app)).deployment).toMatchObject({ status: "failed", error: { code: "deadline_exceeded" } })
+      expect(servingOf(state, app.id)).toStrictEqual(before)
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("H8: a start that took effect before its time was over leaves nothing either", () =>
+    Effect.gen(function* () {
+      const { app, before, run, script, state } = yield* prepared
+      const hold = yield* makeHold
+      script.reactions.set("ContainerRuntime.start#1", hold.after)
+      const fiber = yield* Effect.forkDetach(run(deploy(asked(app))))
+      yield* TestClock.adjust(deadlines.start)
+      yield* driven(fiber, 0)
+      expect((yield* newest(app)).deployment.error?.code).toBe("deadline_exceeded")
+      expect(servingOf(state, app.id)).toStrictEqual(before)
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+})

@@ -1,0 +1,125 @@
+// A first deploy and the next ones, as a user sees them through the typed client.
+
+import { assert, describe, layer } from "@effect/vitest"
+import { GitRef } from "@lockkeeper/core/domain/Source"
+import { Effect } from "effect"
+import { describeWith } from "../harness/capability.ts"
+import { begin, deploy, deployedApp, logOf, makeApp, serves } from "../harness/deploying.ts"
+import { GitWorld } from "../harness/gitWorld.ts"
+import { load } from "../harness/load.ts"
+import { goodApp } from "../harness/testApp.ts"
+import { comesToRest, SharedServer, World } from "../harness/world.ts"
+
+const envState = (app: Effect.Success<ReturnType<typeof makeApp>>): ReadonlyArray<unknown> => [
+  app.envRevision,
+  app.deployedEnvRevision,
+  app.envPending,
+  app.url
+]
+
+layer(SharedServer.layer(), { excludeTestServices: true, timeout: 60_000 })("a server", (it) => {
+  describe("with an archive", () => {
+    it.effect("X1 serves what was sent, in exactly the promised environment, and says how it got there", () =>
+      Effect.gen(function* () {
+        const { client } = yield* SharedServer
+        const { archives } = yield* World
+        const { id, url } = yield* makeApp(client, yield* archives.source(goodApp("archived")))
+        assert.isNull(url)
+        const deployment = yield* begin(client, id)
+        assert.strictEqual(deployment.number, 1)
+
+        const log = yield* logOf(client, deployment.id, "true")
+        assert.deepStrictEqual(
+          log.map(({ seq }) => seq),
+          log.map((_, index) => index + 1)
+        )
+        const last = log.at(-1)
+        assert.deepStrictEqual(last, { seq: log.length, end: true, status: "healthy" })
+        assert.isTrue(log.some((item) => "line" in item && item.line === "app archived listens"))
+
+        const app = yield* client.apps.get({ params: { app: id } })
+        assert.deepStrictEqual([app.deployedEnvRevision, app.envPending, app.activeDeployment], [0, false, null])
+        const answer = yield* serves(app.url ?? "", "archived")
+        assert.deepStrictEqual(Object.keys(answer.env).sort(), ["HOME", "PATH", "PORT", "TMPDIR"])
+        yield* comesToRest(1)
+      })
+    )
+
+    it.effect("INV-8 E11 answers every request while the app is deployed ten times under load, at one address", () =>
+      Effect.gen(function* () {
+        const { client } = yield* SharedServer
+        const { archives } = yield* World
+        const app = yield* deployedApp(client, yield* archives.source(goodApp("loaded")))
+        const pids = new Set([(yield* serves(app.url, "loaded")).pid])
+        const report = yield* load(app.url)
+
+        for (const round of Array.from({ length: 10 }).keys()) {
+          yield* client.apps.mergeEnv({ params: { app: app.id }, query: {}, headers: {}, payload: { env: { ROUND: `${round}` } } })
+          const { envRevision, status } = yield* deploy(client, app.id)
+          assert.deepStrictEqual([status, envRevision], ["healthy", round + 1])
+          const { env, pid } = yield* serves(app.url, "loaded")
+          assert.strictEqual(env["ROUND"], `${round}`)
+          pids.add(pid)
+        }
+
+        const { failures, requests } = yield* report
+        assert.deepStrictEqual(failures, [])
+        assert.isAbove(requests, 500)
+        assert.strictEqual(pids.size, 11)
+        yield* comesToRest(2)
+      })
+    )
+  })
+
+  describeWith("git", "sshd")("with a Git repository behind an SSH server", () => {
+    it.layer(GitWorld.layer)((it) => {
+      it.effect("U2 deploys the commit that the ref names, with a deploy key and a pinned host", () =>
+        Effect.gen(function* () {
+          const { client } = yield* SharedServer
+          const { repository, source } = yield* GitWorld
+          const app = yield* deployedApp(client, source)
+          yield* serves(app.url, "v1")
+          assert.notProperty(app.source, "deployKey")
+
+          const first = repository.git("rev-parse", "HEAD")
+          const second = repository.commit(goodApp("v2"))
+          const next = yield* deploy(client, app.id)
+          assert.deepStrictEqual([next.status, next.commit], ["healthy", second])
+          yield* serves(app.url, "v2")
+
+          repository.git("tag", "v1", first)
+          const back = yield* deploy(client, app.id, { ref: GitRef.make("v1") })
+          assert.deepStrictEqual([back.status, back.commit], ["healthy", first])
+          yield* serves(app.url, "v1")
+          yield* comesToRest(3)
+        })
+      )
+
+      it.effect("E11 a change of the env is pending until a deploy brings it to the running process", () =>
+        Effect.gen(function* () {
+          const { client } = yield* SharedServer
+          const { source } = yield* GitWorld
+          const { id, url } = yield* deployedApp(client, { ...source, ref: GitRef.make("main") })
+          const { version } = yield* serves(url, "v2")
+
+          const { body } = yield* client.apps.mergeEnv({
+            params: { app: id },
+            query: {},
+            headers: {},
+            payload: { env: { GREETING: "grüß dich", EMPTY: "" } }
+          })
+          assert.deepStrictEqual([body.revision, body.keysSet, body.keysDeleted, body.total], [1, 1, 0, 1])
+          const pending = yield* client.apps.get({ params: { app: id } })
+          assert.deepStrictEqual(envState(pending), [1, 0, true, url])
+          assert.isUndefined((yield* serves(url, version)).env["GREETING"])
+
+          yield* deploy(client, id)
+          const changed = yield* client.apps.get({ params: { app: id } })
+          assert.deepStrictEqual(envState(changed), [1, 1, false, url])
+          assert.strictEqual((yield* serves(url, version)).env["GREETING"], "grüß dich")
+          yield* comesToRest(4)
+        })
+      )
+    })
+  })
+})

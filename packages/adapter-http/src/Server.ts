@@ -47,12 +47,7 @@ const docs = HttpApiScalar.layer(Api, {
   scalar: { authentication: { preferredSecurityScheme: "bearer" }, withDefaultFonts: false }
 }).pipe(Layer.provide(ownHostOnly.layer))
 
-const routes = Layer.mergeAll(
-  problemMiddleware,
-  api,
-  docs,
-  PrometheusMetrics.layerHttp({ path: "/metrics" })
-)
+const routes = Layer.mergeAll(problemMiddleware, api, docs, PrometheusMetrics.layerHttp({ path: "/metrics" }))
 
 /** Where the server listens. */
 export interface ServerOptions {

@@ -50,15 +50,19 @@ describe("a Workload that does not answer", () => {
     })
   )
 
-  live("is never asked twice to change something", () =>
+  live("is never asked twice to change something, not even on a kept connection", () =>
     Effect.gen(function* () {
-      let asked = 0
-      const { port } = yield* proxied((request) => {
-        asked++
+      const asked: Array<string | undefined> = []
+      const { port } = yield* proxied((request, response) => {
+        if (request.method === "GET") return void response.end("kept")
+        asked.push(request.method)
         request.socket.resetAndDestroy()
       })
-      assert.strictEqual((yield* ask(port, { method: "POST", body: "pay" })).status, 502)
-      assert.strictEqual(asked, 1)
+      for (const request of [{ method: "POST", body: "pay" }, { method: "POST" }, { method: "DELETE" }]) {
+        yield* ask(port)
+        assert.strictEqual((yield* ask(port, request)).status, 502)
+      }
+      assert.deepStrictEqual(asked, ["POST", "POST", "DELETE"])
     })
   )
 

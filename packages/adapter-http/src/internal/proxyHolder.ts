@@ -123,7 +123,7 @@ export const hold = Effect.fnUntraced(function* (
     // The ports are freed before anything that may still hang in the store is waited for, and the router is given back
     // before the requests in flight are, so that another replica serves meanwhile.
     const lost = (table: Table) =>
-      [renewed, expired].map((ended) => Effect.onExit(ended, () => Effect.void))
+      [renewed, expired].map((ended) => Effect.onExit(ended, () => Effect.sync(() => table.free())))
     yield* Effect.acquireUseRelease(
       opened,
       (table) => Effect.raceAllFirst([carriedOut(table), ...lost(table)]),

@@ -14,7 +14,7 @@ export interface TableOptions extends ListenerOptions {
 }
 
 /** How far the newest version of a route is carried out, where that is not what the store was told last. */
-export interface Report {
+interface Report {
   readonly row: RouteState
   readonly progress: RouteProgress
 }

@@ -31,7 +31,7 @@ export const unrouted = (
     return HttpServerResponse.empty({ status: 401 })
   }
   const allowed = served.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods)
-  return allowed.length === 0
+  return allowed.length === 0 || allowed.includes(request.method)
     ? HttpServerResponse.empty({ status: 404 })
     : HttpServerResponse.empty({ status: 405, headers: { allow: [...new Set(allowed)].sort().join(", ") } })
 }

@@ -92,10 +92,9 @@ export const textAt = (fields: Fields, key: string): string => {
 }
 
 /** One text of every item of a list. */
-export const each = ({ fields }: Answer, key: string): ReadonlyArray<string> => {
-  const { items } = fields
-  const list: ReadonlyArray<Fields> = JSON.parse(JSON.stringify(items))
-  return list.map((item) => textAt(item, key))
+export const each = ({ text }: Answer, key: string): ReadonlyArray<string> => {
+  const { items }: { readonly items: ReadonlyArray<Fields> } = JSON.parse(text)
+  return items.map((item) => textAt(item, key))
 }
 
 /** Fails unless the answer is the problem document of this status and code. */

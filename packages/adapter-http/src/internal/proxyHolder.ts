@@ -1,5 +1,7 @@
 // Holds the router for all replicas, or waits for it. The lease counts from before each renewal was sent, on the
-// monotonic clock: when it may be over, the ports are given up, whether or not the store can be asked.
+// monotonic clock: when it may be over, nothing is reported any more. The ports are given up when the store says that
+// somebody else holds the router, and not while it cannot be asked: Apps go on serving when the database is away, and two
+// replicas of one host cannot listen on one port anyway.
 import type { Fence, LeaseTerms, ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { Leases } from "@lockkeeper/core/port/Leases"
 import { RouteStore, RouteVersion } from "@lockkeeper/core/port/RouteStore"
@@ -72,12 +74,6 @@ export const hold = Effect.fnUntraced(function* (
       }
     })
 
-    const expired = Effect.gen(function* () {
-      for (let left = until - (yield* monotonicMillis); left > 0; left = until - (yield* monotonicMillis)) {
-        yield* Effect.sleep(left)
-      }
-    })
-
     const carriedOut = (table: Table): Effect.Effect<never> => {
       let seen = RouteVersion.make(0)
 
@@ -122,11 +118,9 @@ export const hold = Effect.fnUntraced(function* (
     yield* Effect.logInfo("this replica holds the router", { fence })
     // The ports are freed before anything that may still hang in the store is waited for, and the router is given back
     // before the requests in flight are, so that another replica serves meanwhile.
-    const lost = (table: Table) =>
-      [renewed, expired].map((ended) => Effect.onExit(ended, () => Effect.sync(() => table.free())))
     yield* Effect.acquireUseRelease(
       opened,
-      (table) => Effect.raceAllFirst([carriedOut(table), ...lost(table)]),
+      (table) => Effect.raceFirst(carriedOut(table), Effect.onExit(renewed, () => Effect.sync(() => table.free()))),
       (table) => Effect.all([table.close(grace), release], { concurrency: "unbounded", discard: true })
     )
     yield* Effect.logWarning("this replica lost the router", { fence })

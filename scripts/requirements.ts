@@ -40,7 +40,7 @@ const main = (): void => {
     .filter((path) => path.endsWith(".test.ts") || path.startsWith("packages/core/src/testing/"))
     .filter((path) => !path.startsWith("test/tooling/"))
     .sort()
-  const found = new Map<string, Array<string>>()
+  const found = new Map<string, ReadonlyArray<string>>()
   for (const file of files) {
     for (const id of idsIn(readFileSync(file, "utf8"))) found.set(id, [...(found.get(id) ?? []), file])
   }

@@ -39,7 +39,8 @@ const servingRows = rowsOf(
     releaseCommit: Release.fields.commit,
     releaseCreatedAt: Instant,
     deployment: DeploymentId,
-    fence: Int8.pipe(Schema.decodeTo(Fence))
+    fence: Int8.pipe(Schema.decodeTo(Fence)),
+    routeFence: Int8.pipe(Schema.decodeTo(Fence))
   })
 )
 
@@ -95,7 +96,8 @@ export const make: Effect.Effect<DeploymentStore["Service"], never, SqlClient.Sq
       Effect.map(
         servingRows(sql`select ${sql.literal(appColumns)}, r.id as "releaseId", r.number as "releaseNumber",
           r.image as "releaseImage", r.env_revision as "releaseRevision", r.commit as "releaseCommit",
-          r.created_at as "releaseCreatedAt", d.id as deployment, d.fence
+          r.created_at as "releaseCreatedAt", d.id as deployment, d.fence,
+          (select max(e.fence) from deployments e where e.app = a.id and e.finished_at is not null) as "routeFence"
         from ${sql.literal(appTables)} join deployments d on d.id = r.deployment
         where a.status = 'live' order by a.position`),
         (rows) => rows.map(servingOf)
@@ -139,6 +141,7 @@ const servingOf = (row: Effect.Success<ReturnType<typeof servingRows<never, neve
   const {
     deployment,
     fence,
+    routeFence,
     releaseCommit,
     releaseCreatedAt,
     releaseId,
@@ -157,5 +160,5 @@ const servingOf = (row: Effect.Success<ReturnType<typeof servingRows<never, neve
     createdAt: releaseCreatedAt,
     current: true
   }
-  return { app, release, deployment, fence }
+  return { app, release, deployment, fence, routeFence }
 }

@@ -37,4 +37,6 @@ export interface Serving {
   readonly release: Release
   readonly deployment: DeploymentId
   readonly fence: Fence
+  /** The newest Fence of any of the App's Deployments that have ended: traffic may have been switched under it, and back. */
+  readonly routeFence: Fence
 }

@@ -246,7 +246,11 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
       const app = state.apps.get(release.app)
       const fence = state.deployments.get(deployment)?.fence
       if (!release.current || app?.app.status !== "live" || fence === undefined) return []
-      return [{ app: appOf(state, app), release, deployment, fence }]
+      const ended = [...state.deployments.values()].filter(
+        (row) => row.deployment.app === release.app && isTerminal(row.deployment.status)
+      )
+      const routeFence = Fence.make(Math.max(...ended.map((row) => row.fence ?? 0)))
+      return [{ app: appOf(state, app), release, deployment, fence, routeFence }]
     })
   )
 

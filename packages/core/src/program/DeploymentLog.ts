@@ -33,7 +33,11 @@ export const openLog = Effect.fnUntraced(function* (
 
   const stored = (what: string, writing: Effect.Effect<void, StoreError>) =>
     writing.pipe(
-      Effect.retry({ while: (error) => error.reason === "unavailable", schedule: Schedule.exponential("100 millis"), times: 5 }),
+      Effect.retry({
+        while: (error) => error.reason === "unavailable",
+        schedule: Schedule.exponential("100 millis"),
+        times: 5
+      }),
       Effect.timeout(bound),
       Effect.as(patience),
       Effect.catchCause((cause) => Effect.as(Effect.logWarning(`${what} failed`, cause), patienceOnceLost)),
@@ -58,6 +62,9 @@ export const openLog = Effect.fnUntraced(function* (
   return {
     say: (entry) => Effect.asVoid(Queue.offer(queue, entry)),
     flush,
-    end: Effect.andThen(flush, Effect.suspend(() => stored(`ending ${log}`, store.end(log))))
+    end: Effect.andThen(
+      flush,
+      Effect.suspend(() => stored(`ending ${log}`, store.end(log)))
+    )
   }
 })

@@ -61,7 +61,11 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
     Effect.forkScoped
   )
   yield* every(options.reapEvery ?? Duration.seconds(5), "reaping", Effect.asVoid(reap()))
-  yield* every(options.reconcileEvery ?? Duration.seconds(2), "reconciling", Effect.asVoid(Effect.forkScoped(reconciled)))
+  yield* every(
+    options.reconcileEvery ?? Duration.seconds(2),
+    "reconciling",
+    Effect.asVoid(Effect.forkScoped(reconciled))
+  )
   return Dispatcher.of({ wake })
 })
 

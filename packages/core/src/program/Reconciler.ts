@@ -18,14 +18,7 @@ import { keepLogs, releaseWorkload } from "./retire.ts"
 
 /** The ports that starting an App again needs. */
 export type ReconcilePorts =
-  | ContainerRuntime
-  | DeploymentStore
-  | EnvStore
-  | HealthProbe
-  | Journal
-  | LogStore
-  | Replica
-  | Router
+  ContainerRuntime | DeploymentStore | EnvStore | HealthProbe | Journal | LogStore | Replica | Router
 
 /** After so long without trouble an App's tries begin anew. */
 const settledAfter = Duration.toMillis(Duration.minutes(1))
@@ -100,7 +93,7 @@ const startAgain = Effect.fn("startAgain")(function* (
   serving: Serving,
   dead: ReadonlyArray<Intent>
 ): Effect.fn.Return<void, StepError | LeaseLost, ReconcilePorts> {
-  const { app, deployment, fence, release } = serving
+  const { app, deployment, fence, release, routeFence } = serving
   const journal = yield* Journal
   const runtime = yield* ContainerRuntime
   const router = yield* Router
@@ -120,7 +113,7 @@ const startAgain = Effect.fn("startAgain")(function* (
     yield* journal.confirm(workload)
     yield* keepLogs(workload, deployment)
     yield* awaitHealthy(workload, app.healthCheck, { say: () => Effect.void })
-    yield* router.swap({ app: app.id, hostPort: app.hostPort, fence, address: workload.address })
+    yield* router.swap({ app: app.id, hostPort: app.hostPort, fence: routeFence, address: workload.address })
   })
 
   yield* Effect.ignore(logs.append(log, [{ stream: "system", line: "the app does not run; starting it again" }]))

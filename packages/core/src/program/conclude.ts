@@ -11,8 +11,8 @@ import { ended } from "./ended.ts"
 
 /**
  * Writes how a Deployment ended. When its end was being written as `healthy` and the outcome is not known, it is looked
- * up; if it is not there, nothing is written: the Reaper settles it after the lease. When somebody else has ended it,
- * their word stands.
+ * up; if it is not there, or if traffic could not be switched back, nothing is written: the Reaper settles it after the
+ * lease. When somebody else has ended it, their word stands.
  */
 export const conclude = Effect.fn("conclude")(function* (
   claim: Claim,
@@ -53,11 +53,13 @@ export const conclude = Effect.fn("conclude")(function* (
 
 const lookedUp = Effect.fnUntraced(function* (deployment: DeploymentId) {
   const store = yield* DeploymentStore
-  return yield* store.get(deployment).pipe(
-    Effect.catchTag("DeploymentNotFound", (cause) =>
-      Effect.fail(new StoreError({ operation: "finish", reason: "unexpected", cause }))
+  return yield* store
+    .get(deployment)
+    .pipe(
+      Effect.catchTag("DeploymentNotFound", (cause) =>
+        Effect.fail(new StoreError({ operation: "finish", reason: "unexpected", cause }))
+      )
     )
-  )
 })
 
 const outcomeOf = (cause: Cause.Cause<StepError | LeaseLost>): DeploymentOutcome => {

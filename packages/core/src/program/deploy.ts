@@ -23,15 +23,7 @@ import { retireOlder } from "./retire.ts"
 
 /** The ports that carrying out a Deployment needs. */
 export type DeployPorts =
-  | DeploymentStore
-  | EnvStore
-  | Journal
-  | LogStore
-  | SourceFetcher
-  | ContainerRuntime
-  | HealthProbe
-  | Router
-  | Replica
+  DeploymentStore | EnvStore | Journal | LogStore | SourceFetcher | ContainerRuntime | HealthProbe | Router | Replica
 
 /**
  * Deploys an App and answers how that ended: `healthy`, or `failed` with the reason, the previous version still serving.

@@ -63,7 +63,11 @@ export const buildImage = Effect.fn("buildImage")(function* (
   claim: Claim,
   tree: SourceTree,
   log: LogWriter
-): Effect.fn.Return<ImageDigest, RuntimeError | StepFailed | LeaseLost | StoreError, ContainerRuntime | DeploymentStore> {
+): Effect.fn.Return<
+  ImageDigest,
+  RuntimeError | StepFailed | LeaseLost | StoreError,
+  ContainerRuntime | DeploymentStore
+> {
   const runtime = yield* ContainerRuntime
   const store = yield* DeploymentStore
   yield* log.say(system("building"))
@@ -97,14 +101,10 @@ export const startWorkload = Effect.fn("startWorkload")(function* (
   yield* log.say(system(`starting ${name}`))
 
   const saying = yield* startedToSay(runtime, committed, log)
-  yield* Effect.acquireRelease(
-    journal.intend({ name, app, deployment, fence: claim.fence, replica }),
-    () => Effect.flatMap(Ref.get(committed), (kept) => (kept ? Effect.void : releaseWorkload(name, undefined)))
+  yield* Effect.acquireRelease(journal.intend({ name, app, deployment, fence: claim.fence, replica }), () =>
+    Effect.flatMap(Ref.get(committed), (kept) => (kept ? Effect.void : releaseWorkload(name, undefined)))
   )
-  const workload = yield* within(
-    "start",
-    runtime.start({ name, app, deployment, fence: claim.fence, image, env })
-  )
+  const workload = yield* within("start", runtime.start({ name, app, deployment, fence: claim.fence, image, env }))
   yield* journal.confirm(workload)
   yield* keepLogs(workload, deployment)
   yield* Deferred.succeed(saying, workload)
@@ -142,7 +142,10 @@ export const awaitHealthy = Effect.fn("awaitHealthy")(function* (
   let last = "nothing answered"
   const healthy = yield* checkedOnce(workload, check).pipe(
     Effect.tap((seen) => Effect.sync(() => void (last = seen ?? last))),
-    Effect.repeat({ until: (seen) => seen === undefined, schedule: Schedule.spaced(Duration.millis(check.intervalMillis)) }),
+    Effect.repeat({
+      until: (seen) => seen === undefined,
+      schedule: Schedule.spaced(Duration.millis(check.intervalMillis))
+    }),
     Effect.timeoutOption(Duration.seconds(check.timeoutSeconds))
   )
   if (Option.isNone(healthy)) {
@@ -163,14 +166,17 @@ const checkedOnce = Effect.fnUntraced(function* (
     Effect.catch((error) => Effect.succeed(error.detail))
   )
   const seen = yield* runtime.inspect(workload)
-  if (seen.state === "exited") return yield* failed("start_failed", `the app ended before it was healthy: ${seen.reason}`)
+  if (seen.state === "exited") {
+    return yield* failed("start_failed", `the app ended before it was healthy: ${seen.reason}`)
+  }
   if (seen.state === "gone") return yield* failed("start_failed", "the app is gone before it was healthy")
   return seen.image === workload.image ? answer : "another image runs than the one that was asked for"
 })
 
 /**
  * Switches traffic and ends the Deployment `healthy`. From the moment the end is being written, `committed` is true, and
- * it stays so while the outcome is not known; it is false again when the end was refused. Then the switch is undone.
+ * it stays so while the outcome is not known; it is false again when the end was refused. Then the switch is undone; if
+ * that fails, `committed` is true again, and the Reaper settles it.
  */
 export const activate = Effect.fn("activate")(function* (
   claim: Claim,
@@ -185,7 +191,7 @@ export const activate = Effect.fn("activate")(function* (
   const previous = yield* router.current(app)
   yield* store.activate(claim)
 
-  yield* switchTo({ app, hostPort, fence: claim.fence, address: workload.address }, previous, Ref.get(committed))
+  yield* switchTo({ app, hostPort, fence: claim.fence, address: workload.address }, previous, committed)
   yield* log.say(system("serving"))
   yield* log.flush
 
@@ -199,4 +205,5 @@ export const activate = Effect.fn("activate")(function* (
 
 const system = (line: string): LogEntry => ({ stream: "system", line })
 
-const failed = (code: DeploymentFailureCode, detail: string): StepFailed => new StepFailed({ failure: { code, detail } })
+const failed = (code: DeploymentFailureCode, detail: string): StepFailed =>
+  new StepFailed({ failure: { code, detail } })

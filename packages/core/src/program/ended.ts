@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import type { Deployment } from "../domain/Deployment.ts"
 import type { AppGone } from "../port/AppStore.ts"
-import { type Claim, type DeploymentOutcome, LeaseLost } from "../port/Claim.ts"
+import type { Claim, DeploymentOutcome, LeaseLost } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { backoff } from "./backoff.ts"
@@ -28,8 +28,6 @@ export const ended = Effect.fn("ended")(function* (
 
 const writtenBefore = Effect.fnUntraced(function* (lost: LeaseLost, outcome: DeploymentOutcome) {
   const store = yield* DeploymentStore
-  const found = yield* store.get(lost.deployment).pipe(
-    Effect.catchTag("DeploymentNotFound", () => Effect.fail(lost))
-  )
+  const found = yield* store.get(lost.deployment).pipe(Effect.catchTag("DeploymentNotFound", () => Effect.fail(lost)))
   return found.status === outcome.status ? found : yield* lost
 })

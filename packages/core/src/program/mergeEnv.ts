@@ -7,7 +7,9 @@ import { type EnvBusy, type EnvRevised, EnvStore } from "../port/EnvStore.ts"
 import type { StoreError } from "../port/StoreError.ts"
 
 /** The Env is not at the Revision that the caller expected; nothing was changed. */
-export class RevisionMismatch extends Schema.TaggedError<RevisionMismatch>()("RevisionMismatch", { actual: Revision }) {}
+export class RevisionMismatch extends Schema.TaggedError<RevisionMismatch>()("RevisionMismatch", {
+  actual: Revision
+}) {}
 
 /** Which keys of which App to set and delete, by whom; with `expected`, only at that Revision. */
 export interface EnvMerge {
@@ -26,7 +28,11 @@ export const mergeEnv = Effect.fn("mergeEnv")(function* (
   EnvStore
 > {
   const store = yield* EnvStore
-  return yield* store.revise({ app: merge.app, actor: merge.actor, decide: ({ revision }) => expected(merge, revision) })
+  return yield* store.revise({
+    app: merge.app,
+    actor: merge.actor,
+    decide: ({ revision }) => expected(merge, revision)
+  })
 })
 
 /** What {@link mergeEnv} would come to now, without changing anything. */

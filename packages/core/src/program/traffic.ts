@@ -1,29 +1,30 @@
 // Switching an App's traffic so that it can be switched back.
-import { Effect, type Scope } from "effect"
+import { Effect, Ref, type Scope } from "effect"
 import type { Address } from "../domain/Workload.ts"
 import { type Route, Router, type RouterError } from "../port/Router.ts"
 import { backoff } from "./backoff.ts"
 
 /**
- * Leads the traffic to a new address. Unless `kept` says so when the Scope closes, it is led back to `previous`; also when
- * the switch itself went wrong, since its answer may have been lost.
+ * Leads the traffic to a new address. Unless `kept` is true when the Scope closes, it is led back to `previous`; also when
+ * the switch ended by a defect, since it may have been made. When it cannot be led back, `kept` becomes true: what the
+ * traffic goes to must stay, until the Reaper has led it back.
  */
 export const switchTo = Effect.fn("switchTo")(function* (
   route: Route,
   previous: Address | undefined,
-  kept: Effect.Effect<boolean>
+  kept: Ref.Ref<boolean>
 ): Effect.fn.Return<void, RouterError, Router | Scope.Scope> {
   const router = yield* Router
-  yield* Effect.addFinalizer(() =>
-    Effect.flatMap(kept, (isKept) =>
-      isKept
-        ? Effect.void
-        : Effect.catchCause(switchBack(route, previous), (cause) =>
-            Effect.logError(`traffic of ${route.app} was not switched back`, cause)
-          )
-    )
+  const refused = yield* Ref.make(false)
+  const undo = Effect.catchCause(switchBack(route, previous), (cause) =>
+    Effect.andThen(Effect.logError(`traffic of ${route.app} was not switched back`, cause), Ref.set(kept, true))
   )
-  yield* Effect.uninterruptible(router.swap(route))
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      if (!(yield* Ref.get(kept)) && !(yield* Ref.get(refused))) yield* undo
+    })
+  )
+  yield* Effect.uninterruptible(Effect.tapError(router.swap(route), () => Ref.set(refused, true)))
 })
 
 /**

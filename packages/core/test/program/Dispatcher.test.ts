@@ -160,7 +160,7 @@ describe("the dispatcher", () => {
       expect((yield* newest(app)).deployment.status).toBe("healthy")
       expect((yield* newest(abandoned)).deployment.status).toBe("failed")
 
-      for (const name of [...state.workloads.keys()]) state.workloads.delete(name)
+      state.workloads.clear()
       yield* TestClock.adjust("10 seconds")
       expectSettled(state, app.id)
       expectSettled(state, abandoned.id)

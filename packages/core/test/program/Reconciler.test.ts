@@ -240,7 +240,7 @@ describe("the reconciler", () => {
       })
   )
 
-  it.effect.fails("INV-8: an app is started again after a deployment of it was cancelled when traffic had moved", () =>
+  it.effect("INV-8: an app is started again after a deployment of it was cancelled when traffic had moved", () =>
     Effect.gen(function* () {
       const { app, pass, replica, state } = yield* serving
       const hold = yield* makeHold

@@ -7,7 +7,7 @@ import { deploy } from "../../src/program/deploy.ts"
 import { reap } from "../../src/program/reap.ts"
 import { releaseWorkload } from "../../src/program/retire.ts"
 import { asked, registered } from "../../src/testing/Fixture.ts"
-import { driven, expectSettled, heldBy, newest, servingOf, whileTimePasses } from "./invariants.ts"
+import { driven, expectSettled, heldBy, newest, reapedLater, servingOf, whileTimePasses } from "./invariants.ts"
 import { dies, fails, hangs, makeHold, startReplica, times, world } from "./scripted.ts"
 
 const quick = { healthCheck: { intervalMillis: 500, timeoutSeconds: 2 } }
@@ -114,6 +114,53 @@ describe("cleaning up", () => {
 
       expect((yield* newest(app)).deployment.status).toBe("cancelled")
       expect(servingOf(state, app.id)).toStrictEqual(before)
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-8 H38: while traffic cannot be switched back, what it goes to stays, until a reaper has done it", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const app = yield* registered()
+      yield* (yield* startReplica("earlier")).run(deploy(asked(app)))
+      const before = servingOf(state, app.id)
+      const { run, script } = yield* startReplica("one")
+      const hold = yield* makeHold
+      script.reactions.set("Router.swap", fails)
+      script.reactions.set("Router.swap#1", hold.after)
+      const fiber = yield* Effect.forkDetach(run(deploy(asked(app))))
+      yield* hold.reached
+      const interrupting = yield* Effect.forkDetach(Fiber.interrupt(fiber))
+      yield* Effect.yieldNow
+      yield* hold.release
+      yield* driven(interrupting)
+      expect(servingOf(state, app.id).workload).toBeDefined()
+
+      const away = yield* startReplica("two")
+      away.script.reactions.set("Router.swap", fails)
+      yield* reapedLater(away)
+      expect(servingOf(state, app.id).workload).toBeDefined()
+      expect((yield* newest(app)).deployment.status).toBe("deploying")
+
+      yield* reapedLater(yield* startReplica("three"))
+      expect((yield* newest(app)).deployment.status).toBe("failed")
+      expect(servingOf(state, app.id)).toStrictEqual(before)
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-8: a switch that is refused is not undone, and the reason is told", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const app = yield* registered()
+      const { run, script } = yield* startReplica("one")
+      script.reactions.set("Router.swap", fails)
+      const deployment = yield* run(deploy(asked(app)))
+      expect(deployment).toMatchObject({ status: "failed", error: { detail: "scripted" } })
+      expect(script.calls.filter((call) => call.startsWith("Router"))).toStrictEqual([
+        "Router.current#1",
+        "Router.swap#1"
+      ])
       expectSettled(state, app.id)
     }).pipe(Effect.provide(world))
   )

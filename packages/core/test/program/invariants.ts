@@ -49,7 +49,7 @@ export const heldBy = (state: MemoryTables, app: AppId) => ({
 const isStatus = (name: string): name is DeploymentStatus => Object.hasOwn(deploymentTransitions, name)
 
 /** Every Deployment went from status to status as the table allows, with one Event each and at most one terminal one. */
-export const expectLegalHistory = (state: MemoryTables, deployment: DeploymentId): void => {
+const expectLegalHistory = (state: MemoryTables, deployment: DeploymentId): void => {
   const statuses = statusesOf(state, deployment)
   const known = statuses.filter(isStatus)
   expect(known).toStrictEqual(statuses)

@@ -21,6 +21,7 @@ import { buildId } from "./server/buildId.ts"
 import { type DataDirectory, openDataDirectory } from "./server/dataDirectory.ts"
 import { deploySample } from "./server/sample.ts"
 import { type Settings, settings } from "./server/settings.ts"
+import { startFailure } from "./server/startFailure.ts"
 
 const databaseUrl = Effect.fnUntraced(function* ({ databaseUrl }: Settings, { path }: DataDirectory) {
   if (Option.isSome(databaseUrl)) return databaseUrl.value
@@ -105,15 +106,10 @@ main.pipe(
   Effect.provide(NodeServices.layer),
   Effect.provide(logging),
   Effect.tapCause((cause) =>
-    Cause.hasInterruptsOnly(cause) ? Effect.void : Console.error(`lockkeeper did not start: ${reasonOf(cause)}`)
+    Cause.hasInterruptsOnly(cause) ? Effect.void : Console.error(`lockkeeper did not start: ${startFailure(cause)}`)
   ),
   NodeRuntime.runMain({
     disableErrorReporting: true,
     teardown: (exit, onExit) => Runtime.defaultTeardown(exit, (code) => onExit(code === 130 ? 0 : code))
   })
 )
-
-function reasonOf(cause: Cause.Cause<unknown>): string {
-  const error = Cause.squash(cause)
-  return error instanceof Error ? error.message : String(error)
-}

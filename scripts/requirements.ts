@@ -45,7 +45,8 @@ const main = (): void => {
     for (const id of idsIn(readFileSync(file, "utf8"))) found.set(id, [...(found.get(id) ?? []), file])
   }
   const before = readFileSync(document, "utf8")
-  const { text, problems } = update(before, found)
+  const { text, problems: wrong } = update(before, found)
+  const problems = [...wrong]
   if (process.argv.includes("--write")) writeFileSync(document, text)
   else if (text !== before) problems.push(`${document} is not up to date: run npm run requirements -- --write`)
   for (const problem of problems) console.log(problem)

@@ -1,9 +1,10 @@
 // The server's own directory: its identity and its secrets, each in a file that only this user can read. One server at a
 // time uses it; what a killed one left does not stop the next.
-import { randomBytes } from "node:crypto"
-import { chmod, link, mkdir, open, readFile, rm } from "node:fs/promises"
+import { createHash, randomBytes } from "node:crypto"
+import { chmod, link, mkdir, open, readFile, realpath, rm } from "node:fs/promises"
+import { createServer } from "node:net"
 import { join, resolve } from "node:path"
-import { Effect, Option, Redacted, Schema } from "effect"
+import { Effect, Option, Redacted, Schema, type Scope } from "effect"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import type { Settings } from "./settings.ts"
 
@@ -22,19 +23,20 @@ export interface DataDirectory {
   readonly adminToken: { readonly path: string; readonly token: Redacted.Redacted<string> }
 }
 
-/** Opens the data directory, making what is missing. */
+/** Opens the data directory, making what is missing, and keeps other servers out until the Scope closes. */
 export const openDataDirectory = Effect.fnUntraced(function* (
   settings: Settings
-): Effect.fn.Return<DataDirectory, DataDirectoryError> {
+): Effect.fn.Return<DataDirectory, DataDirectoryError, Scope.Scope> {
   const path = resolve(settings.dataDir)
   const inPrivate = (name: string): string => join(path, "private", name)
-  yield* attempt(`${path} cannot be made`, async () => {
+  yield* attempt(`LOCKKEEPER_DATA_DIR: ${path} cannot be made`, async () => {
     if ((await mkdir(path, { recursive: true, mode: 0o711 })) !== undefined) await chmod(path, 0o711)
     for (const name of ["private", "builds", "work"]) {
       await mkdir(join(path, name), { recursive: true, mode: 0o700 })
       await chmod(join(path, name), 0o700)
     }
   })
+  yield* alone(path)
   const replica = yield* kept(inPrivate("replica-id"), () => `replica-${randomBytes(8).toString("hex")}`)
   const token = yield* kept(inPrivate("admin-token"), () => randomBytes(32).toString("base64url"))
   return {
@@ -47,17 +49,36 @@ export const openDataDirectory = Effect.fnUntraced(function* (
   }
 })
 
+/**
+ * Two servers with one identity would take each other's work for their own. The name of a socket keeps the second one
+ * out, and the kernel gives it back when a server is killed. Linux only: elsewhere nothing is kept out here.
+ */
+const alone = (path: string) =>
+  Effect.acquireRelease(
+    attempt(`LOCKKEEPER_DATA_DIR: ${path} is in use by another server; give each its own`, async () => {
+      if (process.platform !== "linux") return undefined
+      const name = createHash("sha256").update(await realpath(path)).digest("hex")
+      const socket = createServer().unref()
+      const listening = new Promise((done, refused) => socket.once("listening", done).once("error", refused))
+      socket.listen({ path: `\0lockkeeper-${name}` })
+      await listening
+      return socket
+    }),
+    (socket) => Effect.sync(() => void socket?.close())
+  )
+
 const secretKey = Effect.fnUntraced(function* (settings: Settings, path: string) {
   const given = Option.getOrUndefined(settings.secretKeyFile)
   const file = given ?? join(path, "private", "secret.key")
   const isFirstStart = Option.isNone(settings.databaseUrl) && given === undefined && !(yield* exists(join(path, "pg")))
   if (!isFirstStart && !(yield* exists(file))) {
     return yield* new DataDirectoryError({
-      message: `there is no secret key at ${file}: without it, what is sealed in the database cannot be read. Put the key back, or for a new database make one with: head -c 32 /dev/urandom > ${file} && chmod 600 ${file}`
+      message: `LOCKKEEPER_SECRET_KEY_FILE: there is no secret key at ${file}: without it, what is sealed in the database cannot be read. Put the key back, or for a new database make one with: head -c 32 /dev/urandom > ${file} && chmod 600 ${file}`
     })
   }
   const key = yield* kept(file, () => randomBytes(32))
-  return key.byteLength === 32 ? key : yield* new DataDirectoryError({ message: `${file} must hold exactly 32 bytes` })
+  if (key.byteLength === 32) return key
+  return yield* new DataDirectoryError({ message: `LOCKKEEPER_SECRET_KEY_FILE: ${file} must hold exactly 32 bytes` })
 })
 
 const attempt = <A>(what: string, run: () => Promise<A>): Effect.Effect<A, DataDirectoryError> =>

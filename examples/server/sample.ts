@@ -1,5 +1,6 @@
 // Deploys the bundled sample app through the public API and shows it step by step, as any client would see it.
-import { Console, Duration, Effect, Redacted, Schedule, Stream } from "effect"
+import type { Redacted} from "effect";
+import { Console, Duration, Effect, Schedule, Stream } from "effect"
 import { AppName } from "@lockkeeper/core/domain/App"
 import { ArchiveUrl, GitRef, GitUrl, Sha256, type Source } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"

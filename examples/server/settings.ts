@@ -1,5 +1,6 @@
 // The settings of the reference server, from the environment.
-import { Config, Effect, Option, Schema } from "effect"
+import type { Effect} from "effect";
+import { Config, Option, Schema } from "effect"
 
 const portRange = Schema.String.check(
   Schema.makeFilter((text: string) => {

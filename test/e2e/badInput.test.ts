@@ -144,7 +144,7 @@ layer(Old.layer, { excludeTestServices: true, timeout: 60_000 })("INV-7 INV-8 U4
       Effect.gen(function* () {
         const { client } = yield* SharedServer
         const { archives, sql } = yield* World
-        const { id } = yield* makeApp(client, yield* archives.source(goodApp("new")))
+        const { id } = yield* makeApp(client, { source: yield* archives.source(goodApp("new")) })
         const [row] = yield* sql<{ readonly port: number }>`select host_port as port from apps where id = ${id}`
         const port = row?.port ?? 0
         const other = createServer((socket) => socket.end("somebody else\n"))

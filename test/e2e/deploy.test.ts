@@ -23,7 +23,7 @@ layer(SharedServer.layer(), { excludeTestServices: true, timeout: 60_000 })("a s
       Effect.gen(function* () {
         const { client } = yield* SharedServer
         const { archives } = yield* World
-        const { id, url } = yield* makeApp(client, yield* archives.source(goodApp("archived")))
+        const { id, url } = yield* makeApp(client, { source: yield* archives.source(goodApp("archived")) })
         assert.isNull(url)
         const deployment = yield* begin(client, id)
         assert.strictEqual(deployment.number, 1)

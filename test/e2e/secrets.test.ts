@@ -118,7 +118,7 @@ describeWith("git", "sshd")("secrets", () => {
             knownHosts: server.knownHosts.replace(`:${server.port} `, `:${proxy.port} `)
           }
           yield* proxy.stall
-          const { id } = yield* makeApp(client, through)
+          const { id } = yield* makeApp(client, { source: through })
           const deployment = yield* begin(client, id)
 
           const keys = Path.join(place.dataDir, "work", "fetch", "keys")

@@ -58,7 +58,7 @@ layer(World.layer(), { excludeTestServices: true, timeout: 60_000 })("X14 INV-7 
       Effect.gen(function* () {
         const { archives } = yield* World
         const server = yield* start()
-        const { id } = yield* makeApp(server.client, yield* archives.source(silentApp))
+        const { id } = yield* makeApp(server.client, { source: yield* archives.source(silentApp) })
         const deployment = yield* begin(server.client, id)
         const url = `${server.url}/v1/deployments/${deployment.id}/logs?follow=true`
         const headers = { authorization: `Bearer ${Redacted.value(server.place.token)}` }

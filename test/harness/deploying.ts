@@ -4,23 +4,31 @@ import type { Client } from "@lockkeeper/adapter-http/Client"
 import { AppName } from "@lockkeeper/core/domain/App"
 import type { Source } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
-import { Effect, Stream } from "effect"
+import { type Duration, Effect, Stream } from "effect"
 import { randomBytes } from "node:crypto"
-import { Agent, get } from "node:http"
+import type { Agent} from "node:http";
+import { get } from "node:http"
 import { eventually } from "./eventually.ts"
 import type { Answer } from "./testApp.ts"
 
 /** How the tests ask an App whether it is healthy: often. */
 export const healthCheck = { path: "/healthz", intervalMillis: 50, timeoutSeconds: 30 }
 
-/** Makes an App of a Tenant of its own, so that no cap is in the way. */
-export const makeApp = Effect.fnUntraced(function* (client: Client, source?: Source, check = healthCheck) {
+/** What an App may be made with; a Tenant of its own, unless one is given, so that no cap is in the way. */
+export interface AppOptions {
+  readonly source?: Source
+  readonly tenant?: TenantName
+  readonly check?: Partial<typeof healthCheck>
+}
+
+/** Makes an App. */
+export const makeApp = Effect.fnUntraced(function* (client: Client, { check, source, tenant }: AppOptions = {}) {
   const name = `t${randomBytes(6).toString("hex")}`
   const { body } = yield* client.apps.create({
     payload: {
-      tenant: TenantName.make(name),
+      tenant: tenant ?? TenantName.make(name),
       name: AppName.make(name),
-      healthCheck: check,
+      healthCheck: { ...healthCheck, ...check },
       ...(source === undefined ? {} : { source })
     }
   })
@@ -37,7 +45,7 @@ export const begin = Effect.fnUntraced(function* (client: Client, app: string, p
 })
 
 /** Waits until a Deployment is over. */
-export const ended = (client: Client, deployment: string, within = "30 seconds" as const) =>
+export const ended = (client: Client, deployment: string, within: Duration.Input = "30 seconds") =>
   eventually(
     `${deployment} ends`,
     client.deployments.get({ params: { deployment } }),
@@ -52,8 +60,8 @@ export const deploy = Effect.fnUntraced(function* (client: Client, app: string, 
 })
 
 /** Makes an App and deploys it; dies when it does not become healthy. Answers it as it is then. */
-export const deployedApp = Effect.fnUntraced(function* (client: Client, source: Source, check = healthCheck) {
-  const { id } = yield* makeApp(client, source, check)
+export const deployedApp = Effect.fnUntraced(function* (client: Client, source: Source) {
+  const { id } = yield* makeApp(client, { source })
   const { error, status } = yield* deploy(client, id)
   const app = yield* client.apps.get({ params: { app: id } })
   return app.url === null ? yield* Effect.die(new Error(`${status}: ${error?.code} ${error?.detail}`)) : { ...app, url: app.url }
@@ -94,7 +102,7 @@ export const ask = (url: string, agent: Agent | false = false): Effect.Effect<Re
   })
 
 /** What a test app says about itself, as soon as it is this version. */
-export const serves = (url: string, version: string, within = "20 seconds" as const): Effect.Effect<Answer> =>
+export const serves = (url: string, version: string, within: Duration.Input = "20 seconds"): Effect.Effect<Answer> =>
   eventually(`${url} is served by ${version}`, ask(url), isOf(version), within).pipe(
     Effect.map(({ text }): Answer => JSON.parse(text))
   )

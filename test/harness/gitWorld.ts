@@ -1,7 +1,8 @@
 // A Git repository of an app behind a real SSH server, and the Sources that lead to it: good ones and bad ones.
 
 import { Commit, GitRef, type GitSource, GitUrl } from "@lockkeeper/core/domain/Source"
-import { Context, Effect, Layer, Redacted } from "effect"
+import type { Redacted } from "effect";
+import { Context, Effect, Layer } from "effect"
 import { type GitRepo, gitRepo } from "./gitRepo.ts"
 import { type Sshd, sshd, strangerKey } from "./sshd.ts"
 import { goodApp } from "./testApp.ts"

@@ -1,7 +1,7 @@
 // The reference server as its operator sees it: a process that is started, signalled, killed and started again on what it
 // left. Says nothing about what the server does.
 
-import { Effect, Redacted, type Scope } from "effect"
+import { Effect, Exit, Redacted, type Scope } from "effect"
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { randomBytes, randomInt } from "node:crypto"
 import { once } from "node:events"
@@ -119,14 +119,18 @@ const exitOf = async (child: ChildProcess): Promise<ServerExit> => {
   return { code: child.exitCode, signal: child.signalCode }
 }
 
-/** Starts the server's process and does not wait for anything. What still runs when the Scope closes is killed. */
+/**
+ * Starts the server's process and does not wait for anything. What still runs when the Scope closes is killed; after a
+ * failure, what it said is shown.
+ */
 export const launch = (env: Readonly<Record<string, string>>): Effect.Effect<ServerProcess, never, Scope.Scope> =>
   Effect.gen(function* () {
     let output = ""
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => spawned(env)),
-      (child) =>
+      (child, exit) =>
         Effect.promise(() => {
+          if (Exit.isFailure(exit)) console.error(`the server said:\n${output.slice(-20_000)}`)
           if (!hasExited(child)) child.kill("SIGKILL")
           return exitOf(child)
         })

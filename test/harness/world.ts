@@ -3,7 +3,7 @@
 
 import { PgClient } from "@effect/sql-pg"
 import { type Client, make as makeClient } from "@lockkeeper/adapter-http/Client"
-import { Context, Effect, Layer, type Redacted, type Scope } from "effect"
+import { Context, type Duration, Effect, identity, Layer, type Redacted, type Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { existsSync, readdirSync } from "node:fs"
 import * as Path from "node:path"
@@ -31,16 +31,14 @@ export class World extends Context.Service<
 >()("@lockkeeper/test/harness/World") {
   /** A new world. No server runs in it. `routed` may lead the server to the database in another way. */
   static readonly layer = (
-    routed: (
-      url: Redacted.Redacted<string>
-    ) => Effect.Effect<Redacted.Redacted<string>, never, Scope.Scope> = Effect.succeed
+    routed: (url: Redacted.Redacted<string>) => Redacted.Redacted<string> = identity
   ): Layer.Layer<World, SqlError.SqlError> =>
     Layer.effect(
       World,
       Effect.gen(function* () {
         const { url: database } = yield* TestDatabase.make
         const client = yield* Layer.build(PgClient.layer({ url: database, maxConnections: 4 }))
-        const place = yield* makePlace(yield* routed(database))
+        const place = yield* makePlace(routed(database))
         return { place, database, sql: Context.get(client, SqlClient.SqlClient), archives: yield* archiveServer }
       })
     )
@@ -145,7 +143,7 @@ export const footprint = Effect.fnUntraced(function* (
 })
 
 /** Waits until exactly this many Apps serve and nothing else is left of anything. */
-export const comesToRest = (apps: number, within = "20 seconds" as const) =>
+export const comesToRest = (apps: number, within: Duration.Input = "20 seconds") =>
   eventually(
     `${apps} apps serve and nothing else is left`,
     footprint(),

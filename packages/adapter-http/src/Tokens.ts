@@ -29,7 +29,9 @@ export class Tokens extends Context.Service<
 
 const digest = (token: string): string => createHash("sha256").update(token).digest("hex")
 
-const entryPattern = /^(?:(?<name>[\w.-]{1,64}):)?(?<token>[\x21-\x2b\x2d-\x7e]+)=(?<tenant>\*|[a-z][a-z0-9-]{0,62})$/
+/** A name before nothing is refused: where a token was left out, the name would be one. */
+const entryPattern =
+  /^(?![\w.-]*:=)(?:(?<name>[\w.-]{1,64}):)?(?<token>[\x21-\x2b\x2d-\x7e]+)=(?<tenant>\*|[a-z][a-z0-9-]{0,62})$/
 
 const parse = (
   setting: Redacted.Redacted<string>

@@ -1,7 +1,10 @@
 // Requests that no route takes, and how a server that stops treats those that one does.
+import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { assert, describe } from "@effect/vitest"
-import { Effect } from "effect"
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { assertProblem, createApp, live, raw, started } from "./support/call.ts"
+import { isListening, until } from "./support/http.ts"
+import { altered } from "./support/memoryServer.ts"
 
 describe("requests that no route takes", () => {
   live("are 404 not_found, also when their path is no path", () =>
@@ -78,6 +81,37 @@ describe("requests that no route takes", () => {
       assert.match(garbage, /^HTTP\/1\.1 400 [^\r]*\r\nConnection: close\r\n\r\n$/)
       assert.match(yield* raw(port, smuggled), /^HTTP\/1\.1 400 [^\r]*\r\nConnection: close\r\n\r\n$/)
       assert.strictEqual((yield* call("GET", "/healthz")).status, 200)
+    })
+  )
+})
+
+describe("a server that stops", () => {
+  live("X14 answers what is in progress and takes nothing new", () =>
+    Effect.gen(function* () {
+      const reached = yield* Deferred.make<void>()
+      const proceed = yield* Deferred.make<void>()
+      const ports = altered(AppStore, (store) => ({
+        ...store,
+        list: (tenant, page) =>
+          Deferred.succeed(reached, undefined).pipe(
+            Effect.andThen(Deferred.await(proceed)),
+            Effect.andThen(store.list(tenant, page))
+          )
+      }))
+      const scope = yield* Scope.make()
+      const { call, port } = yield* Scope.provide(started({ ports }), scope)
+      const inProgress = yield* Effect.forkChild(call("GET", "/v1/apps"))
+      yield* Deferred.await(reached)
+
+      const stopped = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* until(Effect.map(isListening(port), (listening) => !listening))
+      assert.isUndefined(stopped.pollUnsafe())
+      yield* Deferred.succeed(proceed, undefined)
+      const answer = yield* Fiber.join(inProgress)
+      yield* Fiber.join(stopped)
+
+      assert.strictEqual(answer.status, 200)
+      assert.deepStrictEqual(answer.fields, { items: [], nextCursor: null })
     })
   )
 })

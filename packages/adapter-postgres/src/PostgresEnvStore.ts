@@ -21,6 +21,7 @@ import { Sealed, storable } from "./internal/columns.ts"
 import { database, rowsOf } from "./internal/Database.ts"
 import { sealedEnvs } from "./internal/envs.ts"
 import { isBusy } from "./internal/faults.ts"
+import { turns } from "./internal/turns.ts"
 
 const storedRows = rowsOf(Schema.Struct({ revision: Revision, sealed: Sealed }))
 
@@ -37,6 +38,7 @@ export const make: Effect.Effect<EnvStore["Service"], never, SqlClient.SqlClient
   function* () {
     const db = yield* database
     const envs = sealedEnvs(yield* SecretCipher)
+    const inTurn = turns("10 seconds")
     const { sql } = db
 
     const snapshot = Effect.fnUntraced(function* (app: AppId) {
@@ -82,7 +84,7 @@ export const make: Effect.Effect<EnvStore["Service"], never, SqlClient.SqlClient
       select 'env.changed', tenant, id, id, jsonb_build_object('revision', ${revision}::int) from apps where id = ${app}`
     })
 
-    const revise = <E>(edit: EnvEdit<E>) =>
+    const revised = <E>(edit: EnvEdit<E>) =>
       db
         .transaction<EnvRevised, E | AppGone | AppNotLive | EnvTooLarge>(
           "EnvStore.revise",
@@ -109,6 +111,8 @@ export const make: Effect.Effect<EnvStore["Service"], never, SqlClient.SqlClient
             error instanceof StoreError && isBusy(error.cause) ? new EnvBusy({ app: edit.app }) : error
           )
         )
+
+    const revise = <E>(edit: EnvEdit<E>) => inTurn(edit.app, revised(edit), Effect.fail(new EnvBusy({ app: edit.app })))
 
     return EnvStore.of({ read, readAt, revise })
   }

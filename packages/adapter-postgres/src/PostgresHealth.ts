@@ -1,6 +1,6 @@
 // Whether this replica can do its work as far as the database is concerned: it answers, and its schema is the expected one.
 
-import { Context, Effect, Layer } from "effect"
+import { type Cause, Context, Effect, Fiber, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { inspect, schemaVersion } from "./PostgresMigrations.ts"
 
@@ -26,9 +26,7 @@ const unavailable: ReadonlyArray<NotReady> = [{ _tag: "DatabaseUnavailable" }]
 /** Makes the check. A schema that is ahead is ready: a newer version that is being rolled out has applied it. */
 export const make: Effect.Effect<PostgresHealth["Service"], never, SqlClient.SqlClient> = Effect.gen(function* () {
   const client = yield* SqlClient.SqlClient
-  const reasons = inspect().pipe(
-    Effect.provideService(SqlClient.SqlClient, client),
-    Effect.timeout("3 seconds"),
+  const reasons = inTime(Effect.provideService(inspect(), SqlClient.SqlClient, client)).pipe(
     Effect.map(({ pending, version }): ReadonlyArray<NotReady> =>
       pending.length === 0 ? [] : [{ _tag: "SchemaBehind", expected: schemaVersion, actual: version }]
     ),
@@ -42,6 +40,15 @@ export const make: Effect.Effect<PostgresHealth["Service"], never, SqlClient.Sql
   )
   return PostgresHealth.of({ reasons, schemaVersion })
 })
+
+/** Answers within three seconds. A question that hangs is taken back in the background: that may take longer still. */
+const inTime = <A, E>(question: Effect.Effect<A, E>): Effect.Effect<A, E | Cause.TimeoutError> =>
+  Effect.flatMap(Effect.forkDetach(question), (fiber) =>
+    Fiber.join(fiber).pipe(
+      Effect.timeout("3 seconds"),
+      Effect.onExit(() => Effect.forkDetach(Fiber.interrupt(fiber)))
+    )
+  )
 
 /** Provides the check. */
 export const layer: Layer.Layer<PostgresHealth, never, SqlClient.SqlClient> = Layer.effect(PostgresHealth, make)

@@ -66,6 +66,14 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
       )
     )
 
+  const heldBy = (replica: ReplicaId) =>
+    db.statement<ReadonlyArray<Intent>>(
+      "Journal.heldBy",
+      intentRows(
+        sql`select ${columns} from intents i where i.replica = ${replica} and i.released_at is null order by i.position`
+      )
+    )
+
   const unowned = (limit: number) =>
     db.statement<ReadonlyArray<Intent>>(
       "Journal.unowned",
@@ -75,10 +83,10 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
             select 1 from releases r join apps a on a.id = r.app
             where r.deployment = i.deployment and r.current and a.status = 'live'
           )
-        order by i.position limit ${limit}`)
+        order by random() limit ${limit}`)
     )
 
-  return Journal.of({ intend, confirm, released, held, unowned })
+  return Journal.of({ intend, confirm, released, held, heldBy, unowned })
 })
 
 /** Provides the journal. */

@@ -112,4 +112,35 @@ layer(stores(), { excludeTestServices: true })("two replicas", (it) => {
       assert.strictEqual(begun.filter(({ created }) => created).length, 1)
     })
   )
+
+  it.effect("X6: of ten who begin at once when the queue has room for one, one does, and its place is the last", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const apps = yield* Given.registeredTogether(10)
+      const { tenant = yield* Given.freshTenant } = apps[0] ?? {}
+      yield* sql`insert into apps (id, tenant, name, status, health_check, host_port, created_at, updated_at)
+        select 'app_' || n, ${tenant}, 'a' || n, 'live', '{}', 40000 + n, now(), now() from generate_series(1, 999) n`
+      yield* sql`insert into deployments
+        (id, app, tenant, number, status, trigger_kind, policy, source, env_revision, created_at)
+        select 'dep_' || n, 'app_' || n, ${tenant}, 1, 'queued', 'manual', 'reject', '{}', 0, now()
+        from generate_series(1, 999) n`
+      const results = yield* raced(10, (index) =>
+        Effect.gen(function* () {
+          const app = apps[index] ?? (yield* Effect.die("an App for each"))
+          return yield* (yield* DeploymentStore).begin(Given.asked(app))
+        })
+      )
+      assert.deepStrictEqual(
+        answers(results).map(({ deployment }) => deployment.queuePosition),
+        [1_000]
+      )
+      const reasons = results.flatMap((result) =>
+        result._tag === "Failure" && result.failure._tag === "DeploymentRefused" ? [result.failure.reason] : []
+      )
+      assert.deepStrictEqual(
+        reasons,
+        Array.from({ length: 9 }, () => ({ _tag: "QueueFull", limit: 1_000 }) as const)
+      )
+    })
+  )
 })

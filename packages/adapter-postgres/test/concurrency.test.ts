@@ -9,7 +9,8 @@ import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { Leases } from "@lockkeeper/core/port/Leases"
 import { LogName, LogStore } from "@lockkeeper/core/port/LogStore"
-import { RouteStore, RouteVersion } from "@lockkeeper/core/port/RouteStore"
+import { RouteVersion } from "@lockkeeper/core/domain/Route"
+import { RouteStore } from "@lockkeeper/core/port/RouteStore"
 import * as Given from "@lockkeeper/core/testing/Fixture"
 import { Duration, Effect, Fiber } from "effect"
 import { SqlClient } from "effect/sql"
@@ -61,7 +62,12 @@ layer(stores(), { excludeTestServices: true })("two replicas", (it) => {
         const sql = yield* SqlClient.SqlClient
         const slots = yield* sql`select fence::int from slots where deployment = ${claim.deployment.id}`
         assert.deepStrictEqual(slots, [{ fence: claim.fence + 1 }])
-        yield* cancelledTogether(taken)
+
+        const again = yield* Given.takenOver(taken[0] ?? claim)
+        assert.strictEqual(again.fence, Fence.make(claim.fence + 2))
+        yield* cancelledTogether([again])
+        const next = yield* Given.claimed(claim.app)
+        assert.strictEqual(next.fence, Fence.make(claim.fence + 3))
       })
   )
 

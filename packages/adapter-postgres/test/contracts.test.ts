@@ -30,6 +30,10 @@ const contracts: Readonly<Record<string, Contract<Ports>>> = {
 
 layer(stores(), { excludeTestServices: true })("PostgreSQL", (it) => {
   for (const [port, contract] of Object.entries(contracts)) {
-    it.effect.each(contract.map(({ id, law, run }) => ({ id, law, run })))(`${port} $id $law`, ({ run }) => run)
+    it.effect.each(contract.map(({ id, law, run }) => ({ id, law, run })))(
+      `${port} $id $law`,
+      ({ run }) => run,
+      120_000
+    )
   }
 })

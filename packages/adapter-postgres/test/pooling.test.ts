@@ -39,7 +39,11 @@ const contracts: Readonly<Record<string, Contract<Ports>>> = {
 
 layer(everySession, { excludeTestServices: true })("K11: over a new session for each transaction", (it) => {
   for (const [port, contract] of Object.entries(contracts)) {
-    it.effect.each(contract.map(({ id, law, run }) => ({ id, law, run })))(`${port} $id $law`, ({ run }) => run)
+    it.effect.each(contract.map(({ id, law, run }) => ({ id, law, run })))(
+      `${port} $id $law`,
+      ({ run }) => run,
+      120_000
+    )
   }
 
   it.effect("no two transactions share a session", () =>

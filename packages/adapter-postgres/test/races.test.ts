@@ -10,11 +10,13 @@ import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { EventFeed } from "@lockkeeper/core/port/EventFeed"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { Leases } from "@lockkeeper/core/port/Leases"
-import { RouteStore, RouteVersion } from "@lockkeeper/core/port/RouteStore"
+import { RouteVersion } from "@lockkeeper/core/domain/Route"
+import { RouteStore } from "@lockkeeper/core/port/RouteStore"
+import { eventually } from "@lockkeeper/core/testing/Contract"
 import * as Given from "@lockkeeper/core/testing/Fixture"
 import { Duration, Effect, Fiber, Result } from "effect"
 import { SqlClient } from "effect/sql"
-import { opened, overtaken, putStatus, refusals, stores, waiting } from "./support/stores.ts"
+import { opened, overtaken, putStatus, refusals, replicas, stores, waiting } from "./support/stores.ts"
 
 const tagOf = <A, E extends { readonly _tag: string }>(result: Result.Result<A, E>): string =>
   Result.isSuccess(result) ? "Success" : result.failure._tag
@@ -85,8 +87,15 @@ layer(stores(), { excludeTestServices: true })("while another transaction commit
       const sql = yield* SqlClient.SqlClient
       const app = yield* Given.registered()
       const hold = yield* opened(sql`select 1 from apps where id = ${app.id} for update`)
+      const [one, other] = yield* replicas()
       const both = yield* Effect.forkChild(
-        Effect.all([Given.revised(app, { A: "1" }), Given.revised(app, { B: "2" })], { concurrency: "unbounded" })
+        Effect.all(
+          [
+            Effect.provideContext(Given.revised(app, { A: "1" }), one),
+            Effect.provideContext(Given.revised(app, { B: "2" }), other)
+          ],
+          { concurrency: "unbounded" }
+        )
       )
       yield* waiting(2)
       yield* hold
@@ -166,6 +175,42 @@ layer(stores(), { excludeTestServices: true })("while another transaction commit
       })
   )
 
+  it.effect("INV-3: who waited for a Tenant whose cap was lowered meanwhile is given nothing", () =>
+    Effect.gen(function* () {
+      const [deployments, sql] = [yield* DeploymentStore, yield* SqlClient.SqlClient]
+      const app = yield* Given.registered()
+      const { id } = yield* Given.begun(app)
+      const lower = sql`update tenants set job_cap = 0 where name = ${app.tenant}`
+      assert.deepStrictEqual(yield* overtaken(lower, Given.admission(id)), Result.succeed(undefined))
+      assert.strictEqual((yield* deployments.get(id)).status, "queued")
+    })
+  )
+
+  it.effect("R1: a Deployment that was withdrawn meanwhile is not brought back by who waited to take it", () =>
+    Effect.gen(function* () {
+      const [deployments, sql] = [yield* DeploymentStore, yield* SqlClient.SqlClient]
+      const { id } = yield* Given.begun(yield* Given.registered())
+      const withdraw = sql`update deployments set status = 'cancelled', finished_at = now() where id = ${id}`
+      assert.deepStrictEqual(yield* overtaken(withdraw, Given.admission(id)), Result.succeed(undefined))
+      assert.strictEqual((yield* deployments.get(id)).status, "cancelled")
+    })
+  )
+
+  it.effect(
+    "INV-1: who takes abandoned Deployments over passes by an App that somebody else holds, and does not wait",
+    () =>
+      Effect.gen(function* () {
+        const [deployments, sql] = [yield* DeploymentStore, yield* SqlClient.SqlClient]
+        const { app, deployment, replica } = yield* Given.claimed(yield* Given.registered())
+        yield* deployments.abandon(replica)
+        const request = { replica: yield* Given.freshReplica, terms: Given.longTerms, deployment: deployment.id }
+        const commit = yield* opened(sql`select 1 from apps where id = ${app.id} for update`)
+        assert.deepStrictEqual(yield* deployments.claimAbandoned(request, 1), [])
+        yield* commit
+        assert.strictEqual((yield* deployments.claimAbandoned(request, 1)).length, 1)
+      })
+  )
+
   it.effect("X12: an Event whose transaction commits late is not skipped by who reads on", () =>
     Effect.gen(function* () {
       const [feed, sql] = [yield* EventFeed, yield* SqlClient.SqlClient]
@@ -176,7 +221,8 @@ layer(stores(), { excludeTestServices: true })("while another transaction commit
       const app = yield* Given.registered({ tenant })
       assert.deepStrictEqual(yield* feed.read({ tenant, limit: 10 }), [])
       yield* commit
-      const events = yield* feed.read({ tenant, limit: 10 })
+      const both = feed.read({ tenant, limit: 10 })
+      const events = yield* eventually("both Events", both, (found) => found.length === 2)
       assert.deepStrictEqual(
         events.map(({ subject }) => subject),
         ["app_late", app.id]

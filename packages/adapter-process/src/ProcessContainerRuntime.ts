@@ -116,11 +116,13 @@ export const make = (
     }
 
     const inspect = (workload: Workload): Effect.Effect<WorkloadState> =>
-      Effect.sync(() => {
-        const exit = own(workload.name, workload.id)?.process.exit()
-        if (exit !== undefined) return { state: "exited", reason: exitReason(exit) }
+      Effect.gen(function* () {
         const leader = parseIdentity(workload.id)
-        return leader !== undefined && isAlive(leader) ? { state: "running", image: workload.image } : { state: "gone" }
+        if (leader !== undefined && isAlive(leader)) return { state: "running", image: workload.image }
+        const owned = own(workload.name, workload.id)
+        return owned === undefined
+          ? { state: "gone" }
+          : { state: "exited", reason: exitReason(yield* owned.process.exited) }
       })
 
     const stop = Effect.fn("ProcessContainerRuntime.stop")(function* (

@@ -4,8 +4,9 @@
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
-import { execFileSync } from "node:child_process"
+import { once } from "node:events"
 import * as Fs from "node:fs"
+import * as Net from "node:net"
 import * as Path from "node:path"
 import { temporaryDirectory } from "../../../test/harness/temporaryDirectory.ts"
 import { filesBelow } from "./support/processes.ts"
@@ -104,22 +105,26 @@ describe("a build", () => {
     })
   )
 
-  it.live("of a tree with a pipe or a name that is no text, or without a place to store, fails", () =>
+  it.live("of a tree with a socket or a name that is no text, or without a place to store, fails", () =>
     Effect.gen(function* () {
       const { build, left } = yield* runtime()
-      const piped = yield* treeOf({ Procfile })
-      yield* Effect.sync(() => execFileSync("mkfifo", [Path.join(piped.directory, "pipe")]))
+      const special = yield* treeOf({ Procfile })
+      const socket = yield* Effect.acquireRelease(
+        Effect.sync(() => Net.createServer().listen(Path.join(special.directory, "socket"))),
+        (server) => Effect.sync(() => server.close())
+      )
+      yield* Effect.promise(() => once(socket, "listening"))
       const named = yield* treeOf({ Procfile })
       yield* Effect.sync(() => Fs.writeFileSync(Buffer.from(`${named.directory}/\xff`, "latin1"), "x"))
-      const errors = yield* Effect.forEach([piped, named], (tree) => Effect.flip(build(tree, silent)))
+      const errors = yield* Effect.forEach([special, named], (tree) => Effect.flip(build(tree, silent)))
       assert.deepStrictEqual(
         errors.map(({ reason }) => reason),
         ["build_failed", "build_failed"]
       )
-      assert.match(errors[0]?.detail ?? "", /pipe is neither a file nor a directory/)
+      assert.match(errors[0]?.detail ?? "", /socket is neither a file nor a directory/)
       assert.deepStrictEqual(left(), ["builds"])
 
-      const nowhere = yield* runtime({ builds: Path.join(piped.directory, "Procfile") })
+      const nowhere = yield* runtime({ builds: Path.join(special.directory, "Procfile") })
       assert.strictEqual(
         (yield* Effect.flip(nowhere.build(yield* treeOf({ Procfile }), silent))).reason,
         "build_failed"

@@ -44,6 +44,7 @@ describe.skipIf(process.platform !== "linux")("kill -9 of a server", () => {
       assert.isAtLeast(membersOf(group).length, 2)
 
       child.kill("SIGKILL")
+      yield* Effect.promise(() => once(child, "exit"))
       yield* until(() => membersOf(group).length === 0)
       assert.deepStrictEqual(membersOf(group), [])
       assert.lengthOf(filesBelow(homes), 1)

@@ -1,15 +1,16 @@
 // Deployments and logs.
 import { Effect, Option, Schema } from "effect"
+import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
 import { DeploymentId } from "@lockkeeper/core/domain/App"
 import type { Deployment } from "@lockkeeper/core/domain/Deployment"
 import { Cursor } from "@lockkeeper/core/domain/Page"
-import { AppStore } from "@lockkeeper/core/port/AppStore"
+import type { AppStore } from "@lockkeeper/core/port/AppStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
-import { LogName, LogStore } from "@lockkeeper/core/port/LogStore"
+import { LogName, type LogStore } from "@lockkeeper/core/port/LogStore"
 import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
 import { Api } from "../api/Api.ts"
-import type { Deployment as DeploymentView } from "../api/Objects.ts"
+import { Deployment as DeploymentView } from "../api/Objects.ts"
 import { logItems, type LogQuery, logResponse } from "../internal/logStream.ts"
 import { notFound, refused, unavailable, visibleApp } from "./outcomes.ts"
 
@@ -46,7 +47,7 @@ export const deploymentsHandlers = HttpApiBuilder.group(
         const { deployment, created } = yield* store
           .begin({ app, trigger, ...request })
           .pipe(Effect.catchTags({ DeploymentRefused: refused, StoreError: unavailable }))
-        if (!created) return view(deployment)
+        if (!created) return yield* known(view(deployment))
         yield* dispatcher.wake
         const headers = { location: `/v1/deployments/${deployment.id}` }
         return HttpApiSchema.withHeaders({ body: view(deployment), headers })
@@ -84,6 +85,10 @@ export const deploymentsHandlers = HttpApiBuilder.group(
 )
 
 const view = (deployment: Deployment): DeploymentView => ({ ...deployment, cancelling: false })
+
+/** The declared answers differ in their status alone, so the second one is made by hand. */
+const known = (deployment: DeploymentView) =>
+  Effect.orDie(HttpServerResponse.schemaJson(Schema.toCodecJson(DeploymentView))(deployment, { status: 200 }))
 
 const from = (
   query: { readonly after?: number; readonly follow?: "true" | "false" },

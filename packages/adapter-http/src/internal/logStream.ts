@@ -68,6 +68,9 @@ const endsUnwritten = (query: LogQuery, idle: number): boolean => query.mode ===
 
 const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(LogItem)))
 
+/** Written first, it sends the head of the answer, which would else wait for the first line. */
+const noBytes = new Uint8Array()
+
 const asEvent = (item: LogItem): string => `id: ${item.seq}\ndata: ${toJson(item)}\n\n`
 
 /**
@@ -85,7 +88,7 @@ export const logResponse = Effect.fnUntraced(function* (
   const text = wantsEvents
     ? Stream.merge(Stream.map(provided, asEvent), Stream.drop(pings, 1), { haltStrategy: "left" })
     : Stream.map(provided, (item) => `${toJson(item)}\n`)
-  return HttpServerResponse.stream(Stream.encodeText(text), {
+  return HttpServerResponse.stream(Stream.concat(Stream.make(noBytes), Stream.encodeText(text)), {
     contentType: wantsEvents ? "text/event-stream" : "application/x-ndjson",
     headers: { "cache-control": "no-store", "x-accel-buffering": "no" }
   })

@@ -4,7 +4,8 @@
 // replicas of one host cannot listen on one port anyway.
 import type { Fence, LeaseTerms, ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { Leases } from "@lockkeeper/core/port/Leases"
-import { RouteStore, RouteVersion } from "@lockkeeper/core/port/RouteStore"
+import { RouteVersion } from "@lockkeeper/core/domain/Route"
+import { RouteStore } from "@lockkeeper/core/port/RouteStore"
 import { type Cause, Clock, Duration, Effect, Exit } from "effect"
 import type { ListenerOptions } from "./proxyListener.ts"
 import type { Signal } from "./proxySignal.ts"
@@ -120,7 +121,11 @@ export const hold = Effect.fnUntraced(function* (
     // before the requests in flight are, so that another replica serves meanwhile.
     yield* Effect.acquireUseRelease(
       opened,
-      (table) => Effect.raceFirst(carriedOut(table), Effect.onExit(renewed, () => Effect.sync(() => table.free()))),
+      (table) =>
+        Effect.raceFirst(
+          carriedOut(table),
+          Effect.onExit(renewed, () => Effect.sync(() => table.free()))
+        ),
       (table) => Effect.all([table.close(grace), release], { concurrency: "unbounded", discard: true })
     )
     yield* Effect.logWarning("this replica lost the router", { fence })

@@ -1,7 +1,7 @@
 // What the replica that holds the router has open: for each App its listener, where that leads, and how far the newest
 // version of its route is carried out. It decides nothing about who holds the router, and reports to nobody.
 import type { AppId } from "@lockkeeper/core/domain/App"
-import type { RouteProgress, RouteState } from "@lockkeeper/core/port/RouteStore"
+import type { RouteProgress, RouteState } from "@lockkeeper/core/domain/Route"
 import { Effect, Result } from "effect"
 import { type Listener, type ListenerOptions, listen } from "./proxyListener.ts"
 import { isSameAddress, makeTarget, type Target } from "./proxyTarget.ts"

@@ -48,9 +48,8 @@ export const requestErrorsLayer: Layer.Layer<RequestErrors> = Layer.succeed(
       Effect.andThen(requireUtf8, httpEffect),
       (error): Effect.Effect<never, RequestError | Types.unhandled> => {
         if (!HttpApiError.HttpApiSchemaError.is(error)) return Effect.fail(error)
-        if (error.kind === "Body" || error.kind === "ResponseHeaders")
-          return Effect.die(Cause.squash(Cause.fail(error)))
-        return Effect.fail(problemOf(error, endpoint))
+        const isOurs = error.kind === "Body" || error.kind === "ResponseHeaders"
+        return isOurs ? Effect.die(Cause.squash(Cause.fail(error))) : Effect.fail(problemOf(error, endpoint))
       }
     )
   )

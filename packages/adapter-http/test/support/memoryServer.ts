@@ -1,6 +1,6 @@
 // The whole HTTP server over memory ports, on a port of its own, for tests of the wire format.
 import { createServer } from "node:net"
-import { type Context, Effect, Layer, Redacted } from "effect"
+import { Context, Effect, Layer, Redacted } from "effect"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
@@ -44,7 +44,10 @@ export type MemoryPorts = Layer.Success<typeof memoryPorts>
 export const altered = <Id extends MemoryPorts, Shape>(
   port: Context.Key<Id, Shape>,
   alter: (original: Shape) => Shape
-): typeof memoryPorts => Layer.provideMerge(Layer.effect(port, Effect.map(port, alter)), memoryPorts)
+): typeof memoryPorts =>
+  Layer.effectContext(
+    Effect.map(Layer.build(memoryPorts), (ports) => Context.add(ports, port, alter(Context.get(ports, port))))
+  )
 
 /** Nobody carries out what is queued: a Deployment stands where a test puts it. */
 const nobody = Layer.succeed(Dispatcher, { wake: Effect.void })

@@ -2,7 +2,7 @@
 // is a StoreError. Safe behind PgBouncer in transaction mode. Not here: what any statement says.
 
 import { StoreError } from "@lockkeeper/core/port/StoreError"
-import { Effect, Schema } from "effect"
+import { Effect, Fiber, Schema } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { type Fault, isFault, storeError } from "./faults.ts"
 
@@ -22,13 +22,27 @@ export interface Database {
 }
 
 /** How long a transaction may wait for a connection, and a statement for its answer. */
-const patience = "5 seconds"
+const patience = "10 seconds"
 
-/** How long a transaction that has begun may take as a whole. */
-const transactionLimit = "30 seconds"
+/** How long a transaction that has begun may take after that. The server ends what waits or idles long before. */
+const transactionLimit = "10 seconds"
 
 const timedOut = (operation: string, what: string): Effect.Effect<never, StoreError> =>
   Effect.fail(new StoreError({ operation, reason: "unavailable", cause: new Error(what) }))
+
+/**
+ * Answers in time, with what `late` fails with when it ends first. What hangs then is ended in the background: a server
+ * that does not answer does not confirm that either. An interruption waits, so that nothing outlives it unnoticed.
+ */
+const inTime = <A, E, E2>(self: Effect.Effect<A, E>, late: Effect.Effect<never, E2>): Effect.Effect<A, E | E2> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkDetach(restore(self)), (fiber) =>
+      restore(Effect.raceFirst(Fiber.join(fiber), late)).pipe(
+        Effect.tapError(() => Effect.forkDetach(Fiber.interrupt(fiber))),
+        Effect.onInterrupt(() => Fiber.interrupt(fiber))
+      )
+    )
+  )
 
 /** Makes the {@link Database} over the client of this layer. */
 export const database: Effect.Effect<Database, never, SqlClient.SqlClient> = Effect.map(
@@ -57,17 +71,13 @@ export const database: Effect.Effect<Database, never, SqlClient.SqlClient> = Eff
               : timedOut(operation, "no connection became free in time")
           )
         )
-        return wrapped<A, E>(operation, Effect.raceFirst(sql.withTransaction(Effect.andThen(begin, body)), watch))
+        return wrapped<A, E>(operation, inTime(sql.withTransaction(Effect.andThen(begin, body)), watch))
       })
 
-    const statement = <A, E = never>(operation: string, body: Effect.Effect<A, E | Fault>) =>
-      wrapped<A, E>(
-        operation,
-        Effect.timeoutOrElse(body, {
-          duration: patience,
-          orElse: () => timedOut(operation, "the statement was not answered in time")
-        })
-      )
+    const statement = <A, E = never>(operation: string, body: Effect.Effect<A, E | Fault>) => {
+      const late = Effect.andThen(Effect.sleep(patience), timedOut(operation, "the statement was not answered in time"))
+      return wrapped<A, E>(operation, inTime(body, late))
+    }
 
     return { sql, transaction, statement }
   }

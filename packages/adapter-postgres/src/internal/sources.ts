@@ -12,7 +12,7 @@ export interface StoredSource {
 }
 
 /** Where the deploy key of an App or of a Deployment is sealed for. */
-export const sourcePlace = (owner: AppId | DeploymentId): string =>
+const sourcePlace = (owner: AppId | DeploymentId): string =>
   `${owner.startsWith("app_") ? "app" : "deployment"}/${owner}/source`
 
 /** Seals the deploy key of a Source for its owner. */

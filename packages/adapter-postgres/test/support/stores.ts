@@ -15,13 +15,13 @@ import { type ClientOptions, layer, layerClient, type StoresOptions } from "../.
 export const cipher = SecretCipher.layer(Redacted.make(new Uint8Array(32).fill(7)))
 
 /** Stores on the database of the test, over a pool of their own each time. */
-export const storesOn = (options: Partial<StoresOptions & ClientOptions> = {}) =>
+const storesOn = (options: Partial<StoresOptions & ClientOptions> = {}) =>
   Layer.unwrap(
     Effect.map(TestDatabase, ({ url }) => layer({ url, migrate: "apply", maxConnections: 10, ...options }))
   ).pipe(Layer.provide(cipher))
 
 /** A client for plain SQL on the database of the test. */
-export const client = Layer.unwrap(Effect.map(TestDatabase, ({ url }) => layerClient({ url, maxConnections: 10 })))
+const client = Layer.unwrap(Effect.map(TestDatabase, ({ url }) => layerClient({ url, maxConnections: 10 })))
 
 /** A fresh database with all stores, the cipher and a client for plain SQL. */
 export const stores = (options: Partial<StoresOptions> = {}) =>

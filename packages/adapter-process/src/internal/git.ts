@@ -13,7 +13,7 @@ import { type Ended, runToEnd } from "./runToEnd.ts"
 import { sshFiles } from "./secretFile.ts"
 import { describeSystemError } from "./systemError.ts"
 
-interface Session {
+interface GitFetch {
   readonly source: GitSource
   readonly places: Git.GitPlaces
   readonly run: (args: ReadonlyArray<string>) => Effect.Effect<Ended, SourceError>
@@ -22,18 +22,18 @@ interface Session {
 /** Fetches into `place`, an empty directory of this fetch. Keys are written below `keys` and gone when it is over. */
 export const fetchGit = (place: string, keys: string, source: GitSource): Effect.Effect<SourceTree, SourceError> =>
   Effect.gen(function* () {
-    const session = yield* openSession(place, keys, source)
-    yield* fetchCommit(session)
+    const fetching = yield* openFetch(place, keys, source)
+    yield* fetchCommit(fetching)
 
-    const commit = yield* resolved(session, source.commit ?? Git.fetchedRef)
-    yield* expectSuccess(session.run(Git.checkout(session.places, commit)))
-    const head = yield* resolved(session, "HEAD")
+    const commit = yield* resolved(fetching, source.commit ?? Git.fetchedRef)
+    yield* expectSuccess(fetching.run(Git.checkout(fetching.places, commit)))
+    const head = yield* resolved(fetching, "HEAD")
     if (source.commit !== undefined && head !== source.commit) {
       return yield* notFound(`${source.commit} is not the id of a commit`)
     }
 
-    yield* removeDirectory(session.places.repository)
-    return { directory: session.places.tree, commit: head }
+    yield* removeDirectory(fetching.places.repository)
+    return { directory: fetching.places.tree, commit: head }
   }).pipe(Effect.scoped)
 
 const unusable = (problem: string): SourceError =>
@@ -43,11 +43,11 @@ const wantedOf = (source: GitSource): string => source.commit ?? source.ref ?? "
 
 const notFound = (detail: string): SourceError => new SourceError({ reason: "ref_not_found", detail })
 
-const openSession = Effect.fnUntraced(function* (
+const openFetch = Effect.fnUntraced(function* (
   place: string,
   keys: string,
   source: GitSource
-): Effect.fn.Return<Session, SourceError, Scope.Scope> {
+): Effect.fn.Return<GitFetch, SourceError, Scope.Scope> {
   const at = (name: string): string => Path.join(place, name)
   const places = { repository: at("repository"), tree: at("tree"), home: at("home") }
   yield* Effect.tryPromise({
@@ -77,8 +77,8 @@ const expectSuccess = (ended: Effect.Effect<Ended, SourceError>): Effect.Effect<
     ({ stderr }) => gitFailure(stderr)
   )
 
-const fetchCommit = Effect.fnUntraced(function* (session: Session): Effect.fn.Return<void, SourceError> {
-  const { places, run, source } = session
+const fetchCommit = Effect.fnUntraced(function* (fetching: GitFetch): Effect.fn.Return<void, SourceError> {
+  const { places, run, source } = fetching
   const ask = Git.fetch(places, source.url, [`${wantedOf(source)}:${Git.fetchedRef}`], "one")
 
   yield* expectSuccess(run(Git.init(places, source.commit?.length === 64 ? "sha256" : "sha1")))
@@ -100,8 +100,8 @@ const fetchCommit = Effect.fnUntraced(function* (session: Session): Effect.fn.Re
 
 const isCommit = Schema.is(Commit)
 
-const resolved = Effect.fnUntraced(function* (session: Session, name: string): Effect.fn.Return<Commit, SourceError> {
-  const { code, stdout } = yield* session.run(Git.resolve(session.places, name))
+const resolved = Effect.fnUntraced(function* (fetching: GitFetch, name: string): Effect.fn.Return<Commit, SourceError> {
+  const { code, stdout } = yield* fetching.run(Git.resolve(fetching.places, name))
   const commit = stdout.trim()
-  return code === 0 && isCommit(commit) ? commit : yield* notFound(`${wantedOf(session.source)} leads to no commit`)
+  return code === 0 && isCommit(commit) ? commit : yield* notFound(`${wantedOf(fetching.source)} leads to no commit`)
 })

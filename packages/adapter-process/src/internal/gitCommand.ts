@@ -89,7 +89,7 @@ const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 const sshPath = (path: string): string => `"${path.replaceAll(/["\\]/g, "\\$&").replaceAll("%", "%%")}"`
 
 /** The `ssh` that Git may use: one key, one file of pinned hosts, no configuration, no agent, no questions. */
-export const sshCommand = (files: SshFiles): string => {
+const sshCommand = (files: SshFiles): string => {
   const options = [
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",

@@ -6,7 +6,7 @@ import { Effect, Option, Stream } from "effect"
 import { lineBytes } from "./lineSplitter.ts"
 
 /** How much is kept of each Workload, in bytes, with some for each line. */
-export const keptBytes = 1024 * 1024
+const keptBytes = 1024 * 1024
 
 const entryBytes = 64
 const pageSize = 256

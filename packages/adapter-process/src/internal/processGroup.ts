@@ -35,8 +35,8 @@ export interface GroupExit {
 /** A running group. */
 export interface ProcessGroup {
   readonly leader: ProcessIdentity
-  /** The exit of the leader, undefined while it runs. */
-  readonly exit: () => GroupExit | undefined
+  /** Waits until the leader has exited. */
+  readonly exited: Effect.Effect<GroupExit>
   /** Waits until the leader has exited and all output was handed over. */
   readonly finished: Effect.Effect<GroupExit>
   /** TERM, then after the grace KILL, to the whole group; answers whether it is gone. May be called again. */
@@ -75,7 +75,6 @@ const watch = (
   const exited = Deferred.makeUnsafe<GroupExit>()
   const drained = Deferred.makeUnsafe<void>()
   const lifeline = child.stdio[3]
-  let exit: GroupExit | undefined
   let watcher: number | undefined
   let ending = false
   let open = 2
@@ -96,14 +95,13 @@ const watch = (
     })
   }
   child.once("exit", (code, signal) => {
-    exit = { code, signal }
     if (!ending) release()
     // Someone who left the group may hold the outputs open for ever.
     setTimeout(() => {
       child.stdout?.destroy()
       child.stderr?.destroy()
     }, outputPatienceMillis).unref()
-    Deferred.doneUnsafe(exited, Effect.succeed(exit))
+    Deferred.doneUnsafe(exited, Effect.succeed({ code, signal }))
   })
 
   const finished = Effect.tap(Deferred.await(exited), () => Deferred.await(drained))
@@ -114,7 +112,7 @@ const watch = (
       ending = true
       return signalThenKill(leader, grace, remaining, release)
     })
-  return { leader, exit: () => exit, finished, end }
+  return { leader, exited: Deferred.await(exited), finished, end }
 }
 
 /** Ends the group of another server's process on this host; its own server notices. */

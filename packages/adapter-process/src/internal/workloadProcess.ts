@@ -21,14 +21,15 @@ export interface WorkloadProcessSpec {
 /** A started Workload. */
 export interface WorkloadProcess {
   readonly leader: ProcessIdentity
-  readonly exit: () => GroupExit | undefined
+  /** Waits until it has exited. */
+  readonly exited: Effect.Effect<GroupExit>
   readonly logs: Stream.Stream<LogEntry>
   /** Ends the whole group; false when something of it would not die. */
   readonly end: (grace: Duration.Duration) => Effect.Effect<boolean>
 }
 
 /** The whole environment: PATH, HOME, TMPDIR, the App's Env over them, and PORT. */
-export const environmentOf = (spec: WorkloadProcessSpec, path: string): Readonly<Record<string, string>> => ({
+const environmentOf = (spec: WorkloadProcessSpec, path: string): Readonly<Record<string, string>> => ({
   PATH: path,
   HOME: spec.home,
   TMPDIR: spec.home,
@@ -70,5 +71,5 @@ export const startProcess = Effect.fnUntraced(function* (
       buffer.end()
     })
   )
-  return { leader: group.leader, exit: group.exit, logs: buffer.entries, end: group.end }
+  return { leader: group.leader, exited: group.exited, logs: buffer.entries, end: group.end }
 })

@@ -18,7 +18,7 @@ import { filesBelow } from "./processes.ts"
 export type TreeFile = string | { readonly executable: string } | { readonly link: string } | "directory"
 
 /** Writes files into a directory. */
-export const write = (directory: string, files: Readonly<Record<string, TreeFile>>): void => {
+const write = (directory: string, files: Readonly<Record<string, TreeFile>>): void => {
   for (const [name, file] of Object.entries(files)) {
     const path = Path.join(directory, name)
     Fs.mkdirSync(Path.dirname(path), { recursive: true })
@@ -37,7 +37,7 @@ export const treeOf = (files: Readonly<Record<string, TreeFile>>) =>
   })
 
 /** An Env of plain entries. */
-export const envOf = (entries: Readonly<Record<string, string>>): Env =>
+const envOf = (entries: Readonly<Record<string, string>>): Env =>
   new Map(
     [...Result.getOrThrow(parseChange(Object.entries(entries)))].flatMap(([key, value]) =>
       value === null ? [] : [[key, value] as const]

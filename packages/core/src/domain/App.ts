@@ -34,7 +34,9 @@ export const appTransitions: { readonly [From in AppStatus]: ReadonlyArray<AppSt
 }
 
 /** Identifies a Deployment; `dep_` and an opaque part. Here because an App names its active one. */
-export const DeploymentId = Schema.String.check(Schema.isPattern(/^dep_[a-z0-9]{1,64}$/)).pipe(Schema.brand("DeploymentId"))
+export const DeploymentId = Schema.String.check(Schema.isPattern(/^dep_[a-z0-9]{1,64}$/)).pipe(
+  Schema.brand("DeploymentId")
+)
 
 /** The type of {@link DeploymentId}. */
 export type DeploymentId = typeof DeploymentId.Type
@@ -46,7 +48,9 @@ export const ReleaseId = Schema.String.check(Schema.isPattern(/^rel_[a-z0-9]{1,6
 export type ReleaseId = typeof ReleaseId.Type
 
 /** The host port on which an App is reached; given at creation and kept for its life. */
-export const HostPort = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 })).pipe(Schema.brand("HostPort"))
+export const HostPort = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 })).pipe(
+  Schema.brand("HostPort")
+)
 
 /** The type of {@link HostPort}. */
 export type HostPort = typeof HostPort.Type

@@ -16,5 +16,4 @@ export const decide = <Active>(policy: Policy, active: Active | undefined): Poli
 
 /** The outcome of {@link decide}. */
 export type PolicyDecision<Active> =
-  | { readonly decision: "begin" }
-  | { readonly decision: "reject"; readonly active: Active }
+  { readonly decision: "begin" } | { readonly decision: "reject"; readonly active: Active }

@@ -2,8 +2,10 @@
 // Not here: how they are fetched (the SourceFetcher port).
 import { Schema, Struct } from "effect"
 
-const noUserInfo = /^(?:https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?)\/[\w./~%+=,@-]+$/i
-const sshUrl = /^ssh:\/\/[a-z_][\w.-]*@(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d{1,5})?\/[\w./~%+=,@-]+$/i
+const noUserInfo =
+  /^(?:https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?)\/[\w./~%+=,@-]+$/i
+const sshUrl =
+  /^ssh:\/\/[a-z_][\w.-]*@(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d{1,5})?\/[\w./~%+=,@-]+$/i
 const scpUrl = /^[a-z_][\w.-]*@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?:(?!-)[\w./~+=,@-]+$/i
 
 /** Whether Git reaches this address over SSH (`ssh://user@host/path` or `user@host:path`). */
@@ -15,7 +17,9 @@ export const isSshUrl = (url: string): boolean => sshUrl.test(url) || scpUrl.tes
  */
 export const GitUrl = Schema.String.check(
   Schema.isMaxLength(2048),
-  Schema.makeFilter((url: string) => noUserInfo.test(url) || isSshUrl(url) || "a Git address over https or ssh, without credentials")
+  Schema.makeFilter(
+    (url: string) => noUserInfo.test(url) || isSshUrl(url) || "a Git address over https or ssh, without credentials"
+  )
 ).pipe(Schema.brand("GitUrl"))
 
 /** The type of {@link GitUrl}. */
@@ -24,14 +28,16 @@ export type GitUrl = typeof GitUrl.Type
 /** A branch, a tag or a full ref name, as `git check-ref-format` allows them, without its stranger forms. */
 export const GitRef = Schema.String.check(
   Schema.isPattern(/^\w[\w./+-]{0,254}$/),
-  Schema.makeFilter((ref: string) => (!/\.\.|\/\/|\.lock(\/|$)|[./]$|\/\./.test(ref)) || "a Git ref name")
+  Schema.makeFilter((ref: string) => !/\.\.|\/\/|\.lock(\/|$)|[./]$|\/\./.test(ref) || "a Git ref name")
 ).pipe(Schema.brand("GitRef"))
 
 /** The type of {@link GitRef}. */
 export type GitRef = typeof GitRef.Type
 
 /** A full commit id in lower-case hexadecimal (SHA-1 or SHA-256). */
-export const Commit = Schema.String.check(Schema.isPattern(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/)).pipe(Schema.brand("Commit"))
+export const Commit = Schema.String.check(Schema.isPattern(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/)).pipe(
+  Schema.brand("Commit")
+)
 
 /** The type of {@link Commit}. */
 export type Commit = typeof Commit.Type
@@ -45,7 +51,9 @@ export type Sha256 = typeof Sha256.Type
 const httpUrl = /^https?:\/\/(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d{1,5})?\/[\x21-\x7e]*$/i
 
 /** The address of an archive over http or https, without credentials; its sum is what makes it trustworthy. */
-export const ArchiveUrl = Schema.String.check(Schema.isMaxLength(2048), Schema.isPattern(httpUrl)).pipe(Schema.brand("ArchiveUrl"))
+export const ArchiveUrl = Schema.String.check(Schema.isMaxLength(2048), Schema.isPattern(httpUrl)).pipe(
+  Schema.brand("ArchiveUrl")
+)
 
 /** The type of {@link ArchiveUrl}. */
 export type ArchiveUrl = typeof ArchiveUrl.Type
@@ -67,12 +75,16 @@ const gitFields = {
   knownHosts: Schema.optionalKey(KnownHosts)
 }
 
-const pinsItsHost = Schema.makeFilter((source: { readonly url: string; readonly knownHosts?: string }) =>
-  !isSshUrl(source.url) || source.knownHosts !== undefined || "knownHosts is required for ssh"
+const pinsItsHost = Schema.makeFilter(
+  (source: { readonly url: string; readonly knownHosts?: string }) =>
+    !isSshUrl(source.url) || source.knownHosts !== undefined || "knownHosts is required for ssh"
 )
 
 /** A Git repository at a ref (default: the repository's HEAD) or a commit, with the key that opens it. */
-export const GitSource = Schema.Struct({ ...gitFields, deployKey: Schema.optionalKey(Schema.RedactedFromValue(DeployKey)) })
+export const GitSource = Schema.Struct({
+  ...gitFields,
+  deployKey: Schema.optionalKey(Schema.RedactedFromValue(DeployKey))
+})
 
 /** The type of {@link GitSource}. */
 export interface GitSource extends Schema.Schema.Type<typeof GitSource> {}
@@ -108,4 +120,5 @@ export const OpenSource = Schema.Union([Schema.Struct(gitFields), ArchiveSource,
 export type OpenSource = typeof OpenSource.Type
 
 /** Drops the secrets of a Source. */
-export const open = (source: Source): OpenSource => source.type === "git" ? Struct.omit(source, ["deployKey"]) : source
+export const open = (source: Source): OpenSource =>
+  source.type === "git" ? Struct.omit(source, ["deployKey"]) : source

@@ -2,7 +2,9 @@
 import { Schema } from "effect"
 
 /** A Tenant's name: lower-case letters, digits and dashes, at most 63 characters, beginning with a letter. */
-export const TenantName = Schema.String.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,62}$/)).pipe(Schema.brand("TenantName"))
+export const TenantName = Schema.String.check(Schema.isPattern(/^[a-z][a-z0-9-]{0,62}$/)).pipe(
+  Schema.brand("TenantName")
+)
 
 /** The type of {@link TenantName}. */
 export type TenantName = typeof TenantName.Type

@@ -118,7 +118,12 @@ export class AppStore extends Context.Service<
             .filter((row) => row.app.status !== "deleted" && row.position < before)
             .filter((row) => tenant === undefined || row.app.tenant === tenant)
             .reverse()
-          return cut(page, rows.slice(0, page.limit + 1), (row) => row.position, (row) => appOf(state, row))
+          return cut(
+            page,
+            rows.slice(0, page.limit + 1),
+            (row) => row.position,
+            (row) => appOf(state, row)
+          )
         })
 
       const change = Effect.fnUntraced(function* (id: AppId, change: AppChange) {

@@ -58,7 +58,10 @@ export class DeploymentStore extends Context.Service<
     /** Ends the leases of a replica that is known to be dead, so that its Deployments are abandoned at once. */
     readonly abandon: (replica: ReplicaId) => Effect.Effect<void, StoreError>
     /** Claims Deployments whose lease ran out, each under a new Fence, to be ended by the caller. */
-    readonly claimAbandoned: (request: AdmissionRequest, limit: number) => Effect.Effect<ReadonlyArray<Claim>, StoreError>
+    readonly claimAbandoned: (
+      request: AdmissionRequest,
+      limit: number
+    ) => Effect.Effect<ReadonlyArray<Claim>, StoreError>
     /** What every live App with a Release should be serving. */
     readonly serving: Effect.Effect<ReadonlyArray<Serving>, StoreError>
     /** What a Tenant uses. A Tenant that nobody has seen has the default cap. */

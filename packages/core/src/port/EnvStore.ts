@@ -93,7 +93,14 @@ export class EnvStore extends Context.Service<
 const envAt = (state: MemoryTables, app: AppId, revision: Revision): Env =>
   (state.revisions.get(app) ?? [])
     .filter((row) => row.revision <= revision)
-    .reduce((env, row) => Result.getOrElse(Result.map(apply(env, row.change), (applied) => applied.env), () => env), empty)
+    .reduce(
+      (env, row) =>
+        Result.getOrElse(
+          Result.map(apply(env, row.change), (applied) => applied.env),
+          () => env
+        ),
+      empty
+    )
 
 const present = (state: MemoryTables, app: AppId) => {
   const revision = state.revisions.get(app)?.at(-1)?.revision ?? state.revisionZero

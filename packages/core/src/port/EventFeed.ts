@@ -36,6 +36,7 @@ export class EventFeed extends Context.Service<
   )
 }
 
-const isAfter = (id: EventId, after: EventId | undefined): boolean => after === undefined || numberOf(id) > numberOf(after)
+const isAfter = (id: EventId, after: EventId | undefined): boolean =>
+  after === undefined || numberOf(id) > numberOf(after)
 
 const numberOf = (id: EventId): number => Number(id.slice(id.indexOf("-") + 1))

@@ -29,8 +29,11 @@ export class Journal extends Context.Service<
     readonly released: (name: WorkloadName) => Effect.Effect<void, StoreError>
     /** The intents of an App that are not released, oldest first. */
     readonly held: (app: AppId) => Effect.Effect<ReadonlyArray<Intent>, StoreError>
+    /** The intents of a replica that are not released, oldest first. */
+    readonly heldBy: (replica: ReplicaId) => Effect.Effect<ReadonlyArray<Intent>, StoreError>
     /**
-     * Intents that are not released and whose Deployment is neither in progress nor serving: nobody owns what they made.
+     * Intents that are not released and whose Deployment is neither in progress nor serving: nobody owns what they made. Which of them
+     * are answered first is left to chance, so that some that cannot be released do not keep others waiting.
      */
     readonly unowned: (limit: number) => Effect.Effect<ReadonlyArray<Intent>, StoreError>
   }
@@ -42,14 +45,18 @@ export class Journal extends Context.Service<
       const state = yield* MemoryState
 
       const open = (predicate: (row: IntentRow) => boolean): ReadonlyArray<Intent> =>
-        [...state.intents.values()].filter((row) => !row.released && predicate(row)).map(({ released: _, ...row }) => row)
+        [...state.intents.values()]
+          .filter((row) => !row.released && predicate(row))
+          .map(({ released: _, ...row }) => row)
 
       const isOwned = (row: IntentRow): boolean => {
         const status = state.deployments.get(row.deployment)?.deployment.status
         const serves = [...state.releases.values()].some(
           ({ deployment, release }) => deployment === row.deployment && release.current
         )
-        return status === "building" || status === "deploying" || (serves && state.apps.get(row.app)?.app.status === "live")
+        return (
+          status === "building" || status === "deploying" || (serves && state.apps.get(row.app)?.app.status === "live")
+        )
       }
 
       const intend = Effect.fnUntraced(function* (intent: Omit<Intent, "workload">) {
@@ -71,6 +78,7 @@ export class Journal extends Context.Service<
             if (row !== undefined) row.released = true
           }),
         held: (app) => Effect.sync(() => open((row) => row.app === app)),
+        heldBy: (replica) => Effect.sync(() => open((row) => row.replica === replica)),
         unowned: (limit) => Effect.sync(() => open((row) => !isOwned(row)).slice(0, limit))
       })
     })

@@ -8,9 +8,9 @@ import { type Event, EventId, type EventType } from "../domain/Event.ts"
 import type { Fence, ReplicaId } from "../domain/Lease.ts"
 import type { LogLine } from "../domain/LogLine.ts"
 import type { Release } from "../domain/Release.ts"
+import type { RouteState } from "../domain/Route.ts"
 import type { Source } from "../domain/Source.ts"
 import type { Address, ImageDigest, Workload, WorkloadName } from "../domain/Workload.ts"
-import type { RouteState } from "./RouteStore.ts"
 
 /** An App with what only its store knows. */
 export interface AppRow {

@@ -1,39 +1,14 @@
 // Keeps where each App's traffic should go and how far that has been carried out. Any replica may ask for a switch; the
 // one that holds the router carries it out and reports. Routers over shared storage are built on this.
 import { Context, Effect, Layer, Schema } from "effect"
-import { AppId, HostPort } from "../domain/App.ts"
+import { AppId } from "../domain/App.ts"
 import { Fence } from "../domain/Lease.ts"
-import { Address } from "../domain/Workload.ts"
+import { type RouteProgress, type RouteState, RouteVersion } from "../domain/Route.ts"
 import { MemoryState } from "./MemoryState.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /** A newer Fence has decided about this App's traffic; nothing was changed. */
 export class RouteStale extends Schema.TaggedError<RouteStale>()("RouteStale", { app: AppId, newest: Fence }) {}
-
-/** Counts the changes of all routes; strictly increasing. */
-export const RouteVersion = Schema.Int.pipe(Schema.brand("RouteVersion"))
-
-/** The type of {@link RouteVersion}. */
-export type RouteVersion = typeof RouteVersion.Type
-
-/** How far the newest version of a route was carried out, as the replica that holds the router reports it. */
-export const RouteProgress = Schema.Literals(["wanted", "applied", "drained", "port_conflict"])
-
-/** The type of {@link RouteProgress}. */
-export type RouteProgress = typeof RouteProgress.Type
-
-/** A route as it is kept. Without an address the App is not reached, and its port is free. */
-export const RouteState = Schema.Struct({
-  app: AppId,
-  hostPort: HostPort,
-  fence: Fence,
-  address: Schema.NullOr(Address),
-  version: RouteVersion,
-  progress: RouteProgress
-})
-
-/** The type of {@link RouteState}. */
-export interface RouteState extends Schema.Schema.Type<typeof RouteState> {}
 
 /** Keeps routes. */
 export class RouteStore extends Context.Service<

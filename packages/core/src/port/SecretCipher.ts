@@ -39,7 +39,9 @@ const makeAesGcm = Effect.fnUntraced(function* (secretKey: Redacted.Redacted<Uin
   const bytes = new Uint8Array(Redacted.value(secretKey))
   if (bytes.byteLength !== 32) return yield* new SecretError({ reason: "invalid-key" })
   const keyId = new Uint8Array(yield* Effect.promise(() => crypto.subtle.digest("SHA-256", bytes))).subarray(0, 8)
-  const key = yield* Effect.promise(() => crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"]))
+  const key = yield* Effect.promise(() =>
+    crypto.subtle.importKey("raw", bytes, "AES-GCM", false, ["encrypt", "decrypt"])
+  )
   const bound = (nonce: Uint8Array<ArrayBuffer>, place: string) => ({
     name: "AES-GCM",
     iv: nonce,
@@ -56,7 +58,9 @@ const makeAesGcm = Effect.fnUntraced(function* (secretKey: Redacted.Redacted<Uin
   const open = Effect.fnUntraced(function* (bytes: Uint8Array, place: string) {
     const sealed = new Uint8Array(bytes)
     if (sealed.byteLength < headerBytes || sealed[0] !== format) return yield* new SecretError({ reason: "damaged" })
-    if (keyId.some((byte, index) => sealed[index + 1] !== byte)) return yield* new SecretError({ reason: "unknown-key" })
+    if (keyId.some((byte, index) => sealed[index + 1] !== byte)) {
+      return yield* new SecretError({ reason: "unknown-key" })
+    }
     const text = yield* Effect.tryPromise({
       try: () => crypto.subtle.decrypt(bound(sealed.slice(9, headerBytes), place), key, sealed.slice(headerBytes)),
       catch: () => new SecretError({ reason: "damaged" })

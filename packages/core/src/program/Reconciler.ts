@@ -13,6 +13,7 @@ import { LogName, LogStore } from "../port/LogStore.ts"
 import { Router } from "../port/Router.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { awaitHealthy, type StepError, within } from "./deploySteps.ts"
+import { countRestart } from "./metrics.ts"
 import { Replica } from "./Replica.ts"
 import { keepLogs, releaseWorkload } from "./retire.ts"
 
@@ -42,24 +43,30 @@ export const makeReconcile = Effect.sync(() => {
 
   const pass = Effect.fn("reconcile")(function* (): Effect.fn.Return<number, StoreError, ReconcilePorts> {
     const store = yield* DeploymentStore
-    const started = yield* Effect.forEach(yield* store.serving, restartOnce, { concurrency: "unbounded" })
+    const journal = yield* Journal
+    const { id: replica } = yield* Replica
+    const mine = Map.groupBy(yield* journal.heldBy(replica), ({ deployment }) => deployment)
+    const started = yield* Effect.forEach(
+      yield* store.serving,
+      (serving) => restartOnce(serving, mine.get(serving.deployment) ?? []),
+      { concurrency: "unbounded" }
+    )
     return started.filter(Boolean).length
   })
 
-  const restartOnce = Effect.fnUntraced(function* (serving: Serving) {
+  const restartOnce = Effect.fnUntraced(function* (serving: Serving, intents: ReadonlyArray<Intent>) {
     const { id: app } = serving.app
-    if (busy.has(app)) return false
+    if (intents.length === 0 || busy.has(app)) return false
     busy.add(app)
-    return yield* restartIfDown(serving).pipe(
+    return yield* restartIfDown(serving, intents).pipe(
       Effect.catchCause((cause) => Effect.as(Effect.logWarning(`${app} could not be started again`, cause), false)),
       Effect.ensuring(Effect.sync(() => busy.delete(app)))
     )
   })
 
-  const restartIfDown = Effect.fnUntraced(function* (serving: Serving) {
+  const restartIfDown = Effect.fnUntraced(function* (serving: Serving, intents: ReadonlyArray<Intent>) {
     const { id: app } = serving.app
-    const dead = yield* deadIntents(serving)
-    if (dead === undefined) return false
+    if (yield* anyRuns(intents)) return false
     const { count, endedAt } = tries.get(app) ?? { count: 0, endedAt: 0 }
     const sinceMillis = (yield* Clock.currentTimeMillis) - endedAt
     if (count > 0 && sinceMillis < delayMillis(count)) return false
@@ -67,26 +74,25 @@ export const makeReconcile = Effect.sync(() => {
     const remember = Effect.map(Clock.currentTimeMillis, (now) => {
       tries.set(app, { count: isSettled ? 1 : count + 1, endedAt: now })
     })
-    return yield* startAgain(serving, dead).pipe(Effect.as(true), Effect.ensuring(remember))
+    return yield* startAgain(serving, intents).pipe(
+      Effect.andThen(countRestart),
+      Effect.as(true),
+      Effect.ensuring(remember)
+    )
   })
 
   return pass
 })
 
-/** The intents behind a Release when none of its Workloads run and all of them are this replica's; else undefined. */
-const deadIntents = Effect.fnUntraced(function* (serving: Serving) {
-  const journal = yield* Journal
+/** Whether a Workload of these intents runs; one that cannot be seen now is taken to run. */
+const anyRuns = Effect.fnUntraced(function* (intents: ReadonlyArray<Intent>) {
   const runtime = yield* ContainerRuntime
-  const replica = yield* Replica
-  const held = yield* journal.held(serving.app.id)
-  const mine = held.filter((intent) => intent.deployment === serving.deployment)
-  if (mine.length === 0 || mine.some((intent) => intent.replica !== replica.id)) return undefined
-  for (const { workload } of mine) {
+  for (const { workload } of intents) {
     if (workload === null) continue
     const seen = yield* Effect.catch(runtime.inspect(workload), () => Effect.succeed({ state: "running" }))
-    if (seen.state === "running") return undefined
+    if (seen.state === "running") return true
   }
-  return mine
+  return false
 })
 
 const startAgain = Effect.fn("startAgain")(function* (

@@ -18,6 +18,7 @@ import { conclude } from "./conclude.ts"
 import { type LogWriter, openLog } from "./DeploymentLog.ts"
 import { activate, awaitHealthy, buildImage, fetchSource, startWorkload, type StepError } from "./deploySteps.ts"
 import { holdLease } from "./lease.ts"
+import { countEnded } from "./metrics.ts"
 import type { Replica } from "./Replica.ts"
 import { retireOlder } from "./retire.ts"
 
@@ -66,6 +67,7 @@ const carriedOut = Effect.fnUntraced(function* (
     return yield* conclude(claim, exit, committed, log)
   })
   const deployment = yield* Effect.scoped(ended)
+  yield* countEnded(deployment.status)
 
   if (deployment.status === "healthy") yield* restore(retireOlder(claim))
   return deployment

@@ -11,6 +11,7 @@ import type { StoreError } from "../port/StoreError.ts"
 import { openLog } from "./DeploymentLog.ts"
 import { ended } from "./ended.ts"
 import { whileLeased } from "./lease.ts"
+import { countReaped } from "./metrics.ts"
 import { Replica } from "./Replica.ts"
 import { releaseWorkload } from "./retire.ts"
 import { switchBack } from "./traffic.ts"
@@ -43,6 +44,9 @@ export const reap = Effect.fn("reap")(function* (): Effect.fn.Return<
 
   const unowned = yield* journal.unowned(batch)
   yield* Effect.forEach(unowned, releaseUnowned, { concurrency: 4, discard: true })
+
+  yield* countReaped("deployment", abandoned.length)
+  yield* countReaped("workload", unowned.length)
   return { deployments: abandoned.length, workloads: unowned.length }
 })
 

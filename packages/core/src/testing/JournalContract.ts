@@ -1,4 +1,5 @@
 // What every Journal keeps: an intent stands until what it made is released, and whatever nobody owns any more is named.
+import { ReplicaId } from "../domain/Lease.ts"
 import { Effect } from "effect"
 import { HostPort } from "../domain/App.ts"
 import { Address, IpAddress, type Workload, WorkloadId, type WorkloadName } from "../domain/Workload.ts"
@@ -155,6 +156,29 @@ export const JournalContract: Contract<Journal | DeploymentStore | AppStore> = [
       const held = (yield* journal.held(app.id)).map(({ name }) => name)
       yield* equal("what is held", held, [first.name, second.name])
       for (const { name } of [first, second]) yield* journal.released(name)
+    })
+  ),
+
+  law(
+    "Journal-3",
+    "a replica finds what it intended and has not released, in order, and nothing of another replica",
+    Effect.gen(function* () {
+      const journal = yield* Journal
+      const claim = yield* Given.deploying(yield* Given.registered())
+      const mine = [yield* intended(claim), yield* intended(claim)]
+      const other = ReplicaId.make(`${claim.replica}-other`.slice(-64))
+      const found = (yield* journal.heldBy(claim.replica)).filter(
+        ({ deployment }) => deployment === claim.deployment.id
+      )
+      yield* equal(
+        "what the replica holds",
+        found.map(({ name }) => name),
+        mine.map(({ name }) => name)
+      )
+      yield* equal("what another replica holds", yield* journal.heldBy(other), [])
+      for (const { name } of mine) yield* journal.released(name)
+      const left = (yield* journal.heldBy(claim.replica)).filter(({ deployment }) => deployment === claim.deployment.id)
+      yield* equal("what the replica holds after the release", left, [])
     })
   ),
 

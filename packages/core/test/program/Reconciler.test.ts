@@ -168,8 +168,8 @@ describe("the reconciler", () => {
   )
 
   it.effect.each([
-    ["Journal.held#3", fails],
-    ["Journal.held#3", dies],
+    ["ContainerRuntime.inspect#3", dies],
+    ["EnvStore.readAt#3", fails],
     ["EnvStore.readAt#3", dies]
   ] as const)("H37: a pass in which %s goes wrong goes on with the other apps", ([call, reaction]) =>
     Effect.gen(function* () {

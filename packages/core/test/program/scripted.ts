@@ -176,6 +176,7 @@ const scripted = Effect.fnUntraced(function* (script: Script, id: ReplicaId, ter
       confirm: (workload) => store("Journal.confirm", journal.confirm(workload)),
       released: (name) => store("Journal.released", journal.released(name)),
       held: (app) => store("Journal.held", journal.held(app)),
+      heldBy: (replica) => store("Journal.heldBy", journal.heldBy(replica)),
       unowned: (limit) => store("Journal.unowned", journal.unowned(limit))
     }),
     Context.add(LogStore, {

@@ -1,0 +1,20 @@
+// What programs count. Labels are closed sets; no name of a Tenant or an App is one.
+import { Effect, Metric } from "effect"
+import type { DeploymentStatus } from "../domain/Deployment.ts"
+
+const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
+
+const ended = counter("lockkeeper_deployments_ended_total", "Deployments that this replica ended, by status")
+const released = counter("lockkeeper_reaped_total", "Abandoned deployments and unowned workloads that were released")
+const restarts = counter("lockkeeper_app_restarts_total", "Apps that were started again because they did not run")
+
+/** Counts a Deployment that has ended. */
+export const countEnded = (status: DeploymentStatus): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(ended, { status }), 1)
+
+/** Counts what a reap pass released. */
+export const countReaped = (kind: "deployment" | "workload", count: number): Effect.Effect<void> =>
+  count === 0 ? Effect.void : Metric.update(Metric.withAttributes(released, { kind }), count)
+
+/** Counts an App that was started again. */
+export const countRestart: Effect.Effect<void> = Metric.update(restarts, 1)

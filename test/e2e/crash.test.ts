@@ -1,0 +1,164 @@
+// kill -9 at every step of a deployment: nothing that it started lives on, and the next start makes it good.
+
+import { assert, layer } from "@effect/vitest"
+import type { Source } from "@lockkeeper/core/domain/Source"
+import { TenantName } from "@lockkeeper/core/domain/Tenant"
+import { Effect } from "effect"
+import type { Files } from "../harness/archiveServer.ts"
+import { begin, deploy, deployedApp, ended, logText, makeApp, serves } from "../harness/deploying.ts"
+import { eventually } from "../harness/eventually.ts"
+import { hold, isHeld, letGo } from "../harness/holds.ts"
+import { processesWith } from "../harness/processes.ts"
+import { stopServer } from "../harness/server.ts"
+import { deafApp, goodApp, largeApp, silentApp } from "../harness/testApp.ts"
+import { comesToRest, footprint, type Running, start, World } from "../harness/world.ts"
+
+const sourceOf = (files: Files) => Effect.flatMap(World, ({ archives }) => archives.source(files))
+
+/** An App whose first version serves, and what is deployed to it next. */
+const victim = Effect.fnUntraced(function* ({ client }: Running, moment: string, files = goodApp(`${moment}-1`)) {
+  const app = yield* deployedApp(client, yield* sourceOf(files))
+  return { moment, id: app.id, url: app.url, before: `${moment}-1`, next: `${moment}-2` }
+})
+
+interface Victim extends Effect.Success<ReturnType<typeof victim>> {}
+
+interface Attempt {
+  readonly victim: Victim
+  readonly deployment: string
+}
+
+const attempt = Effect.fnUntraced(function* ({ client }: Running, victim: Victim, source?: Source) {
+  const { id } = yield* begin(client, victim.id, { source: source ?? (yield* sourceOf(goodApp(victim.next))) })
+  const begun: Attempt = { victim, deployment: id }
+  return begun
+})
+
+const kill = Effect.fnUntraced(function* (server: Running) {
+  const { place } = yield* World
+  assert.deepStrictEqual(yield* stopServer(server, "SIGKILL"), { code: null, signal: "SIGKILL" })
+  const living = Effect.sync(() => processesWith(`HOME=${place.dataDir}/work/`))
+  yield* eventually("the processes of the apps end with the server", living, ({ length }) => length === 0, "5 seconds")
+})
+
+/** What the next start has to make of it: the old versions serve, everything is over, and deploys are taken. */
+const isMadeGood = Effect.fnUntraced(function* (attempts: ReadonlyArray<Attempt>, apps: number) {
+  const { client } = yield* start()
+  for (const { deployment, victim } of attempts) {
+    const { error, status } = yield* ended(client, deployment, "15 seconds")
+    assert.deepStrictEqual([victim.moment, status, error?.code], [victim.moment, "failed", "lease_lost"])
+    yield* serves(victim.url, victim.before, "15 seconds")
+    const log = yield* logText(client, deployment)
+    assert.include(log, "lost its lease", victim.moment)
+  }
+  yield* comesToRest(apps)
+  for (const { victim } of attempts) {
+    const source = yield* sourceOf(goodApp(`${victim.moment}-3`))
+    const { error, status } = yield* deploy(client, victim.id, { source })
+    assert.deepStrictEqual([victim.moment, status, error], [victim.moment, "healthy", null])
+    yield* serves(victim.url, `${victim.moment}-3`)
+  }
+  yield* comesToRest(apps)
+  return client
+})
+
+const options = { excludeTestServices: true, timeout: 60_000 }
+
+layer(World.layer(), options)("INV-1 INV-7 INV-13 U4 kill -9", (it) => {
+  it.effect(
+    "U2 while the source is fetched, the image is built, the start is written down, or the app is not healthy yet",
+    () =>
+      Effect.gen(function* () {
+        const { archives, sql } = yield* World
+        const server = yield* start()
+        const fetching = yield* victim(server, "fetch")
+        const building = yield* victim(server, "build")
+        const intending = yield* victim(server, "intend")
+        const waiting = yield* victim(server, "wait")
+        const large = yield* archives.source(largeApp(building.next, 4_000))
+        const when = `new.app = '${intending.id}'`
+        yield* hold(sql, { name: "intend", table: "intents", event: "insert", when })
+
+        const fetched = yield* attempt(server, fetching, yield* archives.heldSource(goodApp(fetching.next)))
+        const waited = yield* attempt(server, waiting, yield* sourceOf(silentApp))
+        yield* eventually("the archive is asked for", Effect.sync(archives.held), (held) => held === 1)
+        const said = logText(server.client, waited.deployment)
+        yield* eventually("the app runs", said, (log) => log.includes("waiting until"))
+        const built = yield* attempt(server, building, large)
+        const intended = yield* attempt(server, intending)
+        yield* isHeld(sql, "intend")
+        yield* eventually("the tree is copied", footprint(), ({ partialBuilds }) => partialBuilds === 1)
+
+        yield* kill(server)
+        const left = yield* footprint()
+        assert.deepStrictEqual([left.active, left.slots, left.fetches > 1, left.partialBuilds], [4, 4, true, 1])
+        yield* letGo(sql)
+        yield* isMadeGood([fetched, built, intended, waited], 4)
+      }),
+    120_000
+  )
+
+  it.effect(
+    "INV-8 once the new version runs: before it is known, while traffic is switched, and before it is said to be healthy",
+    () =>
+      Effect.gen(function* () {
+        const { sql } = yield* World
+        const server = yield* start()
+        const confirming = yield* victim(server, "confirm")
+        const switching = yield* victim(server, "switch")
+        const finishing = yield* victim(server, "finish")
+        const retiring = yield* victim(server, "retire", deafApp("retire-1"))
+        const of = ({ id }: Victim) => `new.app = '${id}'`
+        const event = "update"
+        const confirm = `${of(confirming)} and new.confirmed_at is not null`
+        const applied = `${of(switching)} and old.progress = 'wanted' and new.progress <> 'wanted'`
+        yield* hold(sql, { name: "confirm", table: "intents", event, when: confirm })
+        yield* hold(sql, { name: "switch", table: "routes", event, when: applied })
+        yield* hold(sql, { name: "finish", table: "releases", event: "insert", when: of(finishing) })
+
+        const finished = yield* attempt(server, finishing)
+        yield* isHeld(sql, "finish")
+        const { deployment } = yield* attempt(server, retiring)
+        assert.strictEqual((yield* ended(server.client, deployment)).status, "healthy")
+        const confirmed = yield* attempt(server, confirming)
+        const switched = yield* attempt(server, switching)
+        yield* Effect.all([isHeld(sql, "confirm"), isHeld(sql, "switch")])
+
+        yield* kill(server)
+        assert.deepStrictEqual((yield* footprint()).active, 3)
+        yield* letGo(sql)
+        const client = yield* isMadeGood([finished, confirmed, switched], 8)
+        assert.strictEqual((yield* client.deployments.get({ params: { deployment } })).status, "healthy")
+        yield* serves(retiring.url, retiring.next)
+      }),
+    120_000
+  )
+
+  it.effect(
+    "INV-1 leaves queued deployments in the queue, and the next start carries them out",
+    () =>
+      Effect.gen(function* () {
+        const { archives } = yield* World
+        const server = yield* start()
+        const { client } = server
+        const tenant = TenantName.make("capped")
+        const apps = yield* Effect.forEach(["one", "two", "three", "four"], (name) =>
+          Effect.flatMap(archives.heldSource(goodApp(name)), (source) => makeApp(client, { tenant, source }))
+        )
+        const [one, , , four] = yield* Effect.forEach(apps, ({ id }) => begin(client, id))
+        if (one === undefined || four === undefined) return assert.fail("four deployments have begun")
+        yield* eventually("three are in progress", Effect.sync(archives.held), (held) => held === 3)
+        const queued = yield* client.deployments.get({ params: { deployment: four.id } })
+        assert.deepStrictEqual([queued.status, queued.queuePosition], ["queued", 1])
+
+        yield* kill(server)
+        const next = yield* start()
+        assert.strictEqual((yield* ended(next.client, one.id)).error?.code, "lease_lost")
+        yield* eventually("the queued one is carried out", Effect.sync(archives.held), (held) => held === 1)
+        const taken = yield* next.client.deployments.get({ params: { deployment: four.id } })
+        assert.deepStrictEqual([taken.status, taken.queuePosition, taken.error], ["building", null, null])
+      }),
+    120_000
+  )
+})
+

@@ -1,0 +1,123 @@
+// Settings that cannot work: the server does not start, says in one line which one it is, and shows no secret.
+
+import { assert, describe, layer } from "@effect/vitest"
+import { Effect, Redacted } from "effect"
+import { randomBytes } from "node:crypto"
+import { writeFileSync } from "node:fs"
+import { once } from "node:events"
+import { createServer } from "node:net"
+import * as Path from "node:path"
+import { makePlace, launch, type ServerProcess } from "../harness/server.ts"
+import { start, World } from "../harness/world.ts"
+
+const secret = randomBytes(18).toString("base64url")
+
+/** What a server says that does not start: one line with these words, after what it says before it tries. */
+const refused = Effect.fnUntraced(function* (env: Readonly<Record<string, string>>, ...words: ReadonlyArray<string>) {
+  const server: ServerProcess = yield* launch(env)
+  const { code } = yield* server.exited
+  const output = server.output()
+  const lines = output.split("\n").filter((line) => line.includes("lockkeeper did not start"))
+  assert.strictEqual(code, 1, output)
+  assert.lengthOf(lines, 1, output)
+  for (const word of words) assert.include(lines[0], word)
+  assert.notInclude(output, secret)
+  assert.notMatch(output, /^\s+at /m)
+  assert.isBelow(output.trimEnd().split("\n").length, 5, output)
+})
+
+type Case = readonly [name: string, value: string, word: string]
+
+const malformed: ReadonlyArray<Case> = [
+  ["PORT", "abc", "number"],
+  ["PORT", "65536", "65535"],
+  ["DATABASE_URL", `not-a-url-${secret}`, "postgres://user:password@host:5432/name"],
+  ["LOCKKEEPER_TOKENS", secret, "name:token=tenant"],
+  ["LOCKKEEPER_TOKENS", `ops:${secret}=No Tenant`, "name:token=tenant"],
+  ["LOCKKEEPER_APP_PORTS", "9000-8000", "20000-29999"],
+  ["LOCKKEEPER_RUNTIME", "podman", "process"],
+  ["LOCKKEEPER_MIGRATE", "later", "wait"],
+  ["LOCKKEEPER_LOG_LEVEL", "loud", "info"],
+  ["LOCKKEEPER_DATABASE_PREPARE", "perhaps", "true"]
+]
+
+layer(World.layer(), { excludeTestServices: true, timeout: 60_000 })("H21 a server that cannot start", (it) => {
+  describe("because a setting is malformed", () => {
+    it.effect.each(malformed)("%s=%s", ([name, value, word]) =>
+      Effect.gen(function* () {
+        const { place } = yield* World
+        yield* refused({ ...place.env, [name]: value }, name, word)
+      })
+    )
+  })
+
+  describe("because of what a setting leads to", () => {
+    it.effect("PORT is taken", () =>
+      Effect.gen(function* () {
+        const { place } = yield* World
+        const other = createServer()
+        yield* Effect.acquireRelease(
+          Effect.promise(() => once(other.listen(0, "127.0.0.1"), "listening")),
+          () => Effect.sync(() => other.close())
+        )
+        const address = other.address()
+        const port = typeof address === "object" && address !== null ? String(address.port) : ""
+        yield* refused({ ...place.env, PORT: port }, "PORT", port)
+      })
+    )
+
+    it.effect("DATABASE_URL leads nowhere, or to a server that does not let it in", () =>
+      Effect.gen(function* () {
+        const { database, place } = yield* World
+        const nowhere = `postgres://lockkeeper:${secret}@127.0.0.1:9/lockkeeper`
+        yield* refused({ ...place.env, DATABASE_URL: nowhere }, "DATABASE_URL", "127.0.0.1:9")
+        const stranger = new URL(Redacted.value(database))
+        stranger.pathname = "/no_such_database"
+        yield* refused({ ...place.env, DATABASE_URL: stranger.toString() }, "DATABASE_URL", "no_such_database")
+      })
+    )
+
+    it.effect("B12 DATABASE_URL is there and LOCKKEEPER_SECRET_KEY_FILE is not, or holds something else", () =>
+      Effect.gen(function* () {
+        const { place } = yield* World
+        const { LOCKKEEPER_SECRET_KEY_FILE: _, ...withoutKey } = place.env
+        yield* refused(withoutKey, "LOCKKEEPER_SECRET_KEY_FILE")
+        const short = Path.join(place.directory, "short.key")
+        writeFileSync(short, secret.slice(0, 16), { mode: 0o600 })
+        const env = { ...place.env, LOCKKEEPER_SECRET_KEY_FILE: short }
+        yield* refused(env, "LOCKKEEPER_SECRET_KEY_FILE", short, "32 bytes")
+      })
+    )
+
+    it.effect("LOCKKEEPER_DATA_DIR is a file", () =>
+      Effect.gen(function* () {
+        const { place } = yield* World
+        const file = Path.join(place.directory, "file")
+        writeFileSync(file, "")
+        yield* refused({ ...place.env, LOCKKEEPER_DATA_DIR: file }, "LOCKKEEPER_DATA_DIR", file)
+      })
+    )
+
+    it.effect("INV-2 LOCKKEEPER_DATA_DIR is that of a server that runs, and not of one that was killed", () =>
+      Effect.gen(function* () {
+        const { place } = yield* World
+        const server = yield* start()
+        yield* refused({ ...place.env, PORT: "0" }, "LOCKKEEPER_DATA_DIR", place.dataDir)
+        yield* server.signal("SIGKILL")
+        yield* server.exited
+        const next = yield* start()
+        assert.notStrictEqual(next.pid, server.pid)
+      })
+    )
+
+    it.effect("LOCKKEEPER_DATA_DIR has a database and not its key any more", () =>
+      Effect.gen(function* () {
+        const place = yield* makePlace(undefined)
+        const { LOCKKEEPER_TOKENS: _, ...env } = place.env
+        const first = yield* launch({ ...env, LOCKKEEPER_SECRET_KEY_FILE: Path.join(place.directory, "none") })
+        assert.strictEqual((yield* first.exited).code, 1)
+        assert.include(first.output(), "LOCKKEEPER_SECRET_KEY_FILE")
+      })
+    )
+  })
+})

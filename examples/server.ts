@@ -103,8 +103,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 
 main.pipe(
   Effect.scoped,
-  Effect.provide(NodeServices.layer),
-  Effect.provide(logging),
+  Effect.provide(Layer.merge(NodeServices.layer, logging)),
   Effect.tapCause((cause) =>
     Cause.hasInterruptsOnly(cause) ? Effect.void : Console.error(`lockkeeper did not start: ${startFailure(cause)}`)
   ),

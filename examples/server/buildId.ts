@@ -18,12 +18,13 @@ export const buildId: Effect.Effect<string> = Effect.sync(() => {
     .filter((path) => !path.includes("node_modules") && isSource(path))
     .sort()
   const digest = createHash("sha256")
-  for (const file of files)
-    {digest
+  for (const file of files) {
+    digest
       .update(file)
       .update("\0")
       .update(readFileSync(join(root, file)))
-      .update("\0")}
+      .update("\0")
+  }
   const version = /"version": "([^"]+)"/.exec(readFileSync(join(root, "packages/core/package.json"), "utf8"))?.[1]
   return `${version}+${digest.digest("hex").slice(0, 12)}`
 })

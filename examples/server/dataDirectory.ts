@@ -57,7 +57,9 @@ const alone = (path: string) =>
   Effect.acquireRelease(
     attempt(`LOCKKEEPER_DATA_DIR: ${path} is in use by another server; give each its own`, async () => {
       if (process.platform !== "linux") return undefined
-      const name = createHash("sha256").update(await realpath(path)).digest("hex")
+      const name = createHash("sha256")
+        .update(await realpath(path))
+        .digest("hex")
       const socket = createServer().unref()
       const listening = new Promise((done, refused) => socket.once("listening", done).once("error", refused))
       socket.listen({ path: `\0lockkeeper-${name}` })

@@ -1,5 +1,5 @@
 // Deploys the bundled sample app through the public API and shows it step by step, as any client would see it.
-import type { Redacted} from "effect";
+import type { Redacted } from "effect"
 import { Console, Duration, Effect, Schedule, Stream } from "effect"
 import { AppName } from "@lockkeeper/core/domain/App"
 import { ArchiveUrl, GitRef, GitUrl, Sha256, type Source } from "@lockkeeper/core/domain/Source"
@@ -20,7 +20,7 @@ export const deploySample = Effect.fn("deploySample")(function* (options: Sample
   const client = yield* makeClient(options)
   const source = sourceOf(yield* serveSample(options.directory))
   yield* Console.log(
-    `\nDeploying the bundled sample app from a ${source.type === "git" ? "Git repository" : "archive"}:`
+    `\nDeploying the bundled sample app from ${source.type === "git" ? "a Git repository" : "an archive"}:`
   )
   const app = yield* sampleApp(client, source)
   const deployment = yield* client.deployments.begin({ params: { app: app.id }, payload: { source } }).pipe(

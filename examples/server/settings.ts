@@ -1,6 +1,6 @@
 // The settings of the reference server, from the environment.
-import type { Effect} from "effect";
-import { Config, Option, Schema } from "effect"
+import type { Effect } from "effect"
+import { Config, Schema } from "effect"
 
 const portRange = Schema.String.check(
   Schema.makeFilter((text: string) => {
@@ -43,6 +43,3 @@ export const settings = Config.all({
 
 /** The settings of the reference server. */
 export type Settings = Effect.Success<typeof settings>
-
-/** Whether the database is the embedded one. */
-export const isEmbedded = ({ databaseUrl }: Settings): boolean => Option.isNone(databaseUrl)

@@ -1,6 +1,6 @@
 // What users get wrong, one thing at a time: the deploy says which, the old version serves on, and nothing is left behind.
 
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, describe, layer, vi } from "@effect/vitest"
 import type { DeploymentFailureCode } from "@lockkeeper/core/domain/Deployment"
 import { type ArchiveSource, ArchiveUrl, GitRef, GitUrl, Sha256, type Source } from "@lockkeeper/core/domain/Source"
 import { Context, Effect, Layer } from "effect"
@@ -12,6 +12,8 @@ import { GitWorld, missingCommit } from "../harness/gitWorld.ts"
 import type { Files } from "../harness/archiveServer.ts"
 import { exitingApp, goodApp, silentApp } from "../harness/testApp.ts"
 import { comesToRest, SharedServer, World } from "../harness/world.ts"
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 /** The App that serves all the while, and the process that it serves from. */
 class Old extends Context.Service<Old, { readonly id: string; readonly url: string; readonly pid: number }>()(
@@ -39,7 +41,11 @@ const refused = Effect.fnUntraced(function* (source: Source, code: DeploymentFai
   const { id, pid, url } = yield* Old
   const deployment = yield* deploy(client, id, { source })
   const detail = deployment.error?.detail ?? ""
-  assert.deepStrictEqual([deployment.status, deployment.error?.code, deployment.release], ["failed", code, null], detail)
+  assert.deepStrictEqual(
+    [deployment.status, deployment.error?.code, deployment.release],
+    ["failed", code, null],
+    detail
+  )
   assert.strictEqual((yield* serves(url, "old")).pid, pid)
   const log = yield* logText(client, deployment.id)
   assert.include(log, detail)
@@ -62,7 +68,7 @@ const archiveCases: ReadonlyArray<ArchiveCase> = [
   ["an image instead", "no_build_file", Effect.succeed({ type: "image", reference: "example.com/app:1" })]
 ]
 
-layer(Old.layer, { excludeTestServices: true, timeout: 60_000 })("INV-7 INV-8 U4 a deploy that fails", (it) => {
+layer(Old.layer, { excludeTestServices: true })("INV-7 INV-8 U4 a deploy that fails", (it) => {
   describe("because of its archive", () => {
     it.effect.each(archiveCases)("has %s: %s", ([, code, source]) =>
       Effect.gen(function* () {

@@ -1,17 +1,22 @@
 // kill -9 at every step of a deployment: nothing that it started lives on, and the next start makes it good.
 
-import { assert, layer } from "@effect/vitest"
+import { assert, layer, vi } from "@effect/vitest"
 import type { Source } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { Effect } from "effect"
 import type { Files } from "../harness/archiveServer.ts"
+import { describeWith } from "../harness/capability.ts"
 import { begin, deploy, deployedApp, ended, logText, makeApp, serves } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
+import { GitWorld, sourceOver } from "../harness/gitWorld.ts"
 import { hold, isHeld, letGo } from "../harness/holds.ts"
 import { processesWith } from "../harness/processes.ts"
 import { stopServer } from "../harness/server.ts"
+import { tcpProxy } from "../harness/tcpProxy.ts"
 import { deafApp, goodApp, largeApp, silentApp } from "../harness/testApp.ts"
-import { comesToRest, footprint, type Running, start, World } from "../harness/world.ts"
+import { buildBegins, comesToRest, footprint, type Running, start, World } from "../harness/world.ts"
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const sourceOf = (files: Files) => Effect.flatMap(World, ({ archives }) => archives.source(files))
 
@@ -62,11 +67,11 @@ const isMadeGood = Effect.fnUntraced(function* (attempts: ReadonlyArray<Attempt>
   return client
 })
 
-const options = { excludeTestServices: true, timeout: 60_000 }
+const options = { excludeTestServices: true }
 
 layer(World.layer(), options)("INV-1 INV-7 INV-13 U4 kill -9", (it) => {
   it.effect(
-    "U2 while the source is fetched, the image is built, the start is written down, or the app is not healthy yet",
+    "while the source is fetched, the image is built, the start is written down, or the app is not healthy yet",
     () =>
       Effect.gen(function* () {
         const { archives, sql } = yield* World
@@ -75,7 +80,7 @@ layer(World.layer(), options)("INV-1 INV-7 INV-13 U4 kill -9", (it) => {
         const building = yield* victim(server, "build")
         const intending = yield* victim(server, "intend")
         const waiting = yield* victim(server, "wait")
-        const large = yield* archives.source(largeApp(building.next, 4_000))
+        const large = yield* archives.source(largeApp(building.next, 2_000))
         const when = `new.app = '${intending.id}'`
         yield* hold(sql, { name: "intend", table: "intents", event: "insert", when })
 
@@ -87,15 +92,14 @@ layer(World.layer(), options)("INV-1 INV-7 INV-13 U4 kill -9", (it) => {
         const built = yield* attempt(server, building, large)
         const intended = yield* attempt(server, intending)
         yield* isHeld(sql, "intend")
-        yield* eventually("the tree is copied", footprint(), ({ partialBuilds }) => partialBuilds === 1)
+        yield* buildBegins
 
         yield* kill(server)
         const left = yield* footprint()
         assert.deepStrictEqual([left.active, left.slots, left.fetches > 1, left.partialBuilds], [4, 4, true, 1])
         yield* letGo(sql)
         yield* isMadeGood([fetched, built, intended, waited], 4)
-      }),
-    120_000
+      })
   )
 
   it.effect(
@@ -130,35 +134,67 @@ layer(World.layer(), options)("INV-1 INV-7 INV-13 U4 kill -9", (it) => {
         const client = yield* isMadeGood([finished, confirmed, switched], 8)
         assert.strictEqual((yield* client.deployments.get({ params: { deployment } })).status, "healthy")
         yield* serves(retiring.url, retiring.next)
-      }),
-    120_000
+      })
   )
 
-  it.effect(
-    "INV-1 leaves queued deployments in the queue, and the next start carries them out",
-    () =>
-      Effect.gen(function* () {
-        const { archives } = yield* World
-        const server = yield* start()
-        const { client } = server
-        const tenant = TenantName.make("capped")
-        const apps = yield* Effect.forEach(["one", "two", "three", "four"], (name) =>
-          Effect.flatMap(archives.heldSource(goodApp(name)), (source) => makeApp(client, { tenant, source }))
-        )
-        const [one, , , four] = yield* Effect.forEach(apps, ({ id }) => begin(client, id))
-        if (one === undefined || four === undefined) return assert.fail("four deployments have begun")
-        yield* eventually("three are in progress", Effect.sync(archives.held), (held) => held === 3)
-        const queued = yield* client.deployments.get({ params: { deployment: four.id } })
-        assert.deepStrictEqual([queued.status, queued.queuePosition], ["queued", 1])
+  it.effect("INV-1 leaves queued deployments in the queue, and the next start carries them out", () =>
+    Effect.gen(function* () {
+      const { archives } = yield* World
+      const server = yield* start()
+      const { client } = server
+      const tenant = TenantName.make("capped")
+      const apps = yield* Effect.forEach(["one", "two", "three", "four"], (name) =>
+        Effect.flatMap(archives.heldSource(goodApp(name)), (source) => makeApp(client, { tenant, source }))
+      )
+      const [one, , , four] = yield* Effect.forEach(apps, ({ id }) => begin(client, id))
+      if (one === undefined || four === undefined) return assert.fail("four deployments have begun")
+      yield* eventually("three are in progress", Effect.sync(archives.held), (held) => held === 3)
+      const queued = yield* client.deployments.get({ params: { deployment: four.id } })
+      assert.deepStrictEqual([queued.status, queued.queuePosition], ["queued", 1])
 
-        yield* kill(server)
-        const next = yield* start()
-        assert.strictEqual((yield* ended(next.client, one.id)).error?.code, "lease_lost")
-        yield* eventually("the queued one is carried out", Effect.sync(archives.held), (held) => held === 1)
-        const taken = yield* next.client.deployments.get({ params: { deployment: four.id } })
-        assert.deepStrictEqual([taken.status, taken.queuePosition, taken.error], ["building", null, null])
-      }),
-    120_000
+      yield* kill(server)
+      const next = yield* start()
+      assert.strictEqual((yield* ended(next.client, one.id)).error?.code, "lease_lost")
+      yield* eventually("the queued one is carried out", Effect.sync(archives.held), (held) => held === 1)
+      const taken = yield* next.client.deployments.get({ params: { deployment: four.id } })
+      assert.deepStrictEqual([taken.status, taken.queuePosition, taken.error], ["building", null, null])
+    })
   )
+
+  describeWith("git", "sshd")("with git", () => {
+    it.layer(GitWorld.layer)((it) => {
+      it.effect(
+        "U2 INV-12 while a repository is fetched: the key and what was fetched are swept at the next start",
+        () =>
+          Effect.gen(function* () {
+            const { place } = yield* World
+            const git = yield* GitWorld
+            const proxy = yield* tcpProxy({ host: "127.0.0.1", port: git.server.port })
+            const server = yield* start()
+            yield* proxy.stall
+            const { id } = yield* makeApp(server.client)
+            const deployment = yield* begin(server.client, id, { source: sourceOver(git, proxy) })
+            yield* eventually("ssh connects", Effect.sync(proxy.open), (open) => open > 0)
+
+            yield* stopServer(server, "SIGKILL")
+            yield* eventually(
+              "git and ssh end with the server",
+              Effect.sync(proxy.open),
+              (open) => open === 0,
+              "5 seconds"
+            )
+            assert.deepStrictEqual(processesWith(`HOME=${place.dataDir}/work/`), [])
+            assert.deepStrictEqual((yield* footprint()).keys, 1)
+
+            yield* proxy.resume
+            const { client } = yield* start()
+            assert.deepStrictEqual((yield* footprint()).keys, 0)
+            assert.strictEqual((yield* ended(client, deployment.id)).error?.code, "lease_lost")
+            const { status } = yield* deploy(client, id, { source: sourceOver(git, proxy) })
+            assert.strictEqual(status, "healthy")
+            yield* comesToRest(9)
+          })
+      )
+    })
+  })
 })
-

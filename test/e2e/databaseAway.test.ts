@@ -1,6 +1,6 @@
 // The database goes away and comes back: apps serve on, the API says so in time, and nothing has to be started again.
 
-import { assert, layer } from "@effect/vitest"
+import { assert, layer, vi } from "@effect/vitest"
 import { Context, Duration, Effect, Layer, Redacted, Schedule } from "effect"
 import { inject } from "vitest"
 import { ask, begin, deploy, deployedApp, ended, serves } from "../harness/deploying.ts"
@@ -9,6 +9,8 @@ import { call } from "../harness/http.ts"
 import { type TcpProxy, tcpProxy } from "../harness/tcpProxy.ts"
 import { goodApp } from "../harness/testApp.ts"
 import { comesToRest, SharedServer, start, World } from "../harness/world.ts"
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 /** The way from the server to its database. */
 class Line extends Context.Service<Line, TcpProxy>()("@lockkeeper/test/e2e/Line") {
@@ -39,7 +41,13 @@ const ready = Effect.flatMap(SharedServer, (server) =>
 
 /** Does something while the line is cut or mute. */
 const meanwhile = <A, E, R>(trouble: "drop" | "stall", what: Effect.Effect<A, E, R>) =>
-  Effect.flatMap(Line, (line) => Effect.acquireUseRelease(line[trouble], () => what, () => line.resume))
+  Effect.flatMap(Line, (line) =>
+    Effect.acquireUseRelease(
+      line[trouble],
+      () => what,
+      () => line.resume
+    )
+  )
 
 /** How long it may take to say that the database does not answer, by path. */
 const limits = { "/v1/apps": 12_000, "/readyz": 5_000, "/healthz": 2_000 } as const
@@ -62,7 +70,7 @@ const refusesInTime = Effect.gen(function* () {
 
 const name = "E9 H9 a server whose database"
 
-layer(environment, { excludeTestServices: true, timeout: 60_000 })(name, (it) => {
+layer(environment, { excludeTestServices: true })(name, (it) => {
   it.effect("ends every connection goes on with new ones", () =>
     Effect.gen(function* () {
       const { client } = yield* SharedServer
@@ -79,67 +87,57 @@ layer(environment, { excludeTestServices: true, timeout: 60_000 })(name, (it) =>
     })
   )
 
-  it.effect(
-    "is away for longer than a lease lasts serves its apps on, and takes deploys when it is back",
-    () =>
-      Effect.gen(function* () {
-        const { client } = yield* SharedServer
-        const { archives } = yield* World
-        const app = yield* deployedApp(client, yield* archives.source(goodApp("away")))
-        const { pid } = yield* serves(app.url, "away")
-        const asked = ask(app.url).pipe(
-          Effect.tap(({ status, text }) => Effect.sync(() => assert.strictEqual(status, 200, text))),
-          Effect.repeat(Schedule.max([Schedule.spaced("100 millis"), Schedule.during("17 seconds")]))
-        )
-        yield* meanwhile("drop", Effect.all([refusesInTime, asked], { concurrency: 2 }))
-        yield* ready
-        assert.strictEqual((yield* serves(app.url, "away")).pid, pid)
-        assert.strictEqual((yield* deploy(client, app.id)).status, "healthy")
-        yield* comesToRest(2)
-      }),
-    90_000
+  it.effect("is away for longer than a lease lasts serves its apps on, and takes deploys when it is back", () =>
+    Effect.gen(function* () {
+      const { client } = yield* SharedServer
+      const { archives } = yield* World
+      const app = yield* deployedApp(client, yield* archives.source(goodApp("away")))
+      const { pid } = yield* serves(app.url, "away")
+      const asked = ask(app.url).pipe(
+        Effect.tap(({ status, text }) => Effect.sync(() => assert.strictEqual(status, 200, text))),
+        Effect.repeat(Schedule.max([Schedule.spaced("100 millis"), Schedule.during("17 seconds")]))
+      )
+      yield* meanwhile("drop", Effect.all([refusesInTime, asked], { concurrency: 2 }))
+      yield* ready
+      assert.strictEqual((yield* serves(app.url, "away")).pid, pid)
+      assert.strictEqual((yield* deploy(client, app.id)).status, "healthy")
+      yield* comesToRest(2)
+    })
   )
 
-  it.effect(
-    "does not say anything any more is given up on in time, and used again when it speaks",
-    () =>
-      Effect.gen(function* () {
-        const { client } = yield* SharedServer
-        const { archives } = yield* World
-        const app = yield* deployedApp(client, yield* archives.source(goodApp("mute")))
-        const asked = Effect.map(ask(app.url), ({ status }) => assert.strictEqual(status, 200))
-        yield* meanwhile("stall", Effect.andThen(refusesInTime, asked))
-        yield* ready
-        assert.strictEqual((yield* deploy(client, app.id)).status, "healthy")
-        yield* comesToRest(3)
-      }),
-    60_000
+  it.effect("does not say anything any more is given up on in time, and used again when it speaks", () =>
+    Effect.gen(function* () {
+      const { client } = yield* SharedServer
+      const { archives } = yield* World
+      const app = yield* deployedApp(client, yield* archives.source(goodApp("mute")))
+      const asked = Effect.map(ask(app.url), ({ status }) => assert.strictEqual(status, 200))
+      yield* meanwhile("stall", Effect.andThen(refusesInTime, asked))
+      yield* ready
+      assert.strictEqual((yield* deploy(client, app.id)).status, "healthy")
+      yield* comesToRest(3)
+    })
   )
 
-  it.effect(
-    "INV-8 is away for two seconds at any moment of a deploy: it ends, and what it ends as is true",
-    () =>
-      Effect.gen(function* () {
-        const { client } = yield* SharedServer
-        const { archives } = yield* World
-        const app = yield* deployedApp(client, yield* archives.source(goodApp("round-0")))
-        let serving = "round-0"
-        for (const [index, delayMillis] of [0, 60, 150, 300, 500].entries()) {
-          const version = `round-${index + 1}`
-          const source = yield* archives.source(goodApp(version))
-          const { id } = yield* begin(client, app.id, { source })
-          yield* Effect.sleep(delayMillis)
-          yield* meanwhile("drop", Effect.sleep("2 seconds"))
-          yield* ready
-          const { error, status } = yield* ended(client, id, "45 seconds")
-          assert.include(["healthy", "failed"], status)
-          if (status === "healthy") serving = version
-          else assert.include(["store_unavailable", "lease_lost"], error?.code, error?.detail)
-          yield* serves(app.url, serving)
-          yield* comesToRest(4)
-        }
-      }),
-    120_000
+  it.effect("INV-8 is away for two seconds at any moment of a deploy: it ends, and what it ends as is true", () =>
+    Effect.gen(function* () {
+      const { client } = yield* SharedServer
+      const { archives } = yield* World
+      const app = yield* deployedApp(client, yield* archives.source(goodApp("round-0")))
+      let serving = "round-0"
+      for (const [index, delayMillis] of [0, 60, 150, 300, 500].entries()) {
+        const version = `round-${index + 1}`
+        const source = yield* archives.source(goodApp(version))
+        const { id } = yield* begin(client, app.id, { source })
+        yield* Effect.sleep(delayMillis)
+        yield* meanwhile("drop", Effect.sleep("2 seconds"))
+        yield* ready
+        const { error, status } = yield* ended(client, id, "45 seconds")
+        assert.include(["healthy", "failed"], status)
+        if (status === "healthy") serving = version
+        else assert.include(["store_unavailable", "lease_lost"], error?.code, error?.detail)
+        yield* serves(app.url, serving)
+        yield* comesToRest(4)
+      }
+    })
   )
 })
-

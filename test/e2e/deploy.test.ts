@@ -1,6 +1,6 @@
 // A first deploy and the next ones, as a user sees them through the typed client.
 
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, describe, layer, vi } from "@effect/vitest"
 import { GitRef } from "@lockkeeper/core/domain/Source"
 import { Effect } from "effect"
 import { describeWith } from "../harness/capability.ts"
@@ -10,6 +10,8 @@ import { load } from "../harness/load.ts"
 import { goodApp } from "../harness/testApp.ts"
 import { comesToRest, SharedServer, World } from "../harness/world.ts"
 
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+
 const envState = (app: Effect.Success<ReturnType<typeof makeApp>>): ReadonlyArray<unknown> => [
   app.envRevision,
   app.deployedEnvRevision,
@@ -17,7 +19,7 @@ const envState = (app: Effect.Success<ReturnType<typeof makeApp>>): ReadonlyArra
   app.url
 ]
 
-layer(SharedServer.layer(), { excludeTestServices: true, timeout: 60_000 })("a server", (it) => {
+layer(SharedServer.layer(), { excludeTestServices: true })("a server", (it) => {
   describe("with an archive", () => {
     it.effect("X1 serves what was sent, in exactly the promised environment, and says how it got there", () =>
       Effect.gen(function* () {
@@ -54,7 +56,12 @@ layer(SharedServer.layer(), { excludeTestServices: true, timeout: 60_000 })("a s
         const report = yield* load(app.url)
 
         for (const round of Array.from({ length: 10 }).keys()) {
-          yield* client.apps.mergeEnv({ params: { app: app.id }, query: {}, headers: {}, payload: { env: { ROUND: `${round}` } } })
+          yield* client.apps.mergeEnv({
+            params: { app: app.id },
+            query: {},
+            headers: {},
+            payload: { env: { ROUND: `${round}` } }
+          })
           const { envRevision, status } = yield* deploy(client, app.id)
           assert.deepStrictEqual([status, envRevision], ["healthy", round + 1])
           const { env, pid } = yield* serves(app.url, "loaded")

@@ -1,7 +1,6 @@
 // Secrets that users hand over are nowhere to be seen: not in logs, answers, output, the database, command lines or files.
 
-import { assert, layer } from "@effect/vitest"
-import { GitUrl } from "@lockkeeper/core/domain/Source"
+import { assert, layer, vi } from "@effect/vitest"
 import { Effect, Fiber, Redacted, Schedule } from "effect"
 import { randomBytes } from "node:crypto"
 import { readdirSync, readFileSync, statSync } from "node:fs"
@@ -9,10 +8,12 @@ import * as Path from "node:path"
 import { describeWith } from "../harness/capability.ts"
 import { begin, deploy, deployedApp, ended, logOf, makeApp, serves } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
-import { GitWorld } from "../harness/gitWorld.ts"
+import { GitWorld, sourceOver } from "../harness/gitWorld.ts"
 import { commandLines } from "../harness/processes.ts"
 import { tcpProxy } from "../harness/tcpProxy.ts"
 import { comesToRest, SharedServer, World } from "../harness/world.ts"
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 /** A secret as it may turn up: as it is, encoded, or in parts. */
 const formsOf = (secret: string): ReadonlyArray<string> => [
@@ -31,10 +32,14 @@ const linesOf = (key: Redacted.Redacted<string>): ReadonlyArray<string> =>
 
 const dump = Effect.gen(function* () {
   const { sql } = yield* World
-  const tables = yield* sql<{ readonly name: string }>`select tablename as name from pg_tables where schemaname = 'public'`
+  const tables = yield* sql<{
+    readonly name: string
+  }>`select tablename as name from pg_tables where schemaname = 'public'`
   assert.isAbove(tables.length, 10)
-  const texts = yield* Effect.forEach(tables, ({ name }) =>
-    sql<{ readonly text: string }>`select coalesce(string_agg(t::text, chr(10)), '') as text from ${sql(name)} t`
+  const texts = yield* Effect.forEach(
+    tables,
+    ({ name }) =>
+      sql<{ readonly text: string }>`select coalesce(string_agg(t::text, chr(10)), '') as text from ${sql(name)} t`
   )
   return texts.map(([row]) => row?.text ?? "").join("\n")
 })
@@ -49,7 +54,7 @@ const filesBelow = (directory: string): string =>
 const env = { LOCKKEEPER_LOG_LEVEL: "trace" }
 
 describeWith("git", "sshd")("secrets", () => {
-  layer(SharedServer.layer(env), { excludeTestServices: true, timeout: 60_000 })((it) => {
+  layer(SharedServer.layer(env), { excludeTestServices: true })((it) => {
     it.layer(GitWorld.layer)((it) => {
       it.effect("INV-11 INV-12 U2 a deploy key and an env are nowhere to be seen while and after they are used", () =>
         Effect.gen(function* () {
@@ -110,15 +115,10 @@ describeWith("git", "sshd")("secrets", () => {
         Effect.gen(function* () {
           const { client } = yield* SharedServer
           const { place } = yield* World
-          const { server, source } = yield* GitWorld
-          const proxy = yield* tcpProxy({ host: "127.0.0.1", port: server.port })
-          const through = {
-            ...source,
-            url: GitUrl.make(source.url.replace(`:${server.port}/`, `:${proxy.port}/`)),
-            knownHosts: server.knownHosts.replace(`:${server.port} `, `:${proxy.port} `)
-          }
+          const git = yield* GitWorld
+          const proxy = yield* tcpProxy({ host: "127.0.0.1", port: git.server.port })
           yield* proxy.stall
-          const { id } = yield* makeApp(client, { source: through })
+          const { id } = yield* makeApp(client, { source: sourceOver(git, proxy) })
           const deployment = yield* begin(client, id)
 
           const keys = Path.join(place.dataDir, "work", "fetch", "keys")

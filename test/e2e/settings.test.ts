@@ -1,6 +1,6 @@
 // Settings that cannot work: the server does not start, says in one line which one it is, and shows no secret.
 
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, describe, layer, vi } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { randomBytes } from "node:crypto"
 import { writeFileSync } from "node:fs"
@@ -9,6 +9,8 @@ import { createServer } from "node:net"
 import * as Path from "node:path"
 import { makePlace, launch, type ServerProcess } from "../harness/server.ts"
 import { start, World } from "../harness/world.ts"
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const secret = randomBytes(18).toString("base64url")
 
@@ -30,20 +32,16 @@ type Case = readonly [name: string, value: string, word: string]
 
 const malformed: ReadonlyArray<Case> = [
   ["PORT", "abc", "number"],
-  ["PORT", "65536", "65535"],
   ["DATABASE_URL", `not-a-url-${secret}`, "postgres://user:password@host:5432/name"],
-  ["LOCKKEEPER_TOKENS", secret, "name:token=tenant"],
   ["LOCKKEEPER_TOKENS", `ops:${secret}=No Tenant`, "name:token=tenant"],
   ["LOCKKEEPER_APP_PORTS", "9000-8000", "20000-29999"],
   ["LOCKKEEPER_RUNTIME", "podman", "process"],
-  ["LOCKKEEPER_MIGRATE", "later", "wait"],
-  ["LOCKKEEPER_LOG_LEVEL", "loud", "info"],
   ["LOCKKEEPER_DATABASE_PREPARE", "perhaps", "true"]
 ]
 
-layer(World.layer(), { excludeTestServices: true, timeout: 60_000 })("H21 a server that cannot start", (it) => {
+layer(World.layer(), { excludeTestServices: true })("H21 a server that cannot start", (it) => {
   describe("because a setting is malformed", () => {
-    it.effect.each(malformed)("%s=%s", ([name, value, word]) =>
+    it.effect.each(malformed)("%s", ([name, value, word]) =>
       Effect.gen(function* () {
         const { place } = yield* World
         yield* refused({ ...place.env, [name]: value }, name, word)
@@ -110,13 +108,11 @@ layer(World.layer(), { excludeTestServices: true, timeout: 60_000 })("H21 a serv
       })
     )
 
-    it.effect("LOCKKEEPER_DATA_DIR has a database and not its key any more", () =>
+    it.effect("LOCKKEEPER_SECRET_KEY_FILE is not there, also with the embedded database", () =>
       Effect.gen(function* () {
-        const place = yield* makePlace(undefined)
-        const { LOCKKEEPER_TOKENS: _, ...env } = place.env
-        const first = yield* launch({ ...env, LOCKKEEPER_SECRET_KEY_FILE: Path.join(place.directory, "none") })
-        assert.strictEqual((yield* first.exited).code, 1)
-        assert.include(first.output(), "LOCKKEEPER_SECRET_KEY_FILE")
+        const { env, directory } = yield* makePlace(undefined)
+        const missing = Path.join(directory, "missing.key")
+        yield* refused({ ...env, LOCKKEEPER_SECRET_KEY_FILE: missing }, "LOCKKEEPER_SECRET_KEY_FILE", missing)
       })
     )
   })

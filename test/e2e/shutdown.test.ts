@@ -1,17 +1,19 @@
 // SIGTERM: what is in progress ends cleanly, workloads are gone, and the next start brings back what served.
 
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, describe, layer, vi } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { ask, begin, deploy, deployedApp, logText, makeApp, serves } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
 import { stopServer } from "../harness/server.ts"
 import { deafApp, goodApp, largeApp, silentApp } from "../harness/testApp.ts"
-import { atRest, comesToRest, footprint, start, World } from "../harness/world.ts"
+import { atRest, buildBegins, comesToRest, footprint, start, World } from "../harness/world.ts"
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 /** Nothing runs and nothing is half done; what served is known to the Journal and the routes. */
 const stopped = (apps: number) => ({ ...atRest(apps), running: 0, homes: 0 })
 
-layer(World.layer(), { excludeTestServices: true, timeout: 60_000 })("X14 INV-7 a server that is stopped", (it) => {
+layer(World.layer(), { excludeTestServices: true })("X14 INV-7 a server that is stopped", (it) => {
   describe("with SIGTERM", () => {
     it.effect("ends what is in progress as cancelled, in time, and the next start serves the old versions again", () =>
       Effect.gen(function* () {
@@ -19,15 +21,19 @@ layer(World.layer(), { excludeTestServices: true, timeout: 60_000 })("X14 INV-7 
         const server = yield* start()
         const { client } = server
         const versions = ["a", "b", "c"] as const
-        const [a, b, c] = yield* Effect.all(versions.map((name) => Effect.flatMap(archives.source(goodApp(name)), (source) => deployedApp(client, source))))
+        const [a, b, c] = yield* Effect.all(
+          versions.map((name) =>
+            Effect.flatMap(archives.source(goodApp(name)), (source) => deployedApp(client, source))
+          )
+        )
         if (a === undefined || b === undefined || c === undefined) return assert.fail("three apps were deployed")
-        const large = yield* archives.source(largeApp("b2", 4_000))
+        const large = yield* archives.source(largeApp("b2", 2_000))
         const fetching = yield* begin(client, a.id, { source: yield* archives.heldSource(goodApp("a2")) })
         const waiting = yield* begin(client, c.id, { source: yield* archives.source(silentApp) })
         yield* eventually("the archive is asked for", Effect.sync(archives.held), (held) => held === 1)
         yield* eventually("the app runs", logText(client, waiting.id), (log) => log.includes("waiting until"))
         const building = yield* begin(client, b.id, { source: large })
-        yield* eventually("the tree is copied", footprint(), ({ partialBuilds }) => partialBuilds === 1)
+        yield* buildBegins
 
         const begun = Date.now()
         const exit = yield* stopServer(server, "SIGTERM")
@@ -37,7 +43,9 @@ layer(World.layer(), { excludeTestServices: true, timeout: 60_000 })("X14 INV-7 
 
         const next = yield* start()
         for (const { id } of [fetching, building, waiting]) {
-          const { error, finishedAt, release, status } = yield* next.client.deployments.get({ params: { deployment: id } })
+          const { error, finishedAt, release, status } = yield* next.client.deployments.get({
+            params: { deployment: id }
+          })
           assert.deepStrictEqual([status, error, release], ["cancelled", null, null])
           assert.isNotNull(finishedAt)
         }

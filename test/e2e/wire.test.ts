@@ -1,11 +1,13 @@
 // What goes over the wire, as a client in any language sees it that has only read the contract.
 
-import { assert, layer } from "@effect/vitest"
+import { assert, layer, vi } from "@effect/vitest"
 import { Effect } from "effect"
 import { eventually } from "../harness/eventually.ts"
 import { call, type Received } from "../harness/http.ts"
 import { goodApp } from "../harness/testApp.ts"
 import { comesToRest, SharedServer, World } from "../harness/world.ts"
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const problem = ({ fields, headers, status }: Received) => [status, headers.get("content-type"), fields["code"]]
 
@@ -13,7 +15,7 @@ const json = "application/problem+json"
 
 const terminal = ({ fields }: Received) => fields["finishedAt"] !== null
 
-layer(SharedServer.layer(), { excludeTestServices: true, timeout: 60_000 })("X13 the API", (it) => {
+layer(SharedServer.layer(), { excludeTestServices: true })("X13 the API", (it) => {
   it.effect("H9 R10 says that it is there and ready, from which build, and describes itself", () =>
     Effect.gen(function* () {
       const server = yield* SharedServer
@@ -110,7 +112,10 @@ layer(SharedServer.layer(), { excludeTestServices: true, timeout: 60_000 })("X13
 
       const bad = yield* Effect.all([patch({ "1A": "x" }), patch({ PORT: "1" }), patch({ A: "***" }), patch({ A: 1 })])
       const invalid = ["invalid_env_key", "invalid_env_key", "invalid_env_value", "invalid_env_value"]
-      assert.deepStrictEqual(bad.map(problem), invalid.map((code) => [400, json, code]))
+      assert.deepStrictEqual(
+        bad.map(problem),
+        invalid.map((code) => [400, json, code])
+      )
       const large = yield* patch({ BIG: "x".repeat(65_536) })
       assert.deepStrictEqual([...problem(large), large.fields["limit"]], [413, json, "env_too_large", 65_536])
       assert.strictEqual((yield* call(server, path)).fields["revision"], 2)

@@ -6,7 +6,7 @@ import type { Source } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { type Duration, Effect, Stream } from "effect"
 import { randomBytes } from "node:crypto"
-import type { Agent} from "node:http";
+import type { Agent } from "node:http"
 import { get } from "node:http"
 import { eventually } from "./eventually.ts"
 import type { Answer } from "./testApp.ts"
@@ -64,11 +64,17 @@ export const deployedApp = Effect.fnUntraced(function* (client: Client, source: 
   const { id } = yield* makeApp(client, { source })
   const { error, status } = yield* deploy(client, id)
   const app = yield* client.apps.get({ params: { app: id } })
-  return app.url === null ? yield* Effect.die(new Error(`${status}: ${error?.code} ${error?.detail}`)) : { ...app, url: app.url }
+  return app.url === null
+    ? yield* Effect.die(new Error(`${status}: ${error?.code} ${error?.detail}`))
+    : { ...app, url: app.url }
 })
 
 /** The items of a Deployment's log. */
-export const logOf = Effect.fnUntraced(function* (client: Client, deployment: string, follow: "true" | "false" = "false") {
+export const logOf = Effect.fnUntraced(function* (
+  client: Client,
+  deployment: string,
+  follow: "true" | "false" = "false"
+) {
   const items = yield* client.deployments.logs({
     params: { deployment },
     query: { follow },

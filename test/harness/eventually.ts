@@ -12,7 +12,8 @@ export const eventually = <A, E, R>(
 ): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     let last: unknown = "nothing"
-    const tooLate = () => new Error(`${what}: not within ${Duration.format(Duration.fromInputUnsafe(within))}; seen last: ${inspect(last)}`)
+    const tooLate = () =>
+      new Error(`${what}: not within ${Duration.format(Duration.fromInputUnsafe(within))}; seen last: ${inspect(last)}`)
     return look.pipe(
       Effect.tap((seen) => Effect.sync(() => void (last = seen))),
       Effect.repeat({ until: isWanted, schedule: Schedule.spaced("20 millis") }),

@@ -1,7 +1,7 @@
 // A Git repository of an app behind a real SSH server, and the Sources that lead to it: good ones and bad ones.
 
 import { Commit, GitRef, type GitSource, GitUrl } from "@lockkeeper/core/domain/Source"
-import type { Redacted } from "effect";
+import type { Redacted } from "effect"
 import { Context, Effect, Layer } from "effect"
 import { type GitRepo, gitRepo } from "./gitRepo.ts"
 import { type Sshd, sshd, strangerKey } from "./sshd.ts"
@@ -38,3 +38,10 @@ export class GitWorld extends Context.Service<
 
 /** A commit that no repository has. */
 export const missingCommit = Commit.make("0123456789".repeat(4))
+
+/** The same Source over a proxy in front of its server. */
+export const sourceOver = ({ server, source }: GitWorld["Service"], proxy: { readonly port: number }): GitSource => ({
+  ...source,
+  url: GitUrl.make(source.url.replace(`:${server.port}/`, `:${proxy.port}/`)),
+  knownHosts: server.knownHosts.replace(`:${server.port} `, `:${proxy.port} `)
+})

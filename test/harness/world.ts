@@ -100,12 +100,25 @@ const entries = (...path: ReadonlyArray<string>): ReadonlyArray<string> => {
   return existsSync(directory) ? readdirSync(directory) : []
 }
 
+/** Waits until a tree is being copied into an image. */
+export const buildBegins = Effect.flatMap(World, ({ place }) =>
+  eventually(
+    "a tree is copied",
+    Effect.sync(() => partialBuilds(place)),
+    (count) => count > 0
+  )
+)
+
+const partialBuilds = ({ dataDir }: Place): number =>
+  entries(dataDir, "builds").filter((name) => name.includes("-")).length
+
 /** What exists now because of the server of a place. */
 export const footprint = Effect.fnUntraced(function* (
   given?: Place
 ): Effect.fn.Return<Footprint, SqlError.SqlError, World> {
   const { place: own, sql } = yield* World
-  const { dataDir, env } = given ?? own
+  const place = given ?? own
+  const { dataDir, env } = place
   const [rows] = yield* sql<{
     readonly intents: number
     readonly slots: number
@@ -137,7 +150,7 @@ export const footprint = Effect.fnUntraced(function* (
     homes: entries(dataDir, "work", "homes").length,
     fetches: entries(dataDir, "work", "fetch", "sources").length,
     keys: entries(dataDir, "work", "fetch", "keys").length,
-    partialBuilds: entries(dataDir, "builds").filter((name) => name.includes("-")).length,
+    partialBuilds: partialBuilds(place),
     temporary: entries(env["TMPDIR"] ?? "").length
   }
 })

@@ -1,5 +1,5 @@
 // The typed client that follows from the API's definition.
-import { Effect, type Redacted } from "effect"
+import { Effect, Layer, type Redacted } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
 import { HttpApiClient, HttpApiMiddleware } from "effect/http-api"
 import { Api } from "./api/Api.ts"
@@ -20,9 +20,11 @@ export const make = (options: ClientOptions): Effect.Effect<Client> =>
     transformClient: HttpClient.mapRequest(HttpClientRequest.prependUrl(options.baseUrl))
   }).pipe(
     Effect.provide(
-      HttpApiMiddleware.layerClient(Authorization, ({ next, request }) =>
-        next(HttpClientRequest.bearerToken(request, options.token))
+      Layer.merge(
+        FetchHttpClient.layer,
+        HttpApiMiddleware.layerClient(Authorization, ({ next, request }) =>
+          next(HttpClientRequest.bearerToken(request, options.token))
+        )
       )
-    ),
-    Effect.provide(FetchHttpClient.layer)
+    )
   )

@@ -154,6 +154,15 @@ describe("PATCH env", () => {
     })
   )
 
+  live("in bytes that are not UTF-8 is refused, not stored with other letters", () =>
+    Effect.gen(function* () {
+      const { call, path, read } = yield* withEnv
+      const body = Buffer.concat([Buffer.from('{"env":{"A":"'), Buffer.from([0xff, 0xc0]), Buffer.from('"}}')])
+      assertProblem(yield* call("PATCH", path, { body }), 400, "invalid_body")
+      assert.strictEqual((yield* read()).fields["revision"], 0)
+    })
+  )
+
   live("without env is 400 missing_env", () =>
     Effect.gen(function* () {
       const { call, path } = yield* withEnv

@@ -143,6 +143,8 @@ layer(stores(), { excludeTestServices: true })("while another transaction commit
       assert.strictEqual(tagOf(yield* overtaken(lapse, deployments.renew(claim, Given.longTerms))), "LeaseLost")
 
       const [name, one, other] = [yield* Given.freshLetters, yield* Given.freshReplica, yield* Given.freshReplica]
+      yield* leases.acquire(name, one, Duration.millis(900))
+      assert.isUndefined(yield* leases.acquire(name, other, Duration.minutes(1)))
       yield* leases.acquire(name, one, Duration.millis(1))
       yield* Effect.sleep("5 millis")
       const taken = sql`update leases set replica = ${one}, until = clock_timestamp() + interval '1 minute'

@@ -49,7 +49,7 @@ const refused = Effect.fnUntraced(function* (source: Source, code: DeploymentFai
   assert.strictEqual((yield* serves(url, "old")).pid, pid)
   const log = yield* logText(client, deployment.id)
   assert.include(log, detail)
-  yield* comesToRest(1)
+  yield* comesToRest
   return { detail, log }
 })
 
@@ -162,7 +162,7 @@ layer(Old.layer, { excludeTestServices: true })("INV-7 INV-8 U4 a deploy that fa
         const first = yield* deploy(client, id)
         assert.deepStrictEqual([first.status, first.error?.code], ["failed", "port_conflict"])
         assert.include(first.error?.detail, String(port))
-        yield* comesToRest(1)
+        yield* comesToRest
         assert.isNull((yield* client.apps.get({ params: { app: id } })).url)
 
         yield* Effect.promise(() => once(other.close(), "close"))
@@ -170,7 +170,7 @@ layer(Old.layer, { excludeTestServices: true })("INV-7 INV-8 U4 a deploy that fa
         yield* serves(`http://127.0.0.1:${port}`, "new")
         const { url } = yield* Old
         assert.strictEqual((yield* ask(url)).status, 200)
-        yield* comesToRest(2)
+        yield* comesToRest
       })
     )
   })

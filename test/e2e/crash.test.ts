@@ -6,14 +6,14 @@ import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { Effect } from "effect"
 import type { Files } from "../harness/archiveServer.ts"
 import { describeWith } from "../harness/capability.ts"
-import { begin, deploy, deployedApp, ended, logText, makeApp, serves } from "../harness/deploying.ts"
+import { ask, begin, deploy, deployedApp, ended, logText, makeApp, serves } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
 import { GitWorld, sourceOver } from "../harness/gitWorld.ts"
 import { hold, isHeld, letGo } from "../harness/holds.ts"
 import { processesWith } from "../harness/processes.ts"
 import { stopServer } from "../harness/server.ts"
 import { tcpProxy } from "../harness/tcpProxy.ts"
-import { deafApp, goodApp, largeApp, silentApp } from "../harness/testApp.ts"
+import { deafApp, exitingApp, goodApp, largeApp, silentApp } from "../harness/testApp.ts"
 import { buildBegins, comesToRest, footprint, type Running, start, World } from "../harness/world.ts"
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
@@ -43,11 +43,11 @@ const kill = Effect.fnUntraced(function* (server: Running) {
   const { place } = yield* World
   assert.deepStrictEqual(yield* stopServer(server, "SIGKILL"), { code: null, signal: "SIGKILL" })
   const living = Effect.sync(() => processesWith(`HOME=${place.dataDir}/work/`))
-  yield* eventually("the processes of the apps end with the server", living, ({ length }) => length === 0, "5 seconds")
+  yield* eventually("all that it has started ends with the server", living, ({ length }) => length === 0, "5 seconds")
 })
 
 /** What the next start has to make of it: the old versions serve, everything is over, and deploys are taken. */
-const isMadeGood = Effect.fnUntraced(function* (attempts: ReadonlyArray<Attempt>, apps: number) {
+const isMadeGood = Effect.fnUntraced(function* (attempts: ReadonlyArray<Attempt>) {
   const { client } = yield* start()
   for (const { deployment, victim } of attempts) {
     const { error, status } = yield* ended(client, deployment, "15 seconds")
@@ -56,14 +56,14 @@ const isMadeGood = Effect.fnUntraced(function* (attempts: ReadonlyArray<Attempt>
     const log = yield* logText(client, deployment)
     assert.include(log, "lost its lease", victim.moment)
   }
-  yield* comesToRest(apps)
+  yield* comesToRest
   for (const { victim } of attempts) {
     const source = yield* sourceOf(goodApp(`${victim.moment}-3`))
     const { error, status } = yield* deploy(client, victim.id, { source })
     assert.deepStrictEqual([victim.moment, status, error], [victim.moment, "healthy", null])
     yield* serves(victim.url, `${victim.moment}-3`)
   }
-  yield* comesToRest(apps)
+  yield* comesToRest
   return client
 })
 
@@ -98,7 +98,7 @@ layer(World.layer(), options)("INV-1 INV-7 INV-13 U4 kill -9", (it) => {
         const left = yield* footprint()
         assert.deepStrictEqual([left.active, left.slots, left.fetches > 1, left.partialBuilds], [4, 4, true, 1])
         yield* letGo(sql)
-        yield* isMadeGood([fetched, built, intended, waited], 4)
+        yield* isMadeGood([fetched, built, intended, waited])
       })
   )
 
@@ -131,7 +131,7 @@ layer(World.layer(), options)("INV-1 INV-7 INV-13 U4 kill -9", (it) => {
         yield* kill(server)
         assert.deepStrictEqual((yield* footprint()).active, 3)
         yield* letGo(sql)
-        const client = yield* isMadeGood([finished, confirmed, switched], 8)
+        const client = yield* isMadeGood([finished, confirmed, switched])
         assert.strictEqual((yield* client.deployments.get({ params: { deployment } })).status, "healthy")
         yield* serves(retiring.url, retiring.next)
       })
@@ -161,13 +161,46 @@ layer(World.layer(), options)("INV-1 INV-7 INV-13 U4 kill -9", (it) => {
     })
   )
 
+  it.effect("INV-8 of an app alone: it is started again, also after a deploy of it has failed", () =>
+    Effect.gen(function* () {
+      const server = yield* start()
+      const { id, url } = yield* victim(server, "alone")
+      const { pid: first } = yield* serves(url, "alone-1")
+      process.kill(first, "SIGKILL")
+      const second = yield* eventually("another process serves", serves(url, "alone-1"), ({ pid }) => pid !== first)
+
+      const failed = yield* deploy(server.client, id, { source: yield* sourceOf(exitingApp("no")) })
+      assert.strictEqual(failed.error?.code, "start_failed")
+      process.kill(second.pid, "SIGKILL")
+      yield* eventually("yet another serves", serves(url, "alone-1"), ({ pid }) => pid !== second.pid)
+      yield* comesToRest
+    })
+  )
+
+  it.effect("INV-2 INV-8 and a deploy at once after the next start: the new version serves, alone", () =>
+    Effect.gen(function* () {
+      const first = yield* start()
+      const app = yield* victim(first, "hasty")
+      for (const round of [1, 2, 3]) {
+        yield* kill(round === 1 ? first : yield* start())
+        const next = yield* start()
+        const version = `hasty-${round}`
+        const { error, status } = yield* deploy(next.client, app.id, { source: yield* sourceOf(goodApp(version)) })
+        assert.deepStrictEqual([status, error], ["healthy", null])
+        yield* serves(app.url, version)
+        yield* comesToRest
+        assert.strictEqual((yield* ask(app.url)).status, 200)
+        yield* stopServer(next, "SIGKILL")
+      }
+    })
+  )
+
   describeWith("git", "sshd")("with git", () => {
     it.layer(GitWorld.layer)((it) => {
       it.effect(
         "U2 INV-12 while a repository is fetched: the key and what was fetched are swept at the next start",
         () =>
           Effect.gen(function* () {
-            const { place } = yield* World
             const git = yield* GitWorld
             const proxy = yield* tcpProxy({ host: "127.0.0.1", port: git.server.port })
             const server = yield* start()
@@ -176,14 +209,7 @@ layer(World.layer(), options)("INV-1 INV-7 INV-13 U4 kill -9", (it) => {
             const deployment = yield* begin(server.client, id, { source: sourceOver(git, proxy) })
             yield* eventually("ssh connects", Effect.sync(proxy.open), (open) => open > 0)
 
-            yield* stopServer(server, "SIGKILL")
-            yield* eventually(
-              "git and ssh end with the server",
-              Effect.sync(proxy.open),
-              (open) => open === 0,
-              "5 seconds"
-            )
-            assert.deepStrictEqual(processesWith(`HOME=${place.dataDir}/work/`), [])
+            yield* kill(server)
             assert.deepStrictEqual((yield* footprint()).keys, 1)
 
             yield* proxy.resume
@@ -192,7 +218,7 @@ layer(World.layer(), options)("INV-1 INV-7 INV-13 U4 kill -9", (it) => {
             assert.strictEqual((yield* ended(client, deployment.id)).error?.code, "lease_lost")
             const { status } = yield* deploy(client, id, { source: sourceOver(git, proxy) })
             assert.strictEqual(status, "healthy")
-            yield* comesToRest(9)
+            yield* comesToRest
           })
       )
     })

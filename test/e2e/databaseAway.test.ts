@@ -83,7 +83,7 @@ layer(environment, { excludeTestServices: true })(name, (it) => {
       assert.strictEqual((yield* client.apps.get({ params: { app: app.id } })).id, app.id)
       assert.strictEqual((yield* deploy(client, app.id)).status, "healthy")
       assert.notStrictEqual((yield* serves(app.url, "ends")).pid, pid)
-      yield* comesToRest(1)
+      yield* comesToRest
     })
   )
 
@@ -101,7 +101,7 @@ layer(environment, { excludeTestServices: true })(name, (it) => {
       yield* ready
       assert.strictEqual((yield* serves(app.url, "away")).pid, pid)
       assert.strictEqual((yield* deploy(client, app.id)).status, "healthy")
-      yield* comesToRest(2)
+      yield* comesToRest
     })
   )
 
@@ -114,7 +114,7 @@ layer(environment, { excludeTestServices: true })(name, (it) => {
       yield* meanwhile("stall", Effect.andThen(refusesInTime, asked))
       yield* ready
       assert.strictEqual((yield* deploy(client, app.id)).status, "healthy")
-      yield* comesToRest(3)
+      yield* comesToRest
     })
   )
 
@@ -136,7 +136,7 @@ layer(environment, { excludeTestServices: true })(name, (it) => {
         if (status === "healthy") serving = version
         else assert.include(["store_unavailable", "lease_lost"], error?.code, error?.detail)
         yield* serves(app.url, serving)
-        yield* comesToRest(4)
+        yield* comesToRest
       }
     })
   )

@@ -43,7 +43,7 @@ layer(SharedServer.layer(), { excludeTestServices: true })("a server", (it) => {
         assert.deepStrictEqual([app.deployedEnvRevision, app.envPending, app.activeDeployment], [0, false, null])
         const answer = yield* serves(app.url ?? "", "archived")
         assert.deepStrictEqual(Object.keys(answer.env).sort(), ["HOME", "PATH", "PORT", "TMPDIR"])
-        yield* comesToRest(1)
+        yield* comesToRest
       })
     )
 
@@ -53,7 +53,7 @@ layer(SharedServer.layer(), { excludeTestServices: true })("a server", (it) => {
         const { archives } = yield* World
         const app = yield* deployedApp(client, yield* archives.source(goodApp("loaded")))
         const pids = new Set([(yield* serves(app.url, "loaded")).pid])
-        const report = yield* load(app.url)
+        const requesting = yield* load(app.url)
 
         for (const round of Array.from({ length: 10 }).keys()) {
           yield* client.apps.mergeEnv({
@@ -69,11 +69,11 @@ layer(SharedServer.layer(), { excludeTestServices: true })("a server", (it) => {
           pids.add(pid)
         }
 
-        const { failures, requests } = yield* report
+        const { failures, requests } = yield* requesting.end
         assert.deepStrictEqual(failures, [])
         assert.isAbove(requests, 500)
         assert.strictEqual(pids.size, 11)
-        yield* comesToRest(2)
+        yield* comesToRest
       })
     )
   })
@@ -98,7 +98,7 @@ layer(SharedServer.layer(), { excludeTestServices: true })("a server", (it) => {
           const back = yield* deploy(client, app.id, { ref: GitRef.make("v1") })
           assert.deepStrictEqual([back.status, back.commit], ["healthy", first])
           yield* serves(app.url, "v1")
-          yield* comesToRest(3)
+          yield* comesToRest
         })
       )
 
@@ -124,7 +124,7 @@ layer(SharedServer.layer(), { excludeTestServices: true })("a server", (it) => {
           const changed = yield* client.apps.get({ params: { app: id } })
           assert.deepStrictEqual(envState(changed), [1, 1, false, url])
           assert.strictEqual((yield* serves(url, version)).env["GREETING"], "grüß dich")
-          yield* comesToRest(4)
+          yield* comesToRest
         })
       )
     })

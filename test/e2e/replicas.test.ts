@@ -3,10 +3,10 @@
 import { assert, layer, vi } from "@effect/vitest"
 import { AppName } from "@lockkeeper/core/domain/App"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
-import { Context, type Duration, Effect, Layer } from "effect"
+import { Context, type Duration, Effect, Layer, Result } from "effect"
 import { readFileSync } from "node:fs"
 import * as Path from "node:path"
-import { ask, deploy, deployedApp, serves } from "../harness/deploying.ts"
+import { ask, begin, deploy, deployedApp, ended, serves } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
 import { call } from "../harness/http.ts"
 import { makePlace, stopServer } from "../harness/server.ts"
@@ -109,6 +109,31 @@ layer(Pair.layer, { excludeTestServices: true })("INV-2 H22 two servers on one d
     })
   )
 
+  it.effect("INV-2 U5 U8 of twenty deploys of one app that come to both at once, one is carried out", () =>
+    Effect.gen(function* () {
+      const { archives } = yield* World
+      const { first, second } = yield* Pair
+      const app = yield* appOn(first, "raced")
+      const source = yield* archives.source(goodApp("winner"))
+      const begun = yield* Effect.forEach(
+        Array.from({ length: 20 }).keys(),
+        (index) => Effect.result(begin((index % 2 === 0 ? first : second).client, app.id, { source })),
+        { concurrency: "unbounded" }
+      )
+      const taken = begun.flatMap((result) => (Result.isSuccess(result) ? [result.success.id] : []))
+      const refused = begun.flatMap((result) => (Result.isFailure(result) ? [result.failure] : []))
+      assert.lengthOf(taken, 1)
+      for (const error of refused) {
+        const active = error._tag === "DeploymentInProgress" ? error.activeDeployment : undefined
+        assert.deepStrictEqual([error._tag, active], ["DeploymentInProgress", taken[0]])
+      }
+      assert.strictEqual((yield* ended(second.client, taken[0] ?? "")).status, "healthy")
+      yield* serves(app.url, "winner")
+      const all = runsOn(app.id)
+      yield* eventually("one process is left", all, (on) => on.length === 1)
+    })
+  )
+
   it.effect(
     "INV-13 H31 the other takes the router over from one that is killed, and deploys what was lost with it",
     () =>
@@ -142,12 +167,9 @@ layer(Pair.layer, { excludeTestServices: true })("INV-2 H22 two servers on one d
         const { archives, place } = yield* World
         const { second } = yield* Pair
         const first = yield* start()
-        const [{ app } = { app: "" }] = (yield* first.client.apps.list({ query: {} })).items.flatMap((app) =>
-          app.url !== null && app.name !== "env" ? [{ app: app.id }] : []
-        )
-        assert.notStrictEqual(app, "")
-        const look = footprint(place)
-        yield* eventually("its app runs again", look, ({ running }) => running === 1)
+        const { items } = yield* first.client.apps.list({ query: {} })
+        const app = items.find(({ url }) => url !== null)?.id ?? ""
+        yield* eventually("its apps run again", footprint(place), ({ running }) => running === 2)
 
         assert.deepStrictEqual(yield* stopServer(second, "SIGTERM"), { code: 0, signal: null })
         yield* holdsRouter(first)

@@ -107,7 +107,7 @@ describeWith("git", "sshd")("secrets", () => {
 
           const revealed = yield* client.apps.readEnv({ params: { app: app.id }, query: { reveal: "true" } })
           assert.deepStrictEqual(revealed.body.env, { CANARY: canary })
-          yield* comesToRest(1)
+          yield* comesToRest
         })
       )
 
@@ -130,7 +130,7 @@ describeWith("git", "sshd")("secrets", () => {
 
           yield* proxy.resume
           assert.strictEqual((yield* ended(client, deployment.id)).status, "healthy")
-          yield* comesToRest(2)
+          yield* comesToRest
         })
       )
     })

@@ -50,12 +50,12 @@ layer(World.layer(), { excludeTestServices: true })("X14 INV-7 a server that is 
           assert.isNotNull(finishedAt)
         }
         yield* Effect.all([serves(a.url, "a"), serves(b.url, "b"), serves(c.url, "c")])
-        yield* comesToRest(3)
+        yield* comesToRest
 
         const after = yield* deploy(next.client, a.id, { source: yield* archives.source(goodApp("a3")) })
         assert.strictEqual(after.status, "healthy")
         yield* serves(a.url, "a3")
-        yield* comesToRest(3)
+        yield* comesToRest
         assert.notInclude(next.output(), "ERROR")
         assert.deepStrictEqual(yield* stopServer(next, "SIGTERM"), { code: 0, signal: null })
         assert.deepStrictEqual(yield* footprint(), stopped(3))
@@ -92,7 +92,7 @@ layer(World.layer(), { excludeTestServices: true })("X14 INV-7 a server that is 
         const next = yield* deploy(server.client, app.id, { source: yield* archives.source(goodApp("good")) })
         assert.strictEqual(next.status, "healthy")
         yield* serves(app.url, "good")
-        yield* comesToRest(4)
+        yield* comesToRest
         assert.strictEqual((yield* ask(app.url)).status, 200)
       })
     )

@@ -80,7 +80,7 @@ layer(SharedServer.layer(), { excludeTestServices: true })("X13 the API", (it) =
         "5 seconds"
       )
       assert.strictEqual((yield* said).status, 200)
-      yield* comesToRest(1)
+      yield* comesToRest
     })
   )
 

@@ -10,11 +10,17 @@ export interface LoadReport {
   readonly failures: ReadonlyArray<Reply>
 }
 
-/** Sends requests from several loops until the answered effect is run, which reports. */
+/** Requests that go on. */
+export interface Load {
+  /** Ends them and says what came of them. */
+  readonly end: Effect.Effect<LoadReport>
+}
+
+/** Sends requests from several loops until it is ended. */
 export const load = Effect.fnUntraced(function* (
   url: string,
   loops = 4
-): Effect.fn.Return<Effect.Effect<LoadReport>, never, Scope.Scope> {
+): Effect.fn.Return<Load, never, Scope.Scope> {
   const agent = yield* Effect.acquireRelease(
     Effect.sync(() => new Agent({ keepAlive: true, maxSockets: loops })),
     (agent) => Effect.sync(() => agent.destroy())
@@ -32,9 +38,10 @@ export const load = Effect.fnUntraced(function* (
     }
   })
   const fibers = yield* Effect.forEach(Array.from({ length: loops }), () => Effect.forkScoped(loop))
-  return Effect.gen(function* () {
+  const end = Effect.gen(function* () {
     isOver = true
     yield* Fiber.joinAll(fibers)
     return { requests, failures }
   })
+  return { end }
 })

@@ -44,7 +44,7 @@ export interface Server extends ServerProcess {
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
 /** How many ports a place has for its Apps. */
-const appPorts = 12
+const appPorts = 24
 
 const canListen = async (port: number): Promise<boolean> => {
   const server = Net.createServer()
@@ -60,7 +60,7 @@ const canListen = async (port: number): Promise<boolean> => {
 // Below the ports that the system gives away, so that nobody else is led to one of them by chance.
 const freeRange = async (): Promise<string> => {
   for (let tries = 0; tries < 50; tries++) {
-    const first = randomInt(640, 1_240) * 16
+    const first = randomInt(430, 820) * appPorts
     const ports = Array.from({ length: appPorts }, (_, index) => first + index)
     const free = await Promise.all(ports.map(canListen))
     if (free.every(Boolean)) return `${first}-${first + appPorts - 1}`

@@ -23,7 +23,10 @@ interface Pair {
   readonly far: Net.Socket
 }
 
-const join = ({ far, near }: Pair): void => void near.pipe(far).pipe(near)
+const join = ({ far, near }: Pair): void => {
+  near.pipe(far)
+  far.pipe(near)
+}
 
 const part = ({ far, near }: Pair): void => {
   near.unpipe(far).pause()

@@ -3,10 +3,11 @@
 
 import { PgClient } from "@effect/sql-pg"
 import { type Client, make as makeClient } from "@lockkeeper/adapter-http/Client"
-import { Context, type Duration, Effect, identity, Layer, type Redacted, type Scope } from "effect"
+import { Context, Effect, identity, Layer, type Redacted, type Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { existsSync, readdirSync } from "node:fs"
 import * as Path from "node:path"
+import { isDeepStrictEqual } from "node:util"
 import { type ArchiveServer, archiveServer } from "./archiveServer.ts"
 import * as TestDatabase from "./database.ts"
 import { eventually } from "./eventually.ts"
@@ -155,11 +156,16 @@ export const footprint = Effect.fnUntraced(function* (
   }
 })
 
-/** Waits until exactly this many Apps serve and nothing else is left of anything. */
-export const comesToRest = (apps: number, within: Duration.Input = "20 seconds") =>
-  eventually(
-    `${apps} apps serve and nothing else is left`,
-    footprint(),
-    (seen) => JSON.stringify(Object.entries(seen).sort()) === JSON.stringify(Object.entries(atRest(apps)).sort()),
-    within
-  )
+const serving = Effect.gen(function* () {
+  const { sql } = yield* World
+  const [row] = yield* sql<{ readonly count: number }>`select count(*)::int as count from releases where current`
+  return row?.count ?? 0
+})
+
+/** Waits until every App with a Release serves it, and nothing else is left of anything. */
+export const comesToRest = Effect.gen(function* () {
+  const apps = yield* serving
+  return yield* eventually(`${apps} apps serve and nothing else is left`, footprint(), (seen) => isAtRest(seen, apps))
+})
+
+const isAtRest = (seen: Footprint, apps: number): boolean => isDeepStrictEqual({ ...seen }, { ...atRest(apps) })

@@ -55,29 +55,31 @@ describe("replicas", () => {
     })
   )
 
-  live("INV-13 take over from a holder that stalled past its lease, as soon as it learns that and frees its ports", () =>
-    Effect.gen(function* () {
-      const port = yield* freePort
-      const leases = yield* Leases
-      let isStalled = false
-      const resumed = Deferred.makeUnsafe<undefined>()
-      const stall = Effect.uninterruptible(Deferred.await(resumed))
-      const stalling = Leases.of({
-        ...leases,
-        acquire: (...args) => Effect.suspend(() => (isStalled ? stall : leases.acquire(...args)))
-      })
-      const first = yield* Effect.provideService(replica("a"), Leases, stalling)
-      const [one, two] = [yield* named("one"), yield* named("two")]
-      yield* first.swap(route(port, 1, one.address))
-      const second = yield* replica("b")
+  live(
+    "INV-13 take over from a holder that stalled past its lease, as soon as it learns that and frees its ports",
+    () =>
+      Effect.gen(function* () {
+        const port = yield* freePort
+        const leases = yield* Leases
+        let isStalled = false
+        const resumed = Deferred.makeUnsafe<undefined>()
+        const stall = Effect.uninterruptible(Deferred.await(resumed))
+        const stalling = Leases.of({
+          ...leases,
+          acquire: (...args) => Effect.suspend(() => (isStalled ? stall : leases.acquire(...args)))
+        })
+        const first = yield* Effect.provideService(replica("a"), Leases, stalling)
+        const [one, two] = [yield* named("one"), yield* named("two")]
+        yield* first.swap(route(port, 1, one.address))
+        const second = yield* replica("b")
 
-      isStalled = true
-      yield* until(Effect.map(holder, (name) => name === "b"))
-      assert.strictEqual(yield* bodyOf(port), "one")
-      Deferred.doneUnsafe(resumed, Effect.undefined)
-      yield* second.swap(route(port, 2, two.address))
-      assert.strictEqual(yield* bodyOf(port), "two")
-    })
+        isStalled = true
+        yield* until(Effect.map(holder, (name) => name === "b"))
+        assert.strictEqual(yield* bodyOf(port), "one")
+        Deferred.doneUnsafe(resumed, Effect.undefined)
+        yield* second.swap(route(port, 2, two.address))
+        assert.strictEqual(yield* bodyOf(port), "two")
+      })
   )
 
   live("INV-13 go on serving for as long as the store is away, and switch again when it is back", () =>

@@ -20,7 +20,7 @@ const opened = (port: number, path = "/") =>
   })
 
 const kibibyte = 1_024
-const big = 50 * kibibyte * kibibyte
+const big = 128 * kibibyte * kibibyte
 
 const chunk = Buffer.alloc(64 * kibibyte, 1)
 
@@ -121,7 +121,7 @@ describe("streams", () => {
     })
   )
 
-  live("of 50 MiB pass up and down without being held in memory", () =>
+  live("of 128 MiB pass up and down without being held in memory", () =>
     Effect.gen(function* () {
       const { port } = yield* proxied((request, response) => {
         let received = 0

@@ -4,10 +4,11 @@ import { Context, Deferred, Effect, Latch, Layer, Stream } from "effect"
 import { defaultLeaseTerms, type LeaseTerms, ReplicaId } from "../../src/domain/Lease.ts"
 import type { LogEntry } from "../../src/domain/LogLine.ts"
 import type { Workload, WorkloadName } from "../../src/domain/Workload.ts"
-import { AppStore } from "../../src/port/AppStore.ts"
+import type { EnvTooLarge } from "../../src/domain/Env.ts"
+import { type AppGone, type AppNotLive, AppStore } from "../../src/port/AppStore.ts"
 import { ContainerRuntime, RuntimeError } from "../../src/port/ContainerRuntime.ts"
 import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
-import { EnvStore } from "../../src/port/EnvStore.ts"
+import { type EnvBusy, type EnvEdit, type EnvRevised, EnvStore } from "../../src/port/EnvStore.ts"
 import { EventFeed } from "../../src/port/EventFeed.ts"
 import { HealthProbe, Unhealthy } from "../../src/port/HealthProbe.ts"
 import { Journal } from "../../src/port/Journal.ts"
@@ -128,7 +129,10 @@ const scripted = Effect.fnUntraced(function* (script: Script, id: ReplicaId, ter
       return reaction === undefined ? effect : reaction(effect, refuse)
     })
 
-  const store = <A, E, R>(name: string, effect: Effect.Effect<A, E | StoreError, R>) =>
+  const store = <A, E, R>(
+    name: string,
+    effect: Effect.Effect<A, E | StoreError, R>
+  ): Effect.Effect<A, E | StoreError, R> =>
     call(
       name,
       effect,
@@ -169,7 +173,8 @@ const scripted = Effect.fnUntraced(function* (script: Script, id: ReplicaId, ter
     Context.add(EnvStore, {
       read: (app) => store("EnvStore.read", envs.read(app)),
       readAt: (app, revision) => store("EnvStore.readAt", envs.readAt(app, revision)),
-      revise: (edit) => store("EnvStore.revise", envs.revise(edit))
+      revise: <E>(edit: EnvEdit<E>) =>
+        store<EnvRevised, E | AppGone | AppNotLive | EnvTooLarge | EnvBusy, never>("EnvStore.revise", envs.revise(edit))
     }),
     Context.add(Journal, {
       intend: (intent) => store("Journal.intend", journal.intend(intent)),

@@ -92,6 +92,7 @@ export const makePlace = Effect.fnUntraced(function* (
     token,
     env: {
       PATH: process.env["PATH"] ?? "",
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "",
       HOME: directory,
       TMPDIR: temporary,
       PORT: "0",

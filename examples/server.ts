@@ -2,7 +2,7 @@
 // your platform has already: the database, the runtime, the router.
 import { join } from "node:path"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Cause, Console, Context, Effect, Layer, Logger, Option, Redacted, References, Runtime } from "effect"
+import { Cause, Console, Context, Effect, Layer, Logger, Option, Redacted, References, Runtime, Schedule } from "effect"
 import { HttpServer } from "effect/http"
 import * as EmbeddedPostgres from "@lockkeeper/adapter-postgres/EmbeddedPostgres"
 import { layer as postgresLayer } from "@lockkeeper/adapter-postgres/layer"
@@ -38,13 +38,24 @@ const serverInfo = Layer.effect(
   })
 )
 
+const dispatcher = Layer.unwrap(
+  Effect.map(PostgresHealth, ({ reasons }) => {
+    const ready = Effect.repeat(reasons, {
+      until: (found) => found.length === 0,
+      schedule: Schedule.spaced("1 second")
+    })
+    return Dispatcher.layer({ startWhen: Effect.asVoid(ready) })
+  })
+)
+
 const makeServer = Effect.fnUntraced(function* (options: Settings, directory: DataDirectory) {
   const { replica, secretKey, adminToken, builds, work } = directory
   const { prepare, migrate, appPorts: ports, logLimitBytes, host, port } = options
   const url = yield* databaseUrl(options, directory)
   const tokens = Option.getOrElse(options.tokens, () => Redacted.make(`admin:${Redacted.value(adminToken.token)}=*`))
 
-  const stores = postgresLayer({ url, prepare, migrate, ports, logLimitBytes }).pipe(
+  const bringing = migrate === "wait" ? "elsewhere" : migrate
+  const stores = postgresLayer({ url, prepare, migrate: bringing, ports, logLimitBytes }).pipe(
     Layer.provide(SecretCipher.layer(secretKey))
   )
   const adapters = Layer.mergeAll(
@@ -55,7 +66,7 @@ const makeServer = Effect.fnUntraced(function* (options: Settings, directory: Da
     Replica.layer(replica)
   )
   return serverLayer({ host, port }).pipe(
-    Layer.provide([Dispatcher.layer(), serverInfo, Tokens.layer(tokens)]),
+    Layer.provide([dispatcher, serverInfo, Tokens.layer(tokens)]),
     Layer.provide(adapters),
     Layer.provide(stores)
   )

@@ -34,11 +34,14 @@ export interface ClientOptions {
   readonly maxConnections?: number | undefined
 }
 
-/** What the stores are told: the host ports of Apps, the size of a log in bytes, and who brings the schema. */
+/**
+ * What the stores are told: the host ports of Apps, the size of a log in bytes, and who brings the schema. `apply` does it
+ * here, `wait` builds nothing until somebody has, and with `elsewhere` the stores are there at once and fail until then.
+ */
 export interface StoresOptions {
   readonly ports?: PortRange | undefined
   readonly logLimitBytes?: number | undefined
-  readonly migrate: "apply" | "wait"
+  readonly migrate: "apply" | "wait" | "elsewhere"
 }
 
 /** A client with a pool of its own, safe behind a transaction pooler. It connects when it is first used. */
@@ -57,7 +60,9 @@ export const layerClient = (
 const layerMigrated = (
   migrate: StoresOptions["migrate"]
 ): Layer.Layer<never, PostgresMigrations.MigrationError, SqlClient.SqlClient> =>
-  Layer.effectDiscard(migrate === "apply" ? PostgresMigrations.apply() : PostgresMigrations.wait())
+  migrate === "elsewhere"
+    ? Layer.empty
+    : Layer.effectDiscard(migrate === "apply" ? PostgresMigrations.apply() : PostgresMigrations.wait())
 
 /**
  * All stores over a client, once the schema is there. Each call makes layers of its own: those of two databases are never

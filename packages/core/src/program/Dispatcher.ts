@@ -7,11 +7,13 @@ import { reap } from "./reap.ts"
 import { makeReconcile } from "./Reconciler.ts"
 import { Replica } from "./Replica.ts"
 
-/** How often a replica looks for work that nobody told it of. */
+/** How often a replica looks for work that nobody told it of, and from when on. */
 export interface DispatcherOptions {
   readonly pollEvery?: Duration.Input | undefined
   readonly reapEvery?: Duration.Input | undefined
   readonly reconcileEvery?: Duration.Input | undefined
+  /** Nothing is looked for until this succeeds, such as when the stores are not ready at the start. */
+  readonly startWhen?: Effect.Effect<void> | undefined
 }
 
 /** Carries out queued Deployments in the background for as long as its layer lives. */
@@ -56,16 +58,20 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
   const reconcile = yield* makeReconcile
   const reconciled = Effect.catchCause(reconcile(), (cause) => Effect.logWarning("reconciling failed", cause))
 
-  yield* untilStored("giving up old leases")(store.abandon(replica)).pipe(
-    Effect.andThen(Effect.forever(Effect.andThen(admitAll, poll))),
-    Effect.forkScoped
-  )
-  yield* every(options.reapEvery ?? Duration.seconds(5), "reaping", Effect.asVoid(reap()))
-  yield* every(
-    options.reconcileEvery ?? Duration.seconds(2),
-    "reconciling",
-    Effect.asVoid(Effect.forkScoped(reconciled))
-  )
+  const work = Effect.gen(function* () {
+    yield* options.startWhen ?? Effect.void
+    yield* untilStored("giving up old leases")(store.abandon(replica)).pipe(
+      Effect.andThen(Effect.forever(Effect.andThen(admitAll, poll))),
+      Effect.forkScoped
+    )
+    yield* every(options.reapEvery ?? Duration.seconds(5), "reaping", Effect.asVoid(reap()))
+    yield* every(
+      options.reconcileEvery ?? Duration.seconds(2),
+      "reconciling",
+      Effect.asVoid(Effect.forkScoped(reconciled))
+    )
+  })
+  yield* options.startWhen === undefined ? work : Effect.forkScoped(work)
   return Dispatcher.of({ wake })
 })
 

@@ -17,10 +17,7 @@ export interface Load {
 }
 
 /** Sends requests from several loops until it is ended. */
-export const load = Effect.fnUntraced(function* (
-  url: string,
-  loops = 4
-): Effect.fn.Return<Load, never, Scope.Scope> {
+export const load = Effect.fnUntraced(function* (url: string, loops = 4): Effect.fn.Return<Load, never, Scope.Scope> {
   const agent = yield* Effect.acquireRelease(
     Effect.sync(() => new Agent({ keepAlive: true, maxSockets: loops })),
     (agent) => Effect.sync(() => agent.destroy())

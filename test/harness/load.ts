@@ -5,7 +5,7 @@ import { Agent } from "node:http"
 import { ask, type Reply } from "./deploying.ts"
 
 /** What came of the requests. */
-export interface LoadReport {
+interface LoadReport {
   readonly requests: number
   readonly failures: ReadonlyArray<Reply>
 }

@@ -2,7 +2,7 @@
 // left. Says nothing about what the server does.
 
 import { Effect, Exit, Redacted, type Scope } from "effect"
-import { type ChildProcess, execFileSync, spawn } from "node:child_process"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { randomBytes, randomInt } from "node:crypto"
 import { once } from "node:events"
 import * as Fs from "node:fs"
@@ -68,6 +68,14 @@ const freeRange = async (): Promise<string> => {
   throw new Error("there is no free range of ports")
 }
 
+// What is built is read-only, and the database of a killed server still takes a moment to end.
+const leave = async (directory: string): Promise<void> => {
+  spawnSync("chmod", ["-R", "u+rwX", `${directory}/data/builds`])
+  for (let tries = 0; tries < 250 && Fs.existsSync(`${directory}/data/pg/postmaster.pid`); tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
 /**
  * Makes the directory, the key and the settings of a server; everything is removed when the Scope closes. Without a
  * database it has the embedded one. Several places with one database and one `env.LOCKKEEPER_SECRET_KEY_FILE` are
@@ -78,7 +86,7 @@ export const makePlace = Effect.fnUntraced(function* (
   env: Readonly<Record<string, string>> = {}
 ): Effect.fn.Return<Place, never, Scope.Scope> {
   const directory = yield* temporaryDirectory
-  yield* Effect.addFinalizer(() => Effect.sync(() => execFileSync("chmod", ["-R", "u+rwX", directory])))
+  yield* Effect.addFinalizer(() => Effect.promise(() => leave(directory)))
   const [dataDir, temporary, key] = ["data", "tmp", "secret.key"].map((name) => Path.join(directory, name))
   if (dataDir === undefined || temporary === undefined || key === undefined) return yield* Effect.die("no paths")
   Fs.chmodSync(directory, 0o711)

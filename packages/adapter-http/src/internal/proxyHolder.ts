@@ -77,13 +77,23 @@ export const hold = Effect.fnUntraced(function* (
 
     const carriedOut = (table: Table): Effect.Effect<never> => {
       let seen = RouteVersion.make(0)
+      let isAway = false
 
       const learn = Effect.gen(function* () {
         for (const row of yield* store.since(seen)) {
           table.want(row)
           seen = row.version
         }
+        isAway = false
       })
+
+      // Said once for each time that the store is away, however often it is asked.
+      const notLearned = (cause: Cause.Cause<unknown>) =>
+        Effect.suspend(() => {
+          const isNew = !isAway
+          isAway = true
+          return isNew ? warn("routes cannot be read; traffic goes on as it does")(cause) : Effect.void
+        })
 
       const tell = Effect.gen(function* () {
         for (const report of table.reports()) {
@@ -97,7 +107,7 @@ export const hold = Effect.fnUntraced(function* (
       return Effect.gen(function* () {
         while (true) {
           const woken = wake.next()
-          yield* Effect.catchCause(learn, warn("routes could not be read"))
+          yield* Effect.catchCause(learn, notLearned)
           yield* table.carryOut(yield* monotonicMillis)
           yield* Effect.catchCause(tell, warn("a route could not be reported"))
           yield* Effect.raceFirst(woken, Effect.sleep(pollEvery))

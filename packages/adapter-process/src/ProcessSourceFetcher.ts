@@ -7,7 +7,6 @@ import { Duration, Effect, Layer, type Scope } from "effect"
 import { mkdir, rm } from "node:fs/promises"
 import * as Path from "node:path"
 import { unpack } from "./internal/archive.ts"
-import type { ArchiveLimits } from "./internal/archiveEntries.ts"
 import { download } from "./internal/download.ts"
 import { fetchGit } from "./internal/git.ts"
 import { ownDirectory, removeDirectory, sweepDirectory } from "./internal/privateDirectory.ts"
@@ -25,7 +24,7 @@ export interface ProcessSourceFetcherOptions {
   readonly directory: string
   readonly deadline?: Duration.Input | undefined
   readonly archiveBytes?: number | undefined
-  readonly unpacked?: ArchiveLimits | undefined
+  readonly unpacked?: { readonly entries: number; readonly bytes: number } | undefined
 }
 
 const keysOf = (directory: string): string => Path.join(directory, "keys")

@@ -64,7 +64,8 @@ export const present = <A>(what: string, value: A | null | undefined): Effect.Ef
     ? Effect.fail(new Mismatch({ expected: what, actual: `it is ${value}` }))
     : Effect.succeed(value)
 
-type Tagged = { readonly _tag: string }
+/** An error that is told from others by its tag. */
+export type Tagged = { readonly _tag: string }
 
 const hasTag = <E extends Tagged, Tag extends E["_tag"]>(
   error: E,

@@ -5,7 +5,7 @@ import { type AppId, DeploymentId } from "@lockkeeper/core/domain/App"
 import type { Deployment } from "@lockkeeper/core/domain/Deployment"
 import { Revision } from "@lockkeeper/core/domain/Env"
 import { choose, decide, type Policy } from "@lockkeeper/core/domain/Policy"
-import type { Source } from "@lockkeeper/core/domain/Source"
+import { atRef } from "@lockkeeper/core/domain/Source"
 import type { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { DeploymentRefused, type DeploymentRequest, queueLimit } from "@lockkeeper/core/port/DeploymentRequest"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
@@ -41,13 +41,6 @@ const factRows = rowsOf(
     number: Schema.Int
   })
 )
-
-/** The Source of a request: its own, else the App's, at the ref that is asked for. */
-const sourceOf = (request: DeploymentRequest, source: Source | undefined): Source | undefined => {
-  if (source?.type !== "git" || request.ref === undefined) return source
-  const { commit: _, ...rest } = source
-  return { ...rest, ref: request.ref }
-}
 
 /** Builds `begin`. */
 export const beginDeployment = (db: Database, cipher: typeof SecretCipher.Service) => {
@@ -102,7 +95,7 @@ export const beginDeployment = (db: Database, cipher: typeof SecretCipher.Servic
 
     const own = app.source === null ? undefined : { source: app.source, sealed: app.sealed }
     const given = request.source ?? (own === undefined ? undefined : yield* restore(cipher, id, own))
-    const source = sourceOf(request, given)
+    const source = atRef(given, request.ref)
     if (source === undefined) return yield* refuse({ _tag: "NoSource", app: id })
     if (known.envRevision < (request.minEnvRevision ?? 0)) {
       return yield* refuse({ _tag: "RevisionMismatch", actual: known.envRevision })

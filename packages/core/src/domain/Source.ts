@@ -122,3 +122,10 @@ export type OpenSource = typeof OpenSource.Type
 /** Drops the secrets of a Source. */
 export const open = (source: Source): OpenSource =>
   source.type === "git" ? Struct.omit(source, ["deployKey"]) : source
+
+/** A Git source at another ref than its own, and at no fixed commit; other sources, and none, stay as they are. */
+export const atRef = (source: Source | undefined, ref: GitRef | undefined): Source | undefined => {
+  if (source?.type !== "git" || ref === undefined) return source
+  const { commit: _, ...rest } = source
+  return { ...rest, ref }
+}

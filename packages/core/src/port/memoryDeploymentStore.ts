@@ -5,7 +5,7 @@ import { type Deployment, type DeploymentStatus, deploymentTransitions, isTermin
 import { Fence, type LeaseTerms, type ReplicaId } from "../domain/Lease.ts"
 import { cut, type PageRequest } from "../domain/Page.ts"
 import { choose, decide } from "../domain/Policy.ts"
-import { type Commit, open, type Source } from "../domain/Source.ts"
+import { atRef, type Commit, open } from "../domain/Source.ts"
 import { defaultJobCap, type TenantName } from "../domain/Tenant.ts"
 import type { ImageDigest } from "../domain/Workload.ts"
 import { AppGone } from "./AppStore.ts"
@@ -39,13 +39,6 @@ const moved = (state: MemoryTables, now: DateTime.Utc, row: DeploymentRow, chang
   return positioned(state, row)
 }
 
-const sourceOf = (request: DeploymentRequest, app: AppRow): Source | undefined => {
-  const source = request.source ?? app.source
-  if (source?.type !== "git" || request.ref === undefined) return source
-  const { commit: _, ...rest } = source
-  return { ...rest, ref: request.ref }
-}
-
 /** Builds the store over the tables. */
 export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service => {
   const begin = Effect.fnUntraced(function* (request: DeploymentRequest) {
@@ -61,7 +54,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     if (earlier !== undefined) return { deployment: positioned(state, earlier), created: false }
     const app = appOf(state, row)
     if (app.status !== "live") return yield* refuse({ _tag: "AppNotLive", app: app.id, status: app.status })
-    const source = sourceOf(request, row)
+    const source = atRef(request.source ?? row.source, request.ref)
     if (source === undefined) return yield* refuse({ _tag: "NoSource", app: app.id })
     if (app.envRevision < (request.minEnvRevision ?? 0)) {
       return yield* refuse({ _tag: "RevisionMismatch", actual: app.envRevision })

@@ -20,10 +20,7 @@ const failing = (operation: string) =>
 const defect = Effect.die(new Error(canary))
 
 const assertClosed = (answer: Answer): void =>
-  assert.notMatch(
-    answer.text + JSON.stringify([...answer.headers]),
-    /canary|Error:|\.ts\b|node_modules|StoreError/
-  )
+  assert.notMatch(answer.text + JSON.stringify([...answer.headers]), /canary|Error:|\.ts\b|node_modules|StoreError/)
 
 const assertRetry = ({ headers }: Answer): void => assert.match(headers.get("retry-after") ?? "", /^[1-9]\d*$/)
 

@@ -54,12 +54,13 @@ export const make: (options?: {
       ) as port`)
 
   const insert = Effect.fnUntraced(function* (request: AppRequest, id: AppId, port: number) {
-    const { healthCheck = defaultHealthCheck, name, policy = null, source, tenant } = request
+    const { healthCheck = defaultHealthCheck, name, policy = null, port: listens = null, source, tenant } = request
     const stored = source === undefined ? undefined : yield* store(cipher, id, source)
     return yield* appRows(sql`with a as (
-        insert into apps (id, tenant, name, status, source, source_secret, policy, health_check, host_port, created_at, updated_at)
+        insert into apps (id, tenant, name, status, source, source_secret, policy, health_check, port, host_port,
+          created_at, updated_at)
         select ${id}, ${tenant}, ${name}, 'live', ${json(stored?.source)}::jsonb, ${stored?.sealed ?? null}::bytea, ${policy},
-          ${json(healthCheck)}::jsonb, ${port}, at, at from (select clock_timestamp() as at) now
+          ${json(healthCheck)}::jsonb, ${listens}::int, ${port}, at, at from (select clock_timestamp() as at) now
         returning *
       ), told as (
         insert into events (type, tenant, app, subject) select 'app.live', tenant, id, id from a
@@ -111,7 +112,7 @@ export const make: (options?: {
       )
     )
 
-  const update = Effect.fnUntraced(function* (id: AppId, { healthCheck, policy, source }: AppChange) {
+  const update = Effect.fnUntraced(function* (id: AppId, { healthCheck, policy, port, source }: AppChange) {
     const stored = source === undefined ? undefined : yield* store(cipher, id, source)
     return yield* appRows(sql`with a as (
         update apps set
@@ -119,6 +120,7 @@ export const make: (options?: {
           source_secret = case when ${stored === undefined} then source_secret else ${stored?.sealed ?? null}::bytea end,
           policy = coalesce(${policy ?? null}, policy),
           health_check = coalesce(${json(healthCheck)}::jsonb, health_check),
+          port = coalesce(${port ?? null}::int, port),
           updated_at = clock_timestamp()
         where id = ${id} and status = 'live'
         returning *

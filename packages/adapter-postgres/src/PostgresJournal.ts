@@ -22,6 +22,8 @@ const intentRows = rowsOf(
   })
 )
 
+const nameRows = rowsOf(Schema.Struct({ name: WorkloadName }))
+
 /** Makes the journal. */
 export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient> = Effect.gen(function* () {
   const db = yield* database
@@ -86,7 +88,17 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
         order by random() limit ${limit}`)
     )
 
-  return Journal.of({ intend, confirm, released, held, heldBy, unowned })
+  const unknown = (names: ReadonlyArray<WorkloadName>) =>
+    db.statement<ReadonlyArray<WorkloadName>>(
+      "Journal.unknown",
+      Effect.map(
+        nameRows(sql`select n.name from unnest(${names}::text[]) n (name)
+          where not exists (select 1 from intents i where i.name = n.name and i.released_at is null)`),
+        (rows) => rows.map(({ name }) => name)
+      )
+    )
+
+  return Journal.of({ intend, confirm, released, held, heldBy, unowned, unknown })
 })
 
 /** Provides the journal. */

@@ -1,7 +1,7 @@
 // Logs on PostgreSQL. Lines are numbered by their log's row, which every append changes: numbers have no gap and no line
 // is written twice. Usually that is one statement.
 
-import { LogLine, type LogEntry } from "@lockkeeper/core/domain/LogLine"
+import { type LogCursor, type LogEntry, LogLine } from "@lockkeeper/core/domain/LogLine"
 import {
   defaultLogLimitBytes,
   type LogName,
@@ -9,7 +9,7 @@ import {
   LogStore,
   truncationLine
 } from "@lockkeeper/core/port/LogStore"
-import { Effect, Layer, Schema } from "effect"
+import { DateTime, Effect, Layer, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import { Instant, Int8, storable } from "./internal/columns.ts"
 import { database, rowsOf } from "./internal/Database.ts"
@@ -22,6 +22,8 @@ interface Size {
 const sizeRows = rowsOf(Schema.Struct({ bytes: Int8, truncated: Schema.Boolean, ended: Schema.Boolean }))
 const headRows = rowsOf(Schema.Struct({ lines: Int8, ended: Schema.Boolean, seq: Schema.NullOr(Int8) }))
 const lineRows = rowsOf(Schema.Struct({ ...LogLine.fields, seq: Int8, at: Instant }))
+
+const cursorRows = rowsOf(Schema.Struct({ at: Instant, lines: Int8 }))
 
 const bytesOf = ({ line }: LogEntry): number => new TextEncoder().encode(line).byteLength + 1
 
@@ -53,9 +55,12 @@ export const make: (options?: {
   /** Adds lines under the numbers that `numbered`, a part of the statement, took for them. */
   const insert = (log: LogName, entries: ReadonlyArray<LogEntry>) => sql`
     insert into log_lines (log, seq, at, stream, line)
-    select ${log}, n.lines - ${entries.length} + e.nth, clock_timestamp(), e.stream, e.line
-    from numbered n, unnest(${entries.map(({ stream }) => stream)}::text[], ${entries.map(({ line }) => line)}::text[])
-      with ordinality e (stream, line, nth)`
+    select ${log}, n.lines - ${entries.length} + e.nth, coalesce(nullif(e.at, '')::timestamptz, clock_timestamp()), e.stream, e.line
+    from numbered n, unnest(
+        ${entries.map(({ stream }) => stream)}::text[],
+        ${entries.map(({ line }) => line)}::text[],
+        ${entries.map(({ at }) => (at === undefined ? "" : DateTime.formatIso(at)))}::text[]
+      ) with ordinality e (stream, line, at, nth)`
 
   /** For a log that goes on and whose limit is far: its row guards the statement. */
   const appendAll = (log: LogName, entries: ReadonlyArray<LogEntry>, bytes: number) => sql`
@@ -85,7 +90,7 @@ export const make: (options?: {
     )
 
   const append = Effect.fnUntraced(function* (log: LogName, said: ReadonlyArray<LogEntry>) {
-    const entries = said.map(({ line, stream }) => ({ stream, line: storable(line) }))
+    const entries = said.map((entry) => ({ ...entry, line: storable(entry.line) }))
     if (entries.length === 0) return
     const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0)
     const added = yield* db.statement<ReadonlyArray<object>>("LogStore.append", appendAll(log, entries, bytes))
@@ -116,7 +121,20 @@ export const make: (options?: {
       })
     )
 
-  return LogStore.of({ append, end, read })
+  const cursor = (log: LogName) =>
+    db.statement<LogCursor | undefined>(
+      "LogStore.cursor",
+      Effect.map(
+        cursorRows(sql`with last as (
+            select at from log_lines where log = ${log} and stream in ('stdout', 'stderr') order by seq desc limit 1
+          )
+          select l.at, count(*) as lines from last l
+          join log_lines x on x.log = ${log} and x.stream in ('stdout', 'stderr') and x.at = l.at group by l.at`),
+        ([row]) => row
+      )
+    )
+
+  return LogStore.of({ append, end, read, cursor })
 })
 
 /** Provides the store. */

@@ -7,6 +7,7 @@ import { SqlClient, SqlError } from "effect/sql"
 import { createHash } from "node:crypto"
 import { rowsOf } from "./internal/Database.ts"
 import { foundation } from "./migrations/0001_foundation.ts"
+import { workloadPorts } from "./migrations/0002_workload_ports.ts"
 
 /** One step of the schema. Released, it never changes: `statements` are compared by their checksum. */
 export interface Migration {
@@ -16,7 +17,7 @@ export interface Migration {
 }
 
 /** All migrations, in order. */
-export const migrations: ReadonlyArray<Migration> = [foundation]
+export const migrations: ReadonlyArray<Migration> = [foundation, workloadPorts]
 
 /** The version of the schema that this version of the package expects: the id of the last migration. */
 export const schemaVersion: number = Math.max(...migrations.map(({ id }) => id))

@@ -1,22 +1,29 @@
 // Runs Workloads as plain processes of this host: the embedded default for a first try. Images are read-only copies of
 // trees. Not a sandbox: see `isolation`.
 
+import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import {
   Address,
+  type CommandExit,
   IpAddress,
   type Workload,
   WorkloadId,
   type WorkloadName,
   type WorkloadState
 } from "@lockkeeper/core/domain/Workload"
-import { ContainerRuntime, RuntimeError, type WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
+import {
+  type CommandSpec,
+  ContainerRuntime,
+  RuntimeError,
+  type WorkloadSpec
+} from "@lockkeeper/core/port/ContainerRuntime"
 import { Duration, Effect, Exit, Layer, Scope, Stream } from "effect"
 import { imageCommand, imageDirectory, store } from "./internal/buildStore.ts"
 import { freePort } from "./internal/freePort.ts"
 import { ownDirectory, sweepDirectory } from "./internal/privateDirectory.ts"
 import { endForeignGroup } from "./internal/processGroup.ts"
 import { identityText, isAlive, parseIdentity } from "./internal/processTable.ts"
-import { exitReason, startProcess, type WorkloadProcess } from "./internal/workloadProcess.ts"
+import { exitCode, exitReason, shellLine, startProcess, type WorkloadProcess } from "./internal/workloadProcess.ts"
 
 /**
  * Says where files are kept and how long a Workload may take to stop.
@@ -67,11 +74,11 @@ export const make = (
       if (workloads.get(owned.workload.name) === owned) workloads.delete(owned.workload.name)
     })
 
-    const launch = Effect.fnUntraced(function* (spec: WorkloadSpec, command: string) {
+    const launch = Effect.fnUntraced(function* (spec: WorkloadSpec, argv: CommandSpec["command"]) {
       const home = yield* ownDirectory(homes, spec.name)
       const port = yield* unusedPort([...workloads.values()].map(({ workload }) => workload.address.port))
       const directory = imageDirectory(builds, spec.image)
-      const process = yield* startProcess({ command, directory, home, port, env: spec.env })
+      const process = yield* startProcess({ argv, directory, home, port, env: spec.env })
       return { process, workload: workloadOf(spec, process, port) }
     })
 
@@ -83,7 +90,7 @@ export const make = (
       if (workloads.has(spec.name) || starting.has(spec.name)) return yield* failed(spec.name, "the name is in use")
       starting.add(spec.name)
       const scope = yield* Scope.make()
-      const launched = yield* launch(spec, command).pipe(
+      const launched = yield* launch(spec, shellLine(command)).pipe(
         Scope.provide(scope),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
         Effect.mapError((problem) => failed(spec.name, problem)),
@@ -106,6 +113,22 @@ export const make = (
           if (!closing) return owned.workload
           yield* undo
           return yield* failed(spec.name, "this server is stopping")
+        })
+      )
+    })
+
+    const run = Effect.fn("ProcessContainerRuntime.run")(function* (
+      spec: CommandSpec,
+      say: (entry: LogEntry) => Effect.Effect<void>
+    ): Effect.fn.Return<CommandExit, RuntimeError> {
+      yield* imageCommand(builds, spec.image)
+      const launched = Effect.acquireRelease(launch(spec, spec.command), ({ process }) => process.end(grace))
+      return yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { process } = yield* Effect.mapError(launched, (problem) => failed(spec.name, problem))
+          yield* Stream.runForEach(process.logs, say)
+          const exit = yield* process.exited
+          return { exitCode: exitCode(exit), reason: exitReason(exit) }
         })
       )
     })
@@ -148,6 +171,7 @@ export const make = (
       build: Effect.fn("ProcessContainerRuntime.build")((tree, say) => store(builds, tree.directory, say)),
       start,
       inspect,
+      run,
       logs: (workload) => own(workload.name, workload.id)?.process.logs ?? elsewhere(workload),
       stop,
       owned: Effect.sync(() => [...workloads.keys()])

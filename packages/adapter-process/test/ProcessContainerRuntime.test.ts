@@ -29,8 +29,8 @@ describe("a Workload", () => {
   it.live("has exactly the environment that was promised, an empty input, and a private home (X2)", () =>
     Effect.gen(function* () {
       process.env["LOCKKEEPER_TEST_CANARY"] = "canary"
-      const { builds, homes, linesUntil, run } = yield* runtime()
-      const workload = yield* run("cat; env; pwd; ls -ld $HOME; echo end; exec sleep 1000", "one", {
+      const { builds, homes, linesUntil, runLine } = yield* runtime()
+      const workload = yield* runLine("cat; env; pwd; ls -ld $HOME; echo end; exec sleep 1000", "one", {
         A: "1",
         B_2: "x y"
       })
@@ -54,8 +54,8 @@ describe("a Workload", () => {
 
   it.live("inherits neither the pipe that ends it nor the watcher as its child", () =>
     Effect.gen(function* () {
-      const { linesUntil, run } = yield* runtime()
-      const workload = yield* run(
+      const { linesUntil, runLine } = yield* runtime()
+      const workload = yield* runLine(
         "readlink /proc/$$/fd/3 || echo none; cat /proc/$$/task/*/children; echo; echo end; exec sleep 1000"
       )
       const lines = yield* linesUntil(workload, "end")
@@ -81,10 +81,10 @@ describe("a Workload", () => {
 
   it.live("says how it ended: with a code, by a signal, or by one that its shell saw", () =>
     Effect.gen(function* () {
-      const { inspect, linesUntil, owned, run, stop } = yield* runtime()
+      const { inspect, linesUntil, owned, runLine, stop } = yield* runtime()
       const ends = yield* Effect.forEach(["exit 3", "kill -KILL $$", "sh -c 'kill -KILL $$'; exit $?"], (line, index) =>
         Effect.gen(function* () {
-          const workload = yield* run(line, `w${index}`)
+          const workload = yield* runLine(line, `w${index}`)
           yield* linesUntil(workload)
           const seen = yield* inspect(workload)
           assert.include(yield* owned, workload.name)
@@ -103,8 +103,8 @@ describe("a Workload", () => {
 
   it.live("takes what it started along when it exits by itself, also what ignores signals", () =>
     Effect.gen(function* () {
-      const { linesUntil, run } = yield* runtime()
-      const workload = yield* run("(trap '' TERM; sleep 1000) & sleep 1000 & (sleep 1000 &) ; echo started; exit 0")
+      const { linesUntil, runLine } = yield* runtime()
+      const workload = yield* runLine("(trap '' TERM; sleep 1000) & sleep 1000 & (sleep 1000 &) ; echo started; exit 0")
       yield* linesUntil(workload)
       yield* until(() => groupOf(workload).length === 0)
       assert.deepStrictEqual(groupOf(workload), [])
@@ -113,8 +113,8 @@ describe("a Workload", () => {
 
   it.live("has its grace to end, also behind a shell; then its whole group is killed (B23)", () =>
     Effect.gen(function* () {
-      const { homes, linesUntil, run, stop } = yield* runtime({ grace: "700 millis" })
-      const polite = yield* run(
+      const { homes, linesUntil, runLine, stop } = yield* runtime({ grace: "700 millis" })
+      const polite = yield* runLine(
         `node -e 'process.on("SIGTERM", () => setTimeout(() => { console.log("bye"); process.exit() }, 200)); setInterval(() => {}, 9); console.log("up")'`,
         "polite"
       )
@@ -122,7 +122,7 @@ describe("a Workload", () => {
       yield* stop(polite.name, polite.id)
       assert.deepStrictEqual(groupOf(polite), [])
 
-      const stubborn = yield* run(
+      const stubborn = yield* runLine(
         "trap '' TERM; (trap '' TERM; sleep 1000) & echo up; while :; do sleep 1; done",
         "stubborn"
       )
@@ -139,8 +139,8 @@ describe("a Workload", () => {
 
   it.live("keeps its last words when it is stopped", () =>
     Effect.gen(function* () {
-      const { linesUntil, run, stop } = yield* runtime()
-      const workload = yield* run("trap 'echo bye; exit' TERM; echo up; while :; do sleep 0.05; done")
+      const { linesUntil, runLine, stop } = yield* runtime()
+      const workload = yield* runLine("trap 'echo bye; exit' TERM; echo up; while :; do sleep 0.05; done")
       yield* linesUntil(workload, "up")
       const reading = yield* Effect.forkChild(linesUntil(workload))
       yield* Effect.yieldNow
@@ -151,8 +151,8 @@ describe("a Workload", () => {
 
   it.live("of an image that is gone, of a name in use, or without a home is not started", () =>
     Effect.gen(function* () {
-      const { builds, directory, homes, owned, run, start } = yield* runtime()
-      const workload = yield* run("exec sleep 1000")
+      const { builds, directory, homes, owned, runLine, start } = yield* runtime()
+      const workload = yield* runLine("exec sleep 1000")
       const used = yield* Effect.flip(start(specOf(workload.image, "workload")))
       assert.deepStrictEqual([used.reason, yield* owned], ["start_failed", ["workload"]])
       assert.lengthOf(homes(), 1)
@@ -184,8 +184,11 @@ describe("a Workload", () => {
   it.live("ends with the Scope of its runtime", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const { homes, run, start } = yield* Scope.provide(runtime(), scope)
-      const workloads = [yield* run("exec sleep 1000", "one"), yield* run("trap '' TERM; sleep 1000; exit", "two")]
+      const { homes, runLine, start } = yield* Scope.provide(runtime(), scope)
+      const workloads = [
+        yield* runLine("exec sleep 1000", "one"),
+        yield* runLine("trap '' TERM; sleep 1000; exit", "two")
+      ]
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(workloads.flatMap(groupOf), [])
       assert.deepStrictEqual(homes(), [])
@@ -201,7 +204,7 @@ describe("a Workload of another server on this host", () => {
     Effect.gen(function* () {
       const mine = yield* runtime()
       const other = yield* runtime()
-      const workload = yield* mine.run("exec sleep 1000")
+      const workload = yield* mine.runLine("exec sleep 1000")
       assert.strictEqual((yield* other.inspect(workload)).state, "running")
       assert.deepStrictEqual(yield* other.owned, [])
       assert.match((yield* other.linesUntil(workload)).join(), /kept by the server that started it/)
@@ -214,8 +217,8 @@ describe("a Workload of another server on this host", () => {
 
   it.live("is never taken for a process that has the same pid now", () =>
     Effect.gen(function* () {
-      const { inspect, run, stop } = yield* runtime()
-      const workload = yield* run("exit 0")
+      const { inspect, runLine, stop } = yield* runtime()
+      const workload = yield* runLine("exit 0")
       const foreign = spawn("sleep", ["1000"], { detached: true, stdio: "ignore" })
       const entry = findProcess(foreign.pid ?? 0)
       assert.isDefined(entry)
@@ -233,8 +236,8 @@ describe("a Workload of another server on this host", () => {
 
   it.live("does not lose its files to another runtime that starts on the same directories", () =>
     Effect.gen(function* () {
-      const { builds, directory, homes, inspect, run } = yield* runtime()
-      const workload = yield* run("exec sleep 1000")
+      const { builds, directory, homes, inspect, runLine } = yield* runtime()
+      const workload = yield* runLine("exec sleep 1000")
       yield* runtime({ builds, homes: Path.join(directory, "homes") })
       assert.strictEqual((yield* inspect(workload)).state, "running")
       assert.lengthOf(homes(), 1)

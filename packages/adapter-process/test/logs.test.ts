@@ -74,8 +74,8 @@ describe("a log buffer", () => {
 describe("the logs of a Workload", () => {
   it.live("hold both outputs from the start, for every reader, and end with it", () =>
     Effect.gen(function* () {
-      const { logs, run } = yield* runtime()
-      const workload = yield* run("echo one; echo two >&2; sleep 0.1; printf three")
+      const { logs, runLine } = yield* runtime()
+      const workload = yield* runLine("echo one; echo two >&2; sleep 0.1; printf three")
       const readers = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(Stream.runCollect(logs(workload))))
       for (const reader of readers) {
         const entries = yield* Fiber.join(reader)
@@ -94,8 +94,8 @@ describe("the logs of a Workload", () => {
 
   it.live("never hold up a Workload that nobody listens to (B23)", () =>
     Effect.gen(function* () {
-      const { inspect, linesUntil, run } = yield* runtime()
-      const workload = yield* run("head -c 30000000 /dev/zero | tr '\\0' 'x'; echo; seq 200000; echo done; exit 0")
+      const { inspect, linesUntil, runLine } = yield* runtime()
+      const workload = yield* runLine("head -c 30000000 /dev/zero | tr '\\0' 'x'; echo; seq 200000; echo done; exit 0")
       const lines = yield* linesUntil(workload)
       assert.strictEqual(lines.at(-1), "done")
       assert.strictEqual((yield* inspect(workload)).state, "exited")
@@ -107,8 +107,8 @@ describe("the logs of a Workload", () => {
 
   it.live("end although somebody who left its process group still holds its output", () =>
     Effect.gen(function* () {
-      const { linesUntil, run } = yield* runtime()
-      const workload = yield* run("setsid sleep 3 & echo up; exit 0")
+      const { linesUntil, runLine } = yield* runtime()
+      const workload = yield* runLine("setsid sleep 3 & echo up; exit 0")
       const start = performance.now()
       assert.deepStrictEqual(yield* linesUntil(workload), ["up"])
       assert.isBelow(performance.now() - start, 2500)

@@ -8,13 +8,13 @@ import { LogLine } from "@lockkeeper/core/domain/LogLine"
 import { Policy } from "@lockkeeper/core/domain/Policy"
 import { GitRef, Source } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
+import { WorkloadPort } from "@lockkeeper/core/domain/Workload"
 
 const { hostPort: _, ...appFields } = DomainApp.fields
 
 /** An App. `url` is null until its first healthy Deployment; `envPending` says that its Env changed since that. */
 export const App = Schema.Struct({
   ...appFields,
-  port: Schema.Null,
   preDeploy: Schema.Null,
   expiresAt: Schema.Null,
   envPending: Schema.Boolean,
@@ -62,14 +62,16 @@ export const NewApp = Schema.Struct({
   name: AppName,
   source: Schema.optionalKey(Source),
   policy: Schema.optionalKey(Policy),
-  healthCheck: Schema.optionalKey(HealthCheckInput)
+  healthCheck: Schema.optionalKey(HealthCheckInput),
+  port: Schema.optionalKey(WorkloadPort)
 })
 
 /** What to change of an App; what is absent stays. */
 export const AppPatch = Schema.Struct({
   source: Schema.optionalKey(Source),
   policy: Schema.optionalKey(Policy),
-  healthCheck: Schema.optionalKey(HealthCheckInput)
+  healthCheck: Schema.optionalKey(HealthCheckInput),
+  port: Schema.optionalKey(WorkloadPort)
 })
 
 /** What a Deployment is begun with; everything may be absent. */

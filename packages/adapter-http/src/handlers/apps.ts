@@ -122,7 +122,6 @@ const viewOf =
   (appHost: string) =>
   ({ hostPort, ...app }: App): AppView => ({
     ...app,
-    port: null,
     preDeploy: null,
     expiresAt: null,
     envPending: isPending(app.envRevision, app.deployedEnvRevision),

@@ -10,7 +10,8 @@ import { Instant, Int8, Sealed } from "./columns.ts"
 
 /** The columns of {@link appFields}; they need {@link appTables}. */
 export const appColumns = `
-  a.id, a.tenant, a.name, a.status, a.source, a.policy, a.health_check as "healthCheck", a.host_port as "hostPort",
+  a.id, a.tenant, a.name, a.status, a.source, a.policy, a.health_check as "healthCheck", a.port,
+  a.host_port as "hostPort",
   coalesce(e.revision, 0) as "envRevision", r.env_revision as "deployedEnvRevision", r.id as "currentRelease",
   (
     select d.id from deployments d

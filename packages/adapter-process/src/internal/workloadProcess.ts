@@ -11,7 +11,7 @@ import type { ProcessIdentity } from "./processTable.ts"
 
 /** What to start. `home` is the only place that is meant to be written to. */
 export interface WorkloadProcessSpec {
-  readonly command: string
+  readonly argv: readonly [string, ...ReadonlyArray<string>]
   readonly directory: string
   readonly home: string
   readonly port: number
@@ -40,6 +40,9 @@ const environmentOf = (spec: WorkloadProcessSpec, path: string): Readonly<Record
 // The shell exports variables of its own, and the environment of an App is exactly what it was promised.
 const runLine = `command=$1; shift; unset PWD OLDPWD SHLVL; eval "$command"`
 
+/** The arguments that run a line of a Procfile. */
+export const shellLine = (line: string): WorkloadProcessSpec["argv"] => ["/bin/sh", "-c", runLine, "sh", line]
+
 const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
 
 /** How a Workload that has ended is described. */
@@ -48,6 +51,10 @@ export const exitReason = ({ code, signal }: GroupExit): string => {
   const cause = code === null ? undefined : signalNames.get(code - 128)
   return cause === undefined ? `exited with code ${code}` : `exited with code ${code} (${cause})`
 }
+
+/** The code of an exit; 128 and the signal's number, as shells have it, for one that a signal brought about. */
+export const exitCode = ({ code, signal }: GroupExit): number =>
+  code ?? 128 + (signal === null ? 0 : constants.signals[signal])
 
 /** Starts it. Fails with a clause for a person; then nothing was started. */
 export const startProcess = Effect.fnUntraced(function* (
@@ -59,7 +66,7 @@ export const startProcess = Effect.fnUntraced(function* (
     stderr: makeLineSplitter((line) => buffer.add({ stream: "stderr", line }))
   }
   const group: ProcessGroup = yield* startGroup({
-    argv: ["/bin/sh", "-c", runLine, "sh", spec.command],
+    argv: spec.argv,
     cwd: spec.directory,
     env: environmentOf(spec, process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"),
     onOutput: (stream, chunk) => splitters[stream].push(chunk)

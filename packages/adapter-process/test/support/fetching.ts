@@ -1,12 +1,18 @@
 // A fetcher on a directory of its own, and what is to be seen of it.
 
-import type { SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
+import type { SourceFetcher, SourceImage, SourceTree } from "@lockkeeper/core/port/SourceFetcher"
 import { type GitSource, GitUrl, type Source } from "@lockkeeper/core/domain/Source"
 import { Effect } from "effect"
 import * as Path from "node:path"
 import { temporaryDirectory } from "../../../../test/harness/temporaryDirectory.ts"
 import * as ProcessSourceFetcher from "../../src/ProcessSourceFetcher.ts"
 import { filesBelow, processesWith } from "./processes.ts"
+
+/** What was fetched, which is never an image here. */
+const treeOf = (fetched: SourceTree | SourceImage): SourceTree => {
+  if ("image" in fetched) throw new Error("a tree was expected, not an image")
+  return fetched
+}
 
 /** Makes a fetcher below a new directory. */
 export const fetcher = (options: Partial<ProcessSourceFetcher.ProcessSourceFetcherOptions> = {}) =>
@@ -16,7 +22,7 @@ export const fetcher = (options: Partial<ProcessSourceFetcher.ProcessSourceFetch
     const left = () => ["keys", "sources"].flatMap((name) => filesBelow(Path.join(directory, name)))
     return {
       directory,
-      fetch: service.fetch,
+      fetch: (source: Source) => Effect.map(service.fetch(source), treeOf),
       /** The reason for which a Source is not fetched. */
       refusal: (source: Source) => Effect.flip(Effect.scoped(service.fetch(source))),
       /** Everything that exists because of fetches: files, and processes. */

@@ -3,9 +3,10 @@
 import { AppId, DeploymentId } from "@lockkeeper/core/domain/App"
 import { type Env, parseChange } from "@lockkeeper/core/domain/Env"
 import { Fence } from "@lockkeeper/core/domain/Lease"
+import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import { type ImageDigest, type Workload, WorkloadName } from "@lockkeeper/core/domain/Workload"
-import type { WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
+import type { CommandSpec, WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
 import { Effect, Result, Stream } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -47,11 +48,13 @@ const envOf = (entries: Readonly<Record<string, string>>): Env =>
 /** A Workload of an image, under a name. */
 export const specOf = (image: ImageDigest, name: string, env: Readonly<Record<string, string>> = {}): WorkloadSpec => ({
   name: WorkloadName.make(name),
+  tenant: TenantName.make("test"),
   app: AppId.make("app_test"),
   deployment: DeploymentId.make("dep_test"),
   fence: Fence.make(1),
   image,
-  env: envOf(env)
+  env: envOf(env),
+  port: null
 })
 
 /** The pid of a Workload, which leads its process group. */
@@ -70,7 +73,7 @@ export const runtime = (options: Partial<ProcessContainerRuntime.ProcessContaine
     const buildOf = (files: Readonly<Record<string, TreeFile>>) =>
       Effect.scoped(Effect.flatMap(treeOf(files), (tree) => service.build(tree, () => Effect.void)))
     /** Starts a Workload whose Procfile runs this line. */
-    const run = (line: string, name = "workload", env: Readonly<Record<string, string>> = {}) =>
+    const runLine = (line: string, name = "workload", env: Readonly<Record<string, string>> = {}) =>
       Effect.flatMap(buildOf({ Procfile: `web: ${line}\n` }), (image) => service.start(specOf(image, name, env)))
     /** The lines of a Workload until one of them is this text, or to the end. */
     const linesUntil = (workload: Workload, text?: string): Effect.Effect<ReadonlyArray<string>> =>
@@ -80,6 +83,26 @@ export const runtime = (options: Partial<ProcessContainerRuntime.ProcessContaine
         Stream.runCollect,
         Effect.orDie
       )
+    /** Runs a command in an image with these files, and answers how it ended and what it said. */
+    const command = Effect.fnUntraced(function* (
+      argv: CommandSpec["command"],
+      files: Readonly<Record<string, TreeFile>> = {}
+    ) {
+      const said: Array<string> = []
+      const image = yield* buildOf({ Procfile: "web: true\n", ...files })
+      const say = ({ line, stream }: LogEntry) => Effect.sync(() => void said.push(`${stream}: ${line}`))
+      return { exit: yield* service.run({ ...specOf(image, "command"), command: argv }, say), said }
+    })
     const homes = () => filesBelow(places.homes)
-    return { ...service, ...places, directory, buildOf, run, linesUntil, homes, left: () => filesBelow(directory) }
+    return {
+      ...service,
+      ...places,
+      directory,
+      buildOf,
+      runLine,
+      command,
+      linesUntil,
+      homes,
+      left: () => filesBelow(directory)
+    }
   })

@@ -25,6 +25,14 @@ export const IpAddress = Schema.String.check(
 /** The type of {@link IpAddress}. */
 export type IpAddress = typeof IpAddress.Type
 
+/** The port on which a Workload listens, at its own address. */
+export const WorkloadPort = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 65_535 })).pipe(
+  Schema.brand("WorkloadPort")
+)
+
+/** The type of {@link WorkloadPort}. */
+export type WorkloadPort = typeof WorkloadPort.Type
+
 /** Where a Workload is reached from the host. */
 export const Address = Schema.Struct({
   host: IpAddress,
@@ -47,6 +55,12 @@ export const Workload = Schema.Struct({ id: WorkloadId, name: WorkloadName, addr
 
 /** The type of {@link Workload}. */
 export interface Workload extends Schema.Schema.Type<typeof Workload> {}
+
+/** How a command that was run to its end came out. `reason` is a clause for a person: the code, a signal, out of memory. */
+export interface CommandExit {
+  readonly exitCode: number
+  readonly reason: string
+}
 
 /** What the runtime sees of a Workload now. `gone` means that nothing of it is left. */
 export type WorkloadState =

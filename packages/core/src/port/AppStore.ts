@@ -6,6 +6,7 @@ import { cut, type Page, type PageRequest } from "../domain/Page.ts"
 import type { Policy } from "../domain/Policy.ts"
 import { open, type Source } from "../domain/Source.ts"
 import { TenantName } from "../domain/Tenant.ts"
+import type { WorkloadPort } from "../domain/Workload.ts"
 import { appOf, MemoryState, publish } from "./MemoryState.ts"
 import type { StoreError } from "./StoreError.ts"
 
@@ -34,6 +35,7 @@ export interface AppRequest {
   readonly source?: Source | undefined
   readonly policy?: Policy | undefined
   readonly healthCheck?: HealthCheck | undefined
+  readonly port?: WorkloadPort | undefined
 }
 
 /** What may be changed of a live App; what is absent stays. */
@@ -41,6 +43,7 @@ export interface AppChange {
   readonly source?: Source | undefined
   readonly policy?: Policy | undefined
   readonly healthCheck?: HealthCheck | undefined
+  readonly port?: WorkloadPort | undefined
 }
 
 /** The host ports that Apps are given, both ends included. */
@@ -92,6 +95,7 @@ export class AppStore extends Context.Service<
           source: request.source === undefined ? null : open(request.source),
           policy: request.policy ?? null,
           healthCheck: request.healthCheck ?? defaultHealthCheck,
+          port: request.port ?? null,
           hostPort: HostPort.make(port),
           envRevision: state.revisionZero,
           deployedEnvRevision: null,
@@ -131,13 +135,14 @@ export class AppStore extends Context.Service<
         const row = state.apps.get(id)
         if (row === undefined || row.app.status === "deleted") return yield* new AppGone({ app: id })
         if (row.app.status !== "live") return yield* new AppNotLive({ app: id, status: row.app.status })
-        const { source, policy, healthCheck } = change
+        const { source, policy, healthCheck, port } = change
         row.source = source ?? row.source
         row.app = {
           ...row.app,
           source: source === undefined ? row.app.source : open(source),
           policy: policy ?? row.app.policy,
           healthCheck: healthCheck ?? row.app.healthCheck,
+          port: port ?? row.app.port,
           updatedAt: now
         }
         return appOf(state, row)

@@ -3,14 +3,17 @@ import { Context, Effect, Layer, Schema, Stream } from "effect"
 import type { AppId, DeploymentId } from "../domain/App.ts"
 import type { Env } from "../domain/Env.ts"
 import type { Fence } from "../domain/Lease.ts"
-import type { LogEntry } from "../domain/LogLine.ts"
+import type { LogCursor, LogEntry } from "../domain/LogLine.ts"
+import type { TenantName } from "../domain/Tenant.ts"
 import {
   Address,
+  type CommandExit,
   ImageDigest,
   IpAddress,
   type Workload,
   WorkloadId,
   type WorkloadName,
+  type WorkloadPort,
   type WorkloadState
 } from "../domain/Workload.ts"
 import { MemoryState } from "./MemoryState.ts"
@@ -31,14 +34,24 @@ export class RuntimeError extends Schema.TaggedError<RuntimeError>()("RuntimeErr
   override readonly message = this.detail
 }
 
-/** What a Workload is started from. App, Deployment and Fence say whose it is. */
+/**
+ * What a Workload is started from. Tenant, App, Deployment and Fence say whose it is. Without a `port` the image says on
+ * which one it listens, or the runtime gives it one; it is told in the variable PORT in any case.
+ */
 export interface WorkloadSpec {
   readonly name: WorkloadName
+  readonly tenant: TenantName
   readonly app: AppId
   readonly deployment: DeploymentId
   readonly fence: Fence
   readonly image: ImageDigest
   readonly env: Env
+  readonly port: WorkloadPort | null
+}
+
+/** A command to run once where a Workload of this spec would run: its program, then its arguments. */
+export interface CommandSpec extends WorkloadSpec {
+  readonly command: readonly [string, ...ReadonlyArray<string>]
 }
 
 /** Runs Workloads. */
@@ -54,8 +67,13 @@ export class ContainerRuntime extends Context.Service<
     readonly start: (spec: WorkloadSpec) => Effect.Effect<Workload, RuntimeError>
     /** What is to be seen of a Workload now. */
     readonly inspect: (workload: Workload) => Effect.Effect<WorkloadState, RuntimeError>
-    /** What a Workload says, from its start; ends when it has exited and everything was read. */
-    readonly logs: (workload: Workload) => Stream.Stream<LogEntry, RuntimeError>
+    /** Runs a command to its end, as long as that takes, and answers how it ended. Nothing of it is left, however it ends. */
+    readonly run: (
+      spec: CommandSpec,
+      say: (entry: LogEntry) => Effect.Effect<void>
+    ) => Effect.Effect<CommandExit, RuntimeError>
+    /** What a Workload says, from its start or from behind `after`; ends when it has exited and everything was read. */
+    readonly logs: (workload: Workload, after?: LogCursor) => Stream.Stream<LogEntry, RuntimeError>
     /** Stops a Workload, with a bounded grace, and removes what is left of it. One that is gone is no error. */
     readonly stop: (name: WorkloadName, id: WorkloadId | undefined) => Effect.Effect<void, RuntimeError>
     /** The names of the Workloads that exist and are ours. */
@@ -94,6 +112,14 @@ export class ContainerRuntime extends Context.Service<
         return workload
       })
 
+      const run = Effect.fnUntraced(function* (spec: CommandSpec, say: (entry: LogEntry) => Effect.Effect<void>) {
+        if (!state.images.has(spec.image)) {
+          return yield* new RuntimeError({ reason: "image_gone", detail: `the image ${spec.image} is gone` })
+        }
+        yield* say({ stream: "stdout", line: spec.command.join(" ") })
+        return { exitCode: 0, reason: "exited with code 0" }
+      })
+
       return ContainerRuntime.of({
         build,
         start,
@@ -102,6 +128,7 @@ export class ContainerRuntime extends Context.Service<
             const running = state.workloads.get(workload.name)
             return running?.id === workload.id ? { state: "running", image: running.image } : { state: "gone" }
           }),
+        run,
         logs: () => Stream.empty,
         stop: (name) => Effect.sync(() => void state.workloads.delete(name)),
         owned: Effect.sync(() => [...state.workloads.keys()])

@@ -36,6 +36,8 @@ export class Journal extends Context.Service<
      * are answered first is left to chance, so that some that cannot be released do not keep others waiting.
      */
     readonly unowned: (limit: number) => Effect.Effect<ReadonlyArray<Intent>, StoreError>
+    /** Those of some names that no intent has which is not released: whatever bears them is nobody's. */
+    readonly unknown: (names: ReadonlyArray<WorkloadName>) => Effect.Effect<ReadonlyArray<WorkloadName>, StoreError>
   }
 >()("@lockkeeper/core/port/Journal") {
   /** Intents in memory. */
@@ -79,7 +81,8 @@ export class Journal extends Context.Service<
           }),
         held: (app) => Effect.sync(() => open((row) => row.app === app)),
         heldBy: (replica) => Effect.sync(() => open((row) => row.replica === replica)),
-        unowned: (limit) => Effect.sync(() => open((row) => !isOwned(row)).slice(0, limit))
+        unowned: (limit) => Effect.sync(() => open((row) => !isOwned(row)).slice(0, limit)),
+        unknown: (names) => Effect.sync(() => names.filter((name) => state.intents.get(name)?.released !== false))
       })
     })
   )

@@ -1,6 +1,6 @@
 // Keeps the logs of Deployments and of Workloads, bounded in size, each line with its number.
 import { Context, DateTime, Effect, Layer, Schema } from "effect"
-import type { LogEntry, LogLine } from "../domain/LogLine.ts"
+import type { LogCursor, LogEntry, LogLine } from "../domain/LogLine.ts"
 import { type LogRow, MemoryState } from "./MemoryState.ts"
 import type { StoreError } from "./StoreError.ts"
 
@@ -29,7 +29,7 @@ export class LogStore extends Context.Service<
   LogStore,
   {
     /**
-     * Adds whole lines with the next numbers. Past the size limit they are dropped, and {@link truncationLine} says so
+     * Adds whole lines with the next numbers, with their own time where they have one. Past the size limit they are dropped, and {@link truncationLine} says so
      * once. Nothing is added to a log that has ended.
      */
     readonly append: (log: LogName, entries: ReadonlyArray<LogEntry>) => Effect.Effect<void, StoreError>
@@ -37,6 +37,8 @@ export class LogStore extends Context.Service<
     readonly end: (log: LogName) => Effect.Effect<void, StoreError>
     /** At most `limit` lines after number `after`; `ended` when there are no more and there never will be. */
     readonly read: (log: LogName, after: number, limit: number) => Effect.Effect<LogPart, StoreError>
+    /** How far the output of the Workload (`stdout` and `stderr`) was stored; undefined when none was. */
+    readonly cursor: (log: LogName) => Effect.Effect<LogCursor | undefined, StoreError>
   }
 >()("@lockkeeper/core/port/LogStore") {
   /** Logs in memory, {@link defaultLogLimitBytes} each. */
@@ -52,10 +54,10 @@ export class LogStore extends Context.Service<
       }
 
       const append = Effect.fnUntraced(function* (log: LogName, entries: ReadonlyArray<LogEntry>) {
-        const at = yield* DateTime.now
+        const now = yield* DateTime.now
         const target = row(log)
         if (target.ended) return
-        for (const { stream, line } of fitting(target, entries, defaultLogLimitBytes)) {
+        for (const { stream, line, at = now } of fitting(target, entries, defaultLogLimitBytes)) {
           target.lines.push({ seq: target.lines.length + 1, at, stream, line })
         }
       })
@@ -67,7 +69,15 @@ export class LogStore extends Context.Service<
           return { lines: part, ended: ended && (part.at(-1)?.seq ?? after) >= lines.length }
         })
 
-      return LogStore.of({ append, end: (log) => Effect.sync(() => void (row(log).ended = true)), read })
+      const cursor = (log: LogName) =>
+        Effect.sync(() => {
+          const said = row(log).lines.filter(({ stream }) => stream === "stdout" || stream === "stderr")
+          const at = said.at(-1)?.at
+          if (at === undefined) return undefined
+          return { at, lines: said.filter((line) => DateTime.Equivalence(line.at, at)).length }
+        })
+
+      return LogStore.of({ append, end: (log) => Effect.sync(() => void (row(log).ended = true)), read, cursor })
     })
   )
 }

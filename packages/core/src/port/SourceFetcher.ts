@@ -1,6 +1,7 @@
 // Brings a Source onto this machine, for as long as a Scope lasts.
 import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { Commit, type Source } from "../domain/Source.ts"
+import type { ImageDigest } from "../domain/Workload.ts"
 
 /** A Source could not be fetched. `detail` is one sentence for a person and holds no secret. */
 export class SourceError extends Schema.TaggedError<SourceError>()("SourceError", {
@@ -23,14 +24,21 @@ export interface SourceTree {
   readonly commit: Commit | null
 }
 
+/** An image that was brought here as it is, pinned by its digest: there is nothing to build, and it is of no commit. */
+export interface SourceImage {
+  readonly image: ImageDigest
+  readonly commit: null
+}
+
 /** Fetches Sources. */
 export class SourceFetcher extends Context.Service<
   SourceFetcher,
   {
     /**
-     * The files of a Source, complete and checked. They, and every key that was needed, are gone when the Scope closes.
+     * The files of a Source, complete and checked, or its image. The files, and every key that was needed, are gone when
+     * the Scope closes.
      */
-    readonly fetch: (source: Source) => Effect.Effect<SourceTree, SourceError, Scope.Scope>
+    readonly fetch: (source: Source) => Effect.Effect<SourceTree | SourceImage, SourceError, Scope.Scope>
   }
 >()("@lockkeeper/core/port/SourceFetcher") {
   /** Answers a tree for every Source without fetching anything. */

@@ -1,6 +1,7 @@
 // One replica's share of the work: carries out queued Deployments and, now and then, reaps and reconciles.
 import { Context, Duration, Effect, FiberSet, Layer, Queue, Schedule } from "effect"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
+import { adopt } from "./adopt.ts"
 import { backoff } from "./backoff.ts"
 import { carryOut, type DeployPorts } from "./deploy.ts"
 import { reap } from "./reap.ts"
@@ -25,7 +26,8 @@ export class Dispatcher extends Context.Service<
   }
 >()("@lockkeeper/core/program/Dispatcher") {
   /**
-   * First gives up what an earlier process of this replica held, then takes what the queue admits. When the layer is
+   * First gives up the Deployments that an earlier process of this replica had in hand and adopts the Workloads that it
+   * left running, then takes what the queue admits. When the layer is
    * closed, nothing more is admitted, and what is in progress is interrupted: it ends `cancelled`, with everything it
    * made released.
    */
@@ -61,6 +63,7 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
   const work = Effect.gen(function* () {
     yield* options.startWhen ?? Effect.void
     yield* untilStored("giving up old leases")(store.abandon(replica)).pipe(
+      Effect.andThen(untilStored("adopting workloads")(adopt())),
       Effect.andThen(Effect.forever(Effect.andThen(admitAll, poll))),
       Effect.forkScoped
     )

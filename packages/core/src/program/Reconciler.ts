@@ -112,9 +112,10 @@ const startAgain = Effect.fn("startAgain")(function* (
 
   const start = Effect.gen(function* () {
     yield* journal.intend({ name, app: app.id, deployment, fence, replica })
+    const { id, port, tenant } = app
     const workload = yield* within(
       "start",
-      runtime.start({ name, app: app.id, deployment, fence, image: release.image, env })
+      runtime.start({ name, tenant, app: id, deployment, fence, image: release.image, env, port })
     )
     yield* journal.confirm(workload)
     yield* keepLogs(workload, deployment)

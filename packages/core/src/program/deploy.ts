@@ -78,8 +78,8 @@ const serve = Effect.fnUntraced(function* (
   committed: Ref.Ref<boolean>,
   log: LogWriter
 ): Effect.fn.Return<Deployment, StepError | LeaseLost, DeployPorts | Scope.Scope> {
-  const tree = yield* fetchSource(claim, log)
-  const image = yield* buildImage(claim, tree, log)
+  const source = yield* fetchSource(claim, log)
+  const image = yield* buildImage(claim, source, log)
 
   const workload = yield* startWorkload(claim, image, committed, log)
   yield* awaitHealthy(workload, claim.app.healthCheck, log)

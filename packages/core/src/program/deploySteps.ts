@@ -13,7 +13,7 @@ import { HealthProbe } from "../port/HealthProbe.ts"
 import { Journal } from "../port/Journal.ts"
 import type { LogStore } from "../port/LogStore.ts"
 import { Router, type RouterError } from "../port/Router.ts"
-import { type SourceError, SourceFetcher, type SourceTree } from "../port/SourceFetcher.ts"
+import { type SourceError, SourceFetcher, type SourceImage, type SourceTree } from "../port/SourceFetcher.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import type { LogWriter } from "./DeploymentLog.ts"
 import { ended } from "./ended.ts"
@@ -50,7 +50,7 @@ export const within = <A, E, R>(
 export const fetchSource = Effect.fn("fetchSource")(function* (
   claim: Claim,
   log: LogWriter
-): Effect.fn.Return<SourceTree, SourceError | StepFailed, SourceFetcher | Scope.Scope> {
+): Effect.fn.Return<SourceTree | SourceImage, SourceError | StepFailed, SourceFetcher | Scope.Scope> {
   const fetcher = yield* SourceFetcher
   yield* log.say(system(`fetching the ${claim.source.type} source`))
   const tree = yield* within("fetch", fetcher.fetch(claim.source))
@@ -58,10 +58,10 @@ export const fetchSource = Effect.fn("fetchSource")(function* (
   return tree
 })
 
-/** Makes the image, and the Deployment `deploying` with it. */
+/** Makes the image, unless the Source is one, and the Deployment `deploying` with it. */
 export const buildImage = Effect.fn("buildImage")(function* (
   claim: Claim,
-  tree: SourceTree,
+  source: SourceTree | SourceImage,
   log: LogWriter
 ): Effect.fn.Return<
   ImageDigest,
@@ -70,9 +70,14 @@ export const buildImage = Effect.fn("buildImage")(function* (
 > {
   const runtime = yield* ContainerRuntime
   const store = yield* DeploymentStore
+  if ("image" in source) {
+    yield* store.built(claim, source.image, null)
+    yield* log.say(system(`the image is ${source.image}`))
+    return source.image
+  }
   yield* log.say(system("building"))
-  const image = yield* within("build", runtime.build(tree, log.say))
-  yield* store.built(claim, image, tree.commit)
+  const image = yield* within("build", runtime.build(source, log.say))
+  yield* store.built(claim, image, source.commit)
   yield* log.say(system(`built ${image}`))
   return image
 })
@@ -93,7 +98,7 @@ export const startWorkload = Effect.fn("startWorkload")(function* (
 > {
   const runtime = yield* ContainerRuntime
   const journal = yield* Journal
-  const { id: app } = claim.app
+  const { id: app, port, tenant } = claim.app
   const { id: deployment, envRevision } = claim.deployment
   const name = WorkloadName.make(`${deployment}-${claim.fence}`)
   const env = yield* (yield* EnvStore).readAt(app, envRevision)
@@ -104,7 +109,8 @@ export const startWorkload = Effect.fn("startWorkload")(function* (
   yield* Effect.acquireRelease(journal.intend({ name, app, deployment, fence: claim.fence, replica }), () =>
     Effect.flatMap(Ref.get(committed), (kept) => (kept ? Effect.void : releaseWorkload(name, undefined)))
   )
-  const workload = yield* within("start", runtime.start({ name, app, deployment, fence: claim.fence, image, env }))
+  const spec = { name, tenant, app, deployment, fence: claim.fence, image, env, port }
+  const workload = yield* within("start", runtime.start(spec))
   yield* journal.confirm(workload)
   yield* keepLogs(workload, deployment)
   yield* Deferred.succeed(saying, workload)

@@ -2,7 +2,8 @@
 import { Effect } from "effect"
 import type { Address } from "../domain/Workload.ts"
 import type { Claim } from "../port/Claim.ts"
-import type { ContainerRuntime } from "../port/ContainerRuntime.ts"
+import type { WorkloadName } from "../domain/Workload.ts"
+import { ContainerRuntime } from "../port/ContainerRuntime.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { type Intent, Journal } from "../port/Journal.ts"
 import { LogName, type LogStore } from "../port/LogStore.ts"
@@ -27,8 +28,8 @@ const batch = 20
 
 /**
  * Claims Deployments whose lease ran out, under a new Fence that stops their old holder, releases what they made and
- * ends them as `failed` with `lease_lost`. Then releases Workloads whose Deployment neither runs nor serves. What fails is
- * left as it is for a later pass, and holds up nothing else.
+ * ends them as `failed` with `lease_lost`. Then releases Workloads whose Deployment neither runs nor serves, and what the
+ * runtime has and no intent knows. What fails is left as it is for a later pass, and holds up nothing else.
  */
 export const reap = Effect.fn("reap")(function* (): Effect.fn.Return<
   Reaped,
@@ -45,9 +46,26 @@ export const reap = Effect.fn("reap")(function* (): Effect.fn.Return<
   const unowned = yield* journal.unowned(batch)
   yield* Effect.forEach(unowned, releaseUnowned, { concurrency: 4, discard: true })
 
+  const strays = yield* strayWorkloads
+  yield* Effect.forEach(strays, (name) => releaseWorkload(name, undefined), { concurrency: 4, discard: true })
+
+  const workloads = unowned.length + strays.length
   yield* countReaped("deployment", abandoned.length)
-  yield* countReaped("workload", unowned.length)
-  return { deployments: abandoned.length, workloads: unowned.length }
+  yield* countReaped("workload", workloads)
+  return { deployments: abandoned.length, workloads }
+})
+
+/**
+ * What exists although nothing says so any more, such as a container whose creation the engine carried out after its
+ * caller had given up on it. The runtime is asked first: an intent is older than what it leads to.
+ */
+const strayWorkloads = Effect.gen(function* () {
+  const runtime = yield* ContainerRuntime
+  const journal = yield* Journal
+  const existing = yield* Effect.catch(runtime.owned, (error) =>
+    Effect.as(Effect.logWarning("what runs could not be listed", error), new Array<WorkloadName>())
+  )
+  return existing.length === 0 ? existing : yield* journal.unknown(existing)
 })
 
 const endAbandoned = Effect.fnUntraced(function* (claim: Claim) {

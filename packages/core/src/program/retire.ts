@@ -1,7 +1,7 @@
 // Releasing Workloads: stopped, gone, and recorded as released, in that order. What fails here is the Reaper's.
 import { Duration, Effect, Stream } from "effect"
 import type { DeploymentId } from "../domain/App.ts"
-import type { LogEntry } from "../domain/LogLine.ts"
+import type { LogCursor, LogEntry } from "../domain/LogLine.ts"
 import type { Workload, WorkloadId, WorkloadName } from "../domain/Workload.ts"
 import type { Claim } from "../port/Claim.ts"
 import { ContainerRuntime } from "../port/ContainerRuntime.ts"
@@ -48,15 +48,16 @@ const retire = Effect.fnUntraced(function* (intent: Intent) {
   yield* Effect.ignore(logs.end(LogName.make(`workload/${intent.deployment}`)))
 })
 
-/** Stores what a Workload says for as long as it runs, in the background. */
+/** Stores what a Workload says, from its start or from behind `after`, for as long as it runs, in the background. */
 export const keepLogs = Effect.fn("keepLogs")(function* (
   workload: Workload,
-  deployment: DeploymentId
+  deployment: DeploymentId,
+  after?: LogCursor
 ): Effect.fn.Return<void, never, ContainerRuntime | LogStore> {
   const runtime = yield* ContainerRuntime
   yield* Effect.gen(function* () {
     const log = yield* openLog(LogName.make(`workload/${deployment}`))
-    yield* sayAll(runtime.logs(workload), log.say)
+    yield* sayAll(runtime.logs(workload, after), log.say)
   }).pipe(Effect.scoped, Effect.forkDetach)
 })
 

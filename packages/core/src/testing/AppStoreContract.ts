@@ -2,6 +2,7 @@
 import { Effect, Redacted, Result } from "effect"
 import { defaultHealthCheck } from "../domain/HealthCheck.ts"
 import { GitSource, GitUrl, KnownHosts, open } from "../domain/Source.ts"
+import { WorkloadPort } from "../domain/Workload.ts"
 import { AppStore } from "../port/AppStore.ts"
 import type { EventFeed } from "../port/EventFeed.ts"
 import { type Contract, equal, holds, law, refused, together } from "./Contract.ts"
@@ -25,7 +26,8 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       const tenant = yield* Given.freshTenant
       const name = yield* Given.freshAppName
       const healthCheck = { path: "/up", intervalMillis: 100, timeoutSeconds: 5 }
-      const full = yield* apps.register({ tenant, name, source: Given.archive, policy: "reject", healthCheck })
+      const port = WorkloadPort.make(3_000)
+      const full = yield* apps.register({ tenant, name, source: Given.archive, policy: "reject", healthCheck, port })
       const { id, hostPort, createdAt, updatedAt } = full
       yield* equal("the App", full, {
         id,
@@ -35,6 +37,7 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
         tenant,
         name,
         healthCheck,
+        port,
         source: Given.archive,
         policy: "reject",
         status: "live",
@@ -49,8 +52,8 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       const bare = yield* apps.register({ tenant, name: yield* Given.freshAppName })
       yield* equal(
         "what a bare App has",
-        [bare.source, bare.policy, bare.healthCheck],
-        [null, null, defaultHealthCheck]
+        [bare.source, bare.policy, bare.healthCheck, bare.port],
+        [null, null, defaultHealthCheck, null]
       )
     })
   ),

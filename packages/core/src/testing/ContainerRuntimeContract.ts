@@ -11,11 +11,13 @@ import * as Given from "./Fixture.ts"
 const specOf = Effect.fnUntraced(function* (image: ImageDigest) {
   const spec: WorkloadSpec = {
     name: yield* Given.freshWorkloadName,
+    tenant: yield* Given.freshTenant,
     app: yield* Given.unknownApp,
     deployment: yield* Given.unknownDeployment,
     fence: Fence.make(1),
     image,
-    env: new Map()
+    env: new Map(),
+    port: null
   }
   return spec
 })
@@ -172,6 +174,33 @@ export const makeContainerRuntimeContract = (tree: SourceTree): Contract<Contain
           })
         })
       )
+    ),
+
+    law(
+      "ContainerRuntime-5",
+      "a command runs to its end, answers how it ended, and nothing of it is left",
+      Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        const spec = yield* specOf(yield* build)
+        const { exitCode } = yield* runtime.run({ ...spec, command: ["true"] }, () => Effect.void)
+        yield* equal("its code", exitCode, 0)
+        yield* equal("whether it exists", yield* isOwned(spec), false)
+      })
+    ),
+
+    law(
+      "INV-9",
+      "a command of an image that is not there is refused as gone",
+      Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        const spec = yield* specOf(yield* Given.freshImage)
+        const { reason } = yield* refused(
+          "RuntimeError",
+          runtime.run({ ...spec, command: ["true"] }, () => Effect.void)
+        )
+        yield* equal("the reason", reason, "image_gone")
+        yield* equal("whether it exists", yield* isOwned(spec), false)
+      })
     ),
 
     law(

@@ -183,6 +183,22 @@ export const JournalContract: Contract<Journal | DeploymentStore | AppStore> = [
   ),
 
   law(
+    "INV-7",
+    "names that no intent has, or only a released one, are unknown",
+    Effect.gen(function* () {
+      const journal = yield* Journal
+      const claim = yield* Given.deploying(yield* Given.registered())
+      const [open, released] = [yield* intended(claim), yield* intended(claim)]
+      const never = yield* Given.freshWorkloadName
+      yield* journal.released(released.name)
+      const names = [never, open.name, released.name]
+      yield* equal("the unknown names", new Set(yield* journal.unknown(names)), new Set([never, released.name]))
+      yield* equal("the unknown names of none", yield* journal.unknown([]), [])
+      yield* journal.released(open.name)
+    })
+  ),
+
+  law(
     "Journal-2",
     "nobody is told of more unowned intents than were asked for",
     Effect.gen(function* () {

@@ -1,10 +1,10 @@
 // What every store of logs keeps: numbers without a gap, lines in the order in which they were said, and an end that is one.
-import { Effect } from "effect"
+import { DateTime, Effect } from "effect"
 import type { LogEntry } from "../domain/LogLine.ts"
 import type { AppStore } from "../port/AppStore.ts"
 import type { DeploymentStore } from "../port/DeploymentStore.ts"
 import { LogName, LogStore } from "../port/LogStore.ts"
-import { type Contract, equal, holds, law } from "./Contract.ts"
+import { type Contract, equal, holds, law, present } from "./Contract.ts"
 import * as Given from "./Fixture.ts"
 
 const everything = 10_000
@@ -191,6 +191,31 @@ export const LogStoreContract: Contract<LogStore | DeploymentStore | AppStore> =
       yield* equal("the lines around", [lines[0], lines.at(-1)], ["before", "after"])
       const readable = lines.slice(1, -1).every((line) => line.startsWith("a") && line.endsWith("b"))
       yield* holds("what can be kept of the strange lines", readable, lines)
+    })
+  ),
+
+  law(
+    "X1",
+    "a line keeps the time at which it was said, and the cursor is behind the last line of the output, however many share its time",
+    Effect.gen(function* () {
+      const logs = yield* LogStore
+      const { workload: log } = yield* freshLogs
+      const [earlier, later] = [DateTime.makeUnsafe(1_700_000_000_123), DateTime.makeUnsafe(1_700_000_000_124)]
+      yield* equal("the cursor of an empty log", yield* logs.cursor(log), undefined)
+      yield* logs.append(log, [{ ...said("one"), at: earlier }])
+      yield* logs.append(log, [
+        { ...said("two"), at: later },
+        { stream: "stderr", line: "three", at: later }
+      ])
+      yield* logs.append(log, [{ stream: "system", line: "not of the output" }])
+      const { lines } = yield* logs.read(log, 0, 3)
+      yield* equal(
+        "the times",
+        lines.map(({ at }) => at.epochMilliseconds),
+        [earlier, later, later].map(({ epochMilliseconds }) => epochMilliseconds)
+      )
+      const cursor = yield* present("a cursor", yield* logs.cursor(log))
+      yield* equal("the cursor", [cursor.at.epochMilliseconds, cursor.lines], [later.epochMilliseconds, 2])
     })
   )
 ]

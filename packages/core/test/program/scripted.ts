@@ -182,12 +182,14 @@ const scripted = Effect.fnUntraced(function* (script: Script, id: ReplicaId, ter
       released: (name) => store("Journal.released", journal.released(name)),
       held: (app) => store("Journal.held", journal.held(app)),
       heldBy: (replica) => store("Journal.heldBy", journal.heldBy(replica)),
-      unowned: (limit) => store("Journal.unowned", journal.unowned(limit))
+      unowned: (limit) => store("Journal.unowned", journal.unowned(limit)),
+      unknown: (names) => store("Journal.unknown", journal.unknown(names))
     }),
     Context.add(LogStore, {
       append: (log, entries) => store("LogStore.append", logs.append(log, entries)),
       end: (log) => store("LogStore.end", logs.end(log)),
-      read: (log, after, limit) => store("LogStore.read", logs.read(log, after, limit))
+      read: (log, after, limit) => store("LogStore.read", logs.read(log, after, limit)),
+      cursor: (log) => store("LogStore.cursor", logs.cursor(log))
     }),
     Context.add(SourceFetcher, { fetch: () => call("SourceFetcher.fetch", Effect.succeed(tree), noSource) }),
     Context.add(ContainerRuntime, {
@@ -200,6 +202,7 @@ const scripted = Effect.fnUntraced(function* (script: Script, id: ReplicaId, ter
           reason === undefined ? runtime.inspect(workload) : Effect.succeed({ state: "exited" as const, reason })
         return engine("ContainerRuntime.inspect", seen)
       },
+      run: (spec, say) => engine("ContainerRuntime.run", runtime.run(spec, say)),
       logs: (workload) => script.saying(workload),
       stop: (name, id) => engine("ContainerRuntime.stop", runtime.stop(name, id)),
       owned: engine("ContainerRuntime.owned", runtime.owned)

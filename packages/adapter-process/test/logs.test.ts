@@ -2,7 +2,7 @@
 
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schema, Stream } from "effect"
-import { lineBytes, makeLineSplitter } from "../src/internal/lineSplitter.ts"
+import { lineBytes, makeLineSplitter } from "@lockkeeper/core/domain/lineSplitter"
 import { makeLogBuffer } from "../src/internal/logBuffer.ts"
 import { runtime } from "./support/running.ts"
 

@@ -3,7 +3,7 @@
 
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import { Effect, Option, Stream } from "effect"
-import { lineBytes } from "./lineSplitter.ts"
+import { lineBytes } from "@lockkeeper/core/domain/lineSplitter"
 
 /** How much is kept of each Workload, in bytes, with some for each line. */
 const keptBytes = 1024 * 1024

@@ -1,16 +1,11 @@
 // A deploy key on disk for as long as one fetch needs it, in a directory of its own outside of every tree.
 
+import type { GitSshFiles } from "@lockkeeper/core/port/gitCommand"
 import { Effect, Redacted, type Scope } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { ownDirectory } from "./privateDirectory.ts"
 import { describeSystemError } from "./systemError.ts"
-
-/** Where the files for one SSH connection are. `key` is undefined where no key was given. */
-export interface SshFiles {
-  readonly key: string | undefined
-  readonly knownHosts: string
-}
 
 const writeWhole = (path: string, text: string): void => {
   const file = Fs.openSync(path, "wx", 0o600)
@@ -29,7 +24,7 @@ export const sshFiles = (
   parent: string,
   deployKey: Redacted.Redacted<string> | undefined,
   knownHosts: string
-): Effect.Effect<SshFiles, string, Scope.Scope> =>
+): Effect.Effect<GitSshFiles, string, Scope.Scope> =>
   Effect.flatMap(ownDirectory(parent), (directory) =>
     Effect.try({
       try: () => {

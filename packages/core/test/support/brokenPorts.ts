@@ -88,7 +88,11 @@ export const brokenPorts: ReadonlyArray<Broken> = [
           yield* original.append(log, [])
           const row = logs.get(log)
           const at = yield* DateTime.now
-          const numbered = entries.map((entry, index) => ({ ...entry, at: entry.at ?? at, seq: (row?.lines.length ?? 0) + index + 1 }))
+          const numbered = entries.map((entry, index) => ({
+            ...entry,
+            at: entry.at ?? at,
+            seq: (row?.lines.length ?? 0) + index + 1
+          }))
           yield* Effect.yieldNow
           if (row?.ended === false) row.lines.push(...numbered)
         })

@@ -1,6 +1,14 @@
-// What is said to Git, as data: arguments and environment of every command. Nothing here runs anything.
+// What is said to Git, as data: arguments and environment of every command, for any SourceFetcher that runs `git`, on this
+// machine or in a container. Nothing here runs anything.
 
-import type { SshFiles } from "./secretFile.ts"
+/**
+ * Where the files for one SSH connection are, as Git will see them. `key` is a private key's file, or an `agent` whose
+ * socket the environment names; without one, no key is offered.
+ */
+export interface GitSshFiles {
+  readonly knownHosts: string
+  readonly key: string | { readonly agent: string } | undefined
+}
 
 /** The places of one fetch. All are outside of one another. */
 export interface GitPlaces {
@@ -89,18 +97,20 @@ const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 const sshPath = (path: string): string => `"${path.replaceAll(/["\\]/g, "\\$&").replaceAll("%", "%%")}"`
 
 /** The `ssh` that Git may use: one key, one file of pinned hosts, no configuration, no agent, no questions. */
-const sshCommand = (files: SshFiles): string => {
+const sshCommand = ({ key, knownHosts }: GitSshFiles): string => {
+  const identity =
+    typeof key === "object"
+      ? ["IdentitiesOnly=no", `IdentityAgent=${sshPath(key.agent)}`, "IdentityFile=none"]
+      : ["IdentitiesOnly=yes", "IdentityAgent=none", `IdentityFile=${key === undefined ? "none" : sshPath(key)}`]
   const options = [
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
-    `UserKnownHostsFile=${sshPath(files.knownHosts)}`,
+    `UserKnownHostsFile=${sshPath(knownHosts)}`,
     "GlobalKnownHostsFile=/dev/null",
     "UpdateHostKeys=no",
     "VerifyHostKeyDNS=no",
     "CheckHostIP=no",
-    "IdentitiesOnly=yes",
-    "IdentityAgent=none",
-    `IdentityFile=${files.key === undefined ? "none" : sshPath(files.key)}`,
+    ...identity,
     "PreferredAuthentications=publickey",
     "PasswordAuthentication=no",
     "KbdInteractiveAuthentication=no",
@@ -122,7 +132,7 @@ const sshCommand = (files: SshFiles): string => {
 export const environment = (
   places: GitPlaces,
   path: string,
-  files: SshFiles | undefined
+  files: GitSshFiles | undefined
 ): Readonly<Record<string, string>> => ({
   PATH: path,
   HOME: places.home,

@@ -1,7 +1,6 @@
 // Reads what Git and ssh complained about. The remote side can write here too: its words choose a reason and are quoted
 // in one short, cleaned line, and nothing else.
-
-import { SourceError } from "@lockkeeper/core/port/SourceFetcher"
+import { SourceError } from "./SourceFetcher.ts"
 
 type Reason = SourceError["reason"]
 

@@ -2,7 +2,7 @@
 
 import { assert, describe, layer, vi } from "@effect/vitest"
 import type { DeploymentFailureCode } from "@lockkeeper/core/domain/Deployment"
-import { type ArchiveSource, ArchiveUrl, GitRef, GitUrl, Sha256, type Source } from "@lockkeeper/core/domain/Source"
+import { type ArchiveSource, ArchiveUrl, GitRef, GitUrl, ImageReference, Sha256, type Source } from "@lockkeeper/core/domain/Source"
 import { Context, Effect, Layer } from "effect"
 import { once } from "node:events"
 import { createServer } from "node:net"
@@ -65,7 +65,7 @@ const archiveCases: ReadonlyArray<ArchiveCase> = [
   ["no Procfile", "no_build_file", packed({ "app.mjs": "" })],
   ["only a Dockerfile", "no_build_file", packed({ Dockerfile: "FROM scratch\n" })],
   ["a Procfile without a web line", "no_build_file", packed({ Procfile: "worker: sleep 9\n" })],
-  ["an image instead", "no_build_file", Effect.succeed({ type: "image", reference: "example.com/app:1" })]
+  ["an image instead", "no_build_file", Effect.succeed({ type: "image", reference: ImageReference.make("example.com/app:1") })]
 ]
 
 layer(Old.layer, { excludeTestServices: true })("INV-7 INV-8 U4 a deploy that fails", (it) => {

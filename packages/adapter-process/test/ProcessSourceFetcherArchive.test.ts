@@ -1,7 +1,7 @@
 // Archives from a real HTTP server: what is unpacked, what is refused before a byte is unpacked, what is tried again,
 // and that nothing is left.
 
-import { type ArchiveSource, ArchiveUrl, Sha256 } from "@lockkeeper/core/domain/Source"
+import { type ArchiveSource, ArchiveUrl, ImageReference, Sha256 } from "@lockkeeper/core/domain/Source"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import * as Fs from "node:fs"
@@ -269,7 +269,7 @@ describe("an archive", () => {
   it.live("is not fetched for an image", () =>
     Effect.gen(function* () {
       const { refusal } = yield* fetcher()
-      assert.strictEqual((yield* refusal({ type: "image", reference: "nginx:1" })).reason, "no_build_file")
+      assert.strictEqual((yield* refusal({ type: "image", reference: ImageReference.make("nginx:1") })).reason, "no_build_file")
     })
   )
 

@@ -95,14 +95,21 @@ export const ArchiveSource = Schema.Struct({ type: Schema.Literal("archive"), ur
 /** The type of {@link ArchiveSource}. */
 export interface ArchiveSource extends Schema.Schema.Type<typeof ArchiveSource> {}
 
-/** A container image by reference. */
-export const ImageSource = Schema.Struct({
-  type: Schema.Literal("image"),
-  reference: Schema.String.check(
-    Schema.isMaxLength(300),
-    Schema.isPattern(/^[a-z0-9](?:[a-z0-9._/-]|:\d{1,5}\/)*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/)
+const imagePart = "[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
+
+/** A container image by name: host and path, a tag, a digest. No part can climb out of a path or end it. */
+export const ImageReference = Schema.String.check(
+  Schema.isMaxLength(300),
+  Schema.isPattern(
+    new RegExp(`^${imagePart}(?::\\d{1,5}(?=/))?(?:/${imagePart})*(?::\\w[\\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`)
   )
-})
+).pipe(Schema.brand("ImageReference"))
+
+/** The type of {@link ImageReference}. */
+export type ImageReference = typeof ImageReference.Type
+
+/** A container image by reference. It is pinned by its digest when it is fetched. */
+export const ImageSource = Schema.Struct({ type: Schema.Literal("image"), reference: ImageReference })
 
 /** The type of {@link ImageSource}. */
 export interface ImageSource extends Schema.Schema.Type<typeof ImageSource> {}

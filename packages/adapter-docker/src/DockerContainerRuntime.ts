@@ -1,0 +1,193 @@
+// Runs Workloads as containers of a Docker engine, each Tenant's on a network of its own. What outlives this process is found
+// again by its labels; what belongs to another installation, or to nobody, is left alone.
+
+import type { ReplicaId } from "@lockkeeper/core/domain/Lease"
+import type { LogCursor, LogEntry } from "@lockkeeper/core/domain/LogLine"
+import type { Subnet } from "@lockkeeper/core/domain/Subnet"
+import {
+  type CommandExit,
+  ImageDigest,
+  type Workload,
+  type WorkloadId,
+  type WorkloadName,
+  type WorkloadState
+} from "@lockkeeper/core/domain/Workload"
+import {
+  type CommandSpec,
+  ContainerRuntime,
+  RuntimeError,
+  type WorkloadSpec
+} from "@lockkeeper/core/port/ContainerRuntime"
+import type { SourceTree } from "@lockkeeper/core/port/SourceFetcher"
+import { Duration, Effect, Layer, type Scope, Stream } from "effect"
+import type { DockerEngineOptions } from "./DockerEngine.ts"
+import type { InstallationId } from "./InstallationId.ts"
+import { build } from "./internal/build.ts"
+import { inBackground } from "./internal/background.ts"
+import { bytesOf } from "./internal/call.ts"
+import { connect } from "./internal/connect.ts"
+import { commandOptions, type ContainerLimits } from "./internal/containerSpec.ts"
+import * as Containers from "./internal/containers.ts"
+import type { EngineError } from "./internal/EngineError.ts"
+import * as Images from "./internal/images.ts"
+import { filterOf, imageLabel, isWorkload, newOwner, tenantOf, workloadNameOf } from "./internal/labels.ts"
+import * as Networks from "./internal/networks.ts"
+import { after, lines, sinceOf } from "./internal/output.ts"
+import { EngineId, ObjectName } from "./internal/references.ts"
+import { asRuntimeError } from "./internal/runtimeErrors.ts"
+import {
+  exitReason,
+  portOf,
+  removeWorkload,
+  startContainer,
+  startWorkload,
+  type WorkloadContext
+} from "./internal/workloads.ts"
+
+/**
+ * Says whose the Workloads are and how much each may use. `memoryBytes` (512 MiB), `cpus` (1) and `pids` (512) bound a
+ * Workload, a command and, but for `pids`, a build. `grace` is the time between TERM and KILL (10 seconds). The network of a
+ * Tenant is a block of `networks.prefix` bits (24) in `networks.range` (10.208.0.0/13).
+ */
+export interface DockerContainerRuntimeOptions extends DockerEngineOptions {
+  readonly installation: InstallationId
+  readonly replica: ReplicaId
+  readonly memoryBytes?: number | undefined
+  readonly cpus?: number | undefined
+  readonly pids?: number | undefined
+  readonly grace?: Duration.Input | undefined
+  readonly networks?: { readonly range: Subnet; readonly prefix: number } | undefined
+}
+
+/**
+ * Makes the runtime. While the engine is away, every method fails with `engine_unavailable`. Networks that nothing is
+ * connected to, as a killed process leaves them, are removed in the background.
+ * Commands that are run are in `owned` for as long as they last, so an intent is due for them as for a Workload.
+ */
+export const make = (
+  options: DockerContainerRuntimeOptions
+): Effect.Effect<ContainerRuntime["Service"], never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const context = contextOf(options)
+    const { docker, limits, owner } = context
+    const grace = Duration.fromInputUnsafe(options.grace ?? "10 seconds")
+
+    yield* inBackground("sweeping networks", Networks.sweep(docker, owner))
+
+    const buildTree = Effect.fn("DockerContainerRuntime.build")(function* (
+      tree: SourceTree,
+      say: (entry: LogEntry) => Effect.Effect<void>
+    ): Effect.fn.Return<ImageDigest, RuntimeError> {
+      return yield* Effect.scoped(build(docker, tree.directory, imageLabel(owner), limits, say)).pipe(
+        Effect.tap((image) => Images.keep(docker, owner.installation, image)),
+        Effect.mapError(asRuntimeError("build_failed"))
+      )
+    })
+
+    /** Removes a container, and its Tenant's network with the last one. */
+    const remove = (name: WorkloadName, tenant: string | undefined): Effect.Effect<void, EngineError> =>
+      Effect.andThen(removeWorkload(context, name), tenant === undefined ? Effect.void : sweepOf(tenant))
+    const sweepOf = (tenant: string) => Networks.sweep(docker, owner, tenant)
+
+    const undo = ({ name, tenant }: WorkloadSpec): Effect.Effect<void> =>
+      Effect.catch(remove(name, tenant), (error) => Effect.logWarning(`${name} was not removed yet`, error))
+
+    /** Makes something whole: what interrupts it has to wait, and then it is taken back. */
+    const whole = <A>(spec: WorkloadSpec, making: Effect.Effect<A, EngineError | RuntimeError>) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.onError(making, () => undo(spec)).pipe(
+          Effect.tap(() => Effect.onInterrupt(restore(Effect.yieldNow), () => undo(spec))),
+          Effect.mapError(asRuntimeError("start_failed"))
+        )
+      )
+
+    const start = Effect.fn("DockerContainerRuntime.start")(function* (
+      spec: WorkloadSpec
+    ): Effect.fn.Return<Workload, RuntimeError> {
+      const port = yield* Effect.mapError(portOf(docker, spec), asRuntimeError("start_failed"))
+      return yield* whole(spec, startWorkload(context, spec, port))
+    })
+
+    const run = Effect.fn("DockerContainerRuntime.run")(function* (
+      spec: CommandSpec,
+      say: (entry: LogEntry) => Effect.Effect<void>
+    ): Effect.fn.Return<CommandExit, RuntimeError> {
+      const port = yield* Effect.mapError(portOf(docker, spec), asRuntimeError("start_failed"))
+      const started = startContainer(context, spec, (placement) => commandOptions(spec, owner, limits, placement, port))
+      return yield* Effect.acquireUseRelease(
+        whole(spec, started),
+        (id) => Effect.mapError(ended(id, say), asRuntimeError("engine_unavailable")),
+        () => undo(spec)
+      )
+    })
+
+    const ended = Effect.fnUntraced(function* (id: EngineId, say: (entry: LogEntry) => Effect.Effect<void>) {
+      yield* Stream.runForEach(outputOf(id), say)
+      const seen = yield* Containers.inspect(docker, id)
+      return seen === undefined
+        ? { exitCode: 137, reason: "it was removed while it ran" }
+        : { exitCode: seen.State.ExitCode, reason: exitReason(seen) }
+    })
+
+    const outputOf = (id: EngineId, cursor?: LogCursor): Stream.Stream<LogEntry, EngineError> =>
+      Stream.unwrap(
+        Effect.map(Containers.logs(docker, id, cursor === undefined ? undefined : sinceOf(cursor)), (stream) =>
+          after(cursor)(lines(bytesOf("logs", stream)))
+        )
+      ).pipe(Stream.catch((error) => (error.reason === "not_found" ? Stream.empty : Stream.fail(error))))
+
+    const inspect = Effect.fn("DockerContainerRuntime.inspect")(function* (
+      workload: Workload
+    ): Effect.fn.Return<WorkloadState, RuntimeError> {
+      const seen = yield* Effect.mapError(
+        Containers.inspect(docker, ObjectName.make(workload.name)),
+        asRuntimeError("engine_unavailable")
+      )
+      if (seen === undefined || !isOurs(seen, workload.name, workload.id)) return { state: "gone" }
+      if (!seen.State.Running) return { state: "exited", reason: exitReason(seen) }
+      return { state: "running", image: ImageDigest.make(seen.Image) }
+    })
+
+    const isOurs = (seen: Containers.ContainerSeen, name: WorkloadName, id: WorkloadId | undefined): boolean =>
+      isWorkload(seen.Config.Labels ?? {}, owner, name) && (id === undefined || seen.Id.startsWith(id))
+
+    const stop = Effect.fn("DockerContainerRuntime.stop")(function* (
+      name: WorkloadName,
+      id: WorkloadId | undefined
+    ): Effect.fn.Return<void, RuntimeError> {
+      const stopped = Effect.gen(function* () {
+        const seen = yield* Containers.inspect(docker, ObjectName.make(name))
+        if (seen === undefined || !isOurs(seen, name, id)) return
+        if (seen.State.Running) yield* Containers.stop(docker, seen.Id, grace)
+        yield* remove(name, tenantOf(seen.Config.Labels ?? {}))
+      })
+      yield* Effect.mapError(stopped, asRuntimeError("engine_unavailable"))
+    })
+
+    const owned = Containers.list(docker, filterOf(owner, "workload")).pipe(
+      Effect.map((listed) => listed.flatMap(nameOf)),
+      Effect.mapError(asRuntimeError("engine_unavailable"))
+    )
+
+    const logs = (workload: Workload, cursor?: LogCursor): Stream.Stream<LogEntry, RuntimeError> =>
+      Stream.mapError(outputOf(EngineId.make(workload.id), cursor), asRuntimeError("engine_unavailable"))
+
+    return ContainerRuntime.of({ build: buildTree, start, inspect, run, logs, stop, owned })
+  })
+
+/** Provides {@link make}. */
+export const layer = (options: DockerContainerRuntimeOptions): Layer.Layer<ContainerRuntime> =>
+  Layer.effect(ContainerRuntime, make(options))
+
+const contextOf = (options: DockerContainerRuntimeOptions): WorkloadContext => {
+  const { cpus = 1, installation, memoryBytes = 512 * 1024 ** 2, pids = 512, replica } = options
+  const limits: ContainerLimits = { memoryBytes, cpus, pids }
+  const pool = options.networks ?? { range: { first: 10 * 2 ** 24 + 208 * 2 ** 16, prefix: 13 }, prefix: 24 }
+  return { docker: connect(options), owner: newOwner(installation, replica), limits, pool }
+}
+
+/** The name of a Workload, unless the container is called otherwise: then its labels are those of its image. */
+const nameOf = ({ Labels, Names }: Containers.ContainersListed[number]): ReadonlyArray<WorkloadName> => {
+  const name = workloadNameOf(Labels ?? {})
+  return name !== undefined && Names.includes(`/${name}`) ? [name] : []
+}

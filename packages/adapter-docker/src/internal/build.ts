@@ -1,0 +1,92 @@
+// Builds an image on the engine. Nothing but the engine's own word is success: it answers 200 also for a build that fails,
+// and its stream ends in the same way when the build does and when the connection does.
+
+import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
+import { makeLineSplitter } from "@lockkeeper/core/domain/lineSplitter"
+import { ImageDigest } from "@lockkeeper/core/domain/Workload"
+import { RuntimeError } from "@lockkeeper/core/port/ContainerRuntime"
+import type Dockerode from "dockerode"
+import { Effect, Schema, type Scope, Stream } from "effect"
+import { once } from "node:events"
+import { buildContext } from "./buildContext.ts"
+import { bytesOf, open } from "./call.ts"
+import type { ContainerLimits } from "./containerSpec.ts"
+import { EngineError, oneLine, reasonOf } from "./EngineError.ts"
+import { messages } from "./messages.ts"
+
+const BuildMessage = Schema.Struct({
+  stream: Schema.optionalKey(Schema.String),
+  error: Schema.optionalKey(Schema.String),
+  aux: Schema.optionalKey(Schema.Struct({ ID: Schema.optionalKey(ImageDigest) }))
+})
+
+/** Says lines of a build. */
+export type Say = (entry: LogEntry) => Effect.Effect<void>
+
+/**
+ * Builds a tree. Interrupted, the engine is told at once, and nothing is left but images with our label, which later
+ * builds start from. No secret takes part: neither the Env nor a key is known to a build.
+ */
+export const build = Effect.fnUntraced(function* (
+  docker: Dockerode,
+  directory: string,
+  label: readonly [string, string],
+  limits: ContainerLimits,
+  say: Say
+): Effect.fn.Return<ImageDigest, EngineError | RuntimeError, Scope.Scope> {
+  const context = yield* buildContext(directory, label)
+  const stream = yield* Effect.raceFirst(
+    open("build", (abortSignal) => send(docker, context, limits, abortSignal)),
+    broken(context)
+  )
+
+  let image: ImageDigest | undefined
+  let failure: string | undefined
+  const lines: Array<string> = []
+  const splitter = makeLineSplitter((line) => lines.push(line))
+  const sayLines = Effect.suspend(() =>
+    Effect.forEach(lines.splice(0), (line) => say({ stream: "build", line }), { discard: true })
+  )
+  yield* Stream.runForEach(messages("build", BuildMessage, bytesOf("build", stream)), (message) => {
+    image = message.aux?.ID ?? image
+    failure = message.error ?? failure
+    splitter.push(new TextEncoder().encode(message.stream ?? ""))
+    return sayLines
+  })
+  splitter.end()
+  yield* sayLines
+
+  if (failure !== undefined) return yield* failed(oneLine(failure))
+  return (
+    image ??
+    (yield* new EngineError({
+      operation: "build",
+      reason: "unreachable",
+      detail: "the engine went away while it built"
+    }))
+  )
+})
+
+const send = (docker: Dockerode, context: NodeJS.ReadableStream, limits: ContainerLimits, abortSignal: AbortSignal) =>
+  docker.buildImage(context, {
+    rm: true,
+    forcerm: true,
+    memory: limits.memoryBytes,
+    memswap: limits.memoryBytes,
+    cpuperiod: 100_000,
+    cpuquota: Math.round(limits.cpus * 100_000),
+    abortSignal
+  })
+
+/** Fails when the context cannot be read to its end: the engine would wait for the rest for ever. */
+const broken = (context: NodeJS.ReadableStream): Effect.Effect<never, RuntimeError> =>
+  Effect.tryPromise({
+    try: (signal) => once(context, "close", { signal }),
+    catch: (cause) =>
+      failed(`the files of the source cannot be read: ${cause instanceof Error ? cause.message : "unknown"}`)
+  }).pipe(Effect.andThen(Effect.never))
+
+const failed = (detail: string): RuntimeError =>
+  reasonOf(detail) === "disk_full"
+    ? new RuntimeError({ reason: "build_failed", detail: `the engine's disk is full: ${detail}` })
+    : new RuntimeError({ reason: "build_failed", detail })

@@ -1,0 +1,118 @@
+// Images on the engine: looked at, brought, and kept under a name of ours, so that neither a tag that moves on nor somebody
+// else's clean-up takes away what a Release runs.
+
+import { ImageDigest, WorkloadPort } from "@lockkeeper/core/domain/Workload"
+import type { ImageReference } from "@lockkeeper/core/domain/Source"
+import type Dockerode from "dockerode"
+import { Effect, Option, Schema, Stream } from "effect"
+import { bytesOf, call, decoded, open, orAbsent, patience } from "./call.ts"
+import { EngineError, oneLine, reasonOf } from "./EngineError.ts"
+import { messages } from "./messages.ts"
+
+const ImageSeen = Schema.Struct({
+  Id: ImageDigest,
+  Config: Schema.NullOr(
+    Schema.Struct({
+      ExposedPorts: Schema.optionalKey(Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown)))
+    })
+  )
+})
+
+/** An image, and the TCP ports that it says it listens on. */
+export interface ImageSeen {
+  readonly id: ImageDigest
+  readonly ports: ReadonlyArray<WorkloadPort>
+}
+
+const isPort = Schema.decodeUnknownOption(WorkloadPort)
+
+const portsOf = (exposed: Readonly<Record<string, unknown>>): ReadonlyArray<WorkloadPort> =>
+  Object.keys(exposed).flatMap((key) => {
+    const [, number] = /^(\d+)\/tcp$/.exec(key) ?? []
+    return Option.toArray(isPort(Number(number)))
+  })
+
+/** What an image is; undefined when the engine does not have it. */
+export const inspect = (
+  docker: Dockerode,
+  reference: ImageReference | ImageDigest
+): Effect.Effect<ImageSeen | undefined, EngineError> =>
+  call("inspect image", patience.short, () => docker.getImage(reference).inspect()).pipe(
+    Effect.flatMap(decoded("inspect image", ImageSeen)),
+    Effect.map(({ Config, Id }) => ({ id: Id, ports: portsOf(Config?.ExposedPorts ?? {}) })),
+    orAbsent
+  )
+
+const PullMessage = Schema.Struct({
+  error: Schema.optionalKey(Schema.String),
+  status: Schema.optionalKey(Schema.String)
+})
+
+/** A reference that names one image: without tag and digest the registry would send them all. */
+const single = (reference: ImageReference): string =>
+  /:[\w][\w.-]*$|@/.test(reference) ? reference : `${reference}:latest`
+
+/** Brings an image from its registry. Success is what the engine has afterwards, not what the stream said. */
+export const pull = (
+  docker: Dockerode,
+  reference: ImageReference,
+  say: (line: string) => Effect.Effect<void>
+): Effect.Effect<ImageSeen, EngineError> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const stream = yield* open("pull", (abortSignal) => docker.pull(single(reference), { abortSignal }))
+      yield* Stream.runForEach(messages("pull", PullMessage, bytesOf("pull", stream)), ({ error, status }) => {
+        if (error !== undefined) {
+          const detail = oneLine(error)
+          return Effect.fail(new EngineError({ operation: "pull", reason: reasonOf(detail) ?? "registry", detail }))
+        }
+        return status === undefined ? Effect.void : say(status)
+      })
+      const seen = yield* inspect(docker, reference)
+      return (
+        seen ??
+        (yield* new EngineError({
+          operation: "pull",
+          reason: "image_not_found",
+          detail: `${reference} was not brought`
+        }))
+      )
+    })
+  )
+
+/** The image of a reference, brought when it is not there. */
+export const ensure = (
+  docker: Dockerode,
+  reference: ImageReference,
+  say: (line: string) => Effect.Effect<void>
+): Effect.Effect<ImageSeen, EngineError> =>
+  Effect.flatMap(inspect(docker, reference), (seen) =>
+    seen === undefined ? pull(docker, reference, say) : Effect.succeed(seen)
+  )
+
+/**
+ * What a reference stands for now: a digest is what it is, and what it stands for may be there already; a tag is asked for at
+ * its registry, and where that does not answer, it is what the engine has.
+ */
+export const resolve = (docker: Dockerode, reference: ImageReference): Effect.Effect<ImageSeen, EngineError> =>
+  reference.includes("@")
+    ? ensure(docker, reference, () => Effect.void)
+    : Effect.catch(
+        pull(docker, reference, () => Effect.void),
+        (error) =>
+          Effect.flatMap(inspect(docker, reference), (seen) =>
+            seen === undefined ? Effect.fail(error) : Effect.succeed(seen)
+          )
+      )
+
+/** Keeps an image under a name of ours, which is its digest. */
+export const keep = (docker: Dockerode, installation: string, image: ImageDigest): Effect.Effect<void, EngineError> =>
+  Effect.asVoid(
+    call("tag", patience.short, (abortSignal) =>
+      docker.getImage(image).tag({
+        repo: `lockkeeper-${installation}`,
+        tag: image.slice("sha256:".length, "sha256:".length + 32),
+        abortSignal
+      })
+    )
+  )

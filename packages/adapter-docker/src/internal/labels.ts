@@ -1,0 +1,98 @@
+// How what is ours is told from everything else on an engine. Containers inherit the labels of their image, so images have
+// keys of their own. Pure.
+
+import type { WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
+import { Option, Schema } from "effect"
+import type { ReplicaId } from "@lockkeeper/core/domain/Lease"
+import { WorkloadName } from "@lockkeeper/core/domain/Workload"
+import { randomBytes } from "node:crypto"
+import type { InstallationId } from "../InstallationId.ts"
+
+/** Which Lockkeeper a thing belongs to: several may share an engine, and none touches what is another's. */
+export interface Owner {
+  readonly installation: InstallationId
+  readonly replica: ReplicaId
+  /** This very maker: what an earlier one of the same replica left is nobody's. */
+  readonly process: string
+}
+
+/** An owner that never was before. */
+export const newOwner = (installation: InstallationId, replica: ReplicaId): Owner => ({
+  installation,
+  replica,
+  process: randomBytes(8).toString("hex")
+})
+
+/** What a container, network or volume is for. */
+export type Kind = "workload" | "helper" | "network"
+
+const key = (name: string): string => `lockkeeper.${name}`
+
+/** What every object of ours carries. */
+export const ownerLabels = (
+  { installation, process, replica }: Owner,
+  kind: Kind
+): Readonly<Record<string, string>> => ({
+  [key("installation")]: installation,
+  [key("kind")]: kind,
+  [key("replica")]: replica,
+  [key("process")]: process
+})
+
+/** What a Workload carries besides: whose it is, and the address that it has for as long as it exists. */
+export const workloadLabels = (
+  { app, deployment, fence, name, tenant }: WorkloadSpec,
+  address: string
+): Readonly<Record<string, string>> => ({
+  [key("workload")]: name,
+  [key("tenant")]: tenant,
+  [key("app")]: app,
+  [key("deployment")]: deployment,
+  [key("fence")]: String(fence),
+  [key("address")]: address
+})
+
+/** What something that lives for one operation carries besides: when nobody needs it any more, in seconds of the epoch. */
+export const untilLabel = (seconds: number): Readonly<Record<string, string>> => ({ [key("until")]: String(seconds) })
+
+/** What the images of an installation carry. */
+export const imageLabel = ({ installation }: Owner): readonly [string, string] => [
+  "lockkeeper.image.installation",
+  installation
+]
+
+/** A filter for what is ours, of one kind. */
+export const filterOf = ({ installation }: Owner, kind: Kind, more: Readonly<Record<string, string>> = {}) => ({
+  label: [
+    `${key("installation")}=${installation}`,
+    `${key("kind")}=${kind}`,
+    ...Object.entries(more).map(([name, value]) => `${key(name)}=${value}`)
+  ]
+})
+
+/** Labels as the engine answers them. */
+export type Labels = Readonly<Record<string, string>>
+
+/** Whether something is a Workload of this installation, under this name. */
+export const isWorkload = (labels: Labels, { installation }: Owner, name: string): boolean =>
+  labels[key("installation")] === installation && labels[key("kind")] === "workload" && labels[key("workload")] === name
+
+/** Whether it was made for this very spec. */
+export const isOf = (labels: Labels, { deployment, fence }: WorkloadSpec): boolean =>
+  labels[key("deployment")] === deployment && labels[key("fence")] === String(fence)
+
+/** The name of a Workload, from its labels. */
+export const workloadNameOf = (labels: Labels): WorkloadName | undefined =>
+  Option.getOrUndefined(Schema.decodeUnknownOption(WorkloadName)(labels[key("workload")]))
+
+/** The Tenant that something belongs to. */
+export const tenantOf = (labels: Labels): string | undefined => labels[key("tenant")]
+
+/** The address that a Workload was given. */
+export const addressOf = (labels: Labels): string | undefined => labels[key("address")]
+
+/** Whether a helper is left over: from a process of this replica that is no more, or from anybody, after its time. */
+export const isLeftOver = (labels: Labels, owner: Owner, nowSeconds: number): boolean => {
+  const isEarlier = labels[key("replica")] === owner.replica && labels[key("process")] !== owner.process
+  return isEarlier || Number(labels[key("until")] ?? 0) < nowSeconds
+}

@@ -1,0 +1,123 @@
+// One network per Tenant, with a block of addresses that nothing else on this host uses. Networks are addressed by id:
+// names are not unique on an engine, so of two that were made at once the older one stays.
+
+import { format, gatewayOf, nextFree, parse, type Subnet } from "@lockkeeper/core/domain/Subnet"
+import type { TenantName } from "@lockkeeper/core/domain/Tenant"
+import type Dockerode from "dockerode"
+import { Effect, Schema } from "effect"
+import { call, decoded, orAbsent, patience } from "./call.ts"
+import { EngineError } from "./EngineError.ts"
+import { hostRoutes } from "./hostRoutes.ts"
+import { filterOf, type Owner, ownerLabels } from "./labels.ts"
+import { EngineId } from "./references.ts"
+
+/** A Tenant's network. */
+export interface TenantNetwork {
+  readonly id: EngineId
+  readonly subnet: Subnet
+}
+
+/** Where the blocks of networks come from, and how large each one is. */
+export interface NetworkPool {
+  readonly range: Subnet
+  readonly prefix: number
+}
+
+const NetworksListed = Schema.Array(
+  Schema.Struct({
+    Id: EngineId,
+    Name: Schema.String,
+    Created: Schema.String,
+    Labels: Schema.NullOr(Schema.Record(Schema.String, Schema.String)),
+    IPAM: Schema.Struct({
+      Config: Schema.NullOr(Schema.Array(Schema.Struct({ Subnet: Schema.optionalKey(Schema.String) })))
+    })
+  })
+)
+
+type NetworkListed = (typeof NetworksListed.Type)[number]
+
+const list = (docker: Dockerode, filters?: { readonly label: Array<string> }) =>
+  call("networks", patience.short, (abortSignal) =>
+    docker.listNetworks({ ...(filters === undefined ? {} : { filters }), abortSignal })
+  ).pipe(Effect.flatMap(decoded("networks", NetworksListed)))
+
+const subnetsOf = ({ IPAM }: NetworkListed): ReadonlyArray<Subnet> =>
+  (IPAM.Config ?? []).flatMap(({ Subnet }) => parse(Subnet ?? "") ?? [])
+
+/** The network of a Tenant, if there is one. */
+const find = Effect.fnUntraced(function* (docker: Dockerode, owner: Owner, tenant: TenantName) {
+  const found = yield* list(docker, filterOf(owner, "network", { tenant }))
+  const [oldest] = [...found].sort((a, b) => a.Created.localeCompare(b.Created) || a.Id.localeCompare(b.Id))
+  const [subnet] = oldest === undefined ? [] : subnetsOf(oldest)
+  return oldest === undefined || subnet === undefined ? undefined : { id: oldest.Id, subnet }
+})
+
+const make = Effect.fnUntraced(function* (docker: Dockerode, owner: Owner, tenant: TenantName, subnet: Subnet) {
+  const { id } = yield* call("create network", patience.long, (abortSignal) =>
+    docker.createNetwork({
+      Name: `lockkeeper-${owner.installation}-${tenant}`,
+      CheckDuplicate: true,
+      Driver: "bridge",
+      IPAM: { Driver: "default", Config: [{ Subnet: format(subnet), Gateway: gatewayOf(subnet) }] },
+      Labels: { ...ownerLabels(owner, "network"), "lockkeeper.tenant": tenant },
+      abortSignal
+    })
+  )
+  return yield* decoded("create network", EngineId)(id)
+})
+
+const tries = 64
+
+/**
+ * The network of a Tenant, made where there is none. Blocks that the host routes or another network has are never taken;
+ * a block that turns out to be taken meanwhile is passed over.
+ */
+export const ensure = Effect.fnUntraced(function* (
+  docker: Dockerode,
+  owner: Owner,
+  tenant: TenantName,
+  { prefix, range }: NetworkPool
+): Effect.fn.Return<TenantNetwork, EngineError> {
+  const refused: Array<Subnet> = []
+  for (let attempt = 0; attempt < tries; attempt++) {
+    const present = yield* find(docker, owner, tenant)
+    if (present !== undefined) return present
+
+    const taken = [...(yield* list(docker)).flatMap(subnetsOf), ...(yield* hostRoutes), ...refused]
+    const subnet = nextFree(range, prefix, taken)
+    if (subnet === undefined) break
+    const made = yield* Effect.result(make(docker, owner, tenant, subnet))
+    if (made._tag === "Success") {
+      const settled = yield* find(docker, owner, tenant)
+      if (settled?.id !== made.success) yield* removeIfUnused(docker, made.success)
+    } else if (made.failure.reason === "overlap") {
+      refused.push(subnet)
+    } else if (made.failure.reason !== "conflict") {
+      return yield* made.failure
+    }
+  }
+  return yield* new EngineError({
+    operation: "create network",
+    reason: "overlap",
+    detail: `there is no free block of addresses in ${format(range)} for the network of ${tenant}`
+  })
+})
+
+/** Removes a network unless something is connected to it. */
+export const removeIfUnused = (docker: Dockerode, id: EngineId): Effect.Effect<void, EngineError> =>
+  call("remove network", patience.short, (abortSignal) => docker.getNetwork(id).remove({ abortSignal })).pipe(
+    Effect.asVoid,
+    orAbsent,
+    Effect.catch((error) => (error.reason === "in_use" ? Effect.void : Effect.fail(error)))
+  )
+
+/** Removes the networks of this installation, or of one of its Tenants, that nothing is connected to. */
+export const sweep = Effect.fnUntraced(function* (
+  docker: Dockerode,
+  owner: Owner,
+  tenant?: string
+): Effect.fn.Return<void, EngineError> {
+  const found = yield* list(docker, filterOf(owner, "network", tenant === undefined ? {} : { tenant }))
+  yield* Effect.forEach(found, ({ Id }) => removeIfUnused(docker, Id), { discard: true })
+})

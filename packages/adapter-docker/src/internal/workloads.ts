@@ -1,0 +1,161 @@
+// The life of one Workload's container: created under its name at an address of its own, started, and removed. What was cut
+// off on the way is settled by looking at the engine. A container of somebody else is never touched.
+
+import { freeAddress, type Subnet } from "@lockkeeper/core/domain/Subnet"
+import { Address, IpAddress, type Workload, WorkloadId, WorkloadPort } from "@lockkeeper/core/domain/Workload"
+import { RuntimeError, type WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
+import type Dockerode from "dockerode"
+import { Effect, Hash, Option, Schema } from "effect"
+import { type ContainerLimits, type ContainerOptions, type Placement, workloadOptions } from "./containerSpec.ts"
+import * as Containers from "./containers.ts"
+import { EngineError } from "./EngineError.ts"
+import { addressOf, filterOf, isOf, isWorkload, type Owner } from "./labels.ts"
+import * as Images from "./images.ts"
+import * as Networks from "./networks.ts"
+import { type EngineId, ObjectName } from "./references.ts"
+
+/** What Workloads are made with. */
+export interface WorkloadContext {
+  readonly docker: Dockerode
+  readonly owner: Owner
+  readonly limits: ContainerLimits
+  readonly pool: Networks.NetworkPool
+}
+
+/** Where an App listens that says nothing about it. */
+const defaultPort = WorkloadPort.make(8080)
+
+/** The port of a Workload: its own, else the one that its image exposes, else 8080. The image must be there. */
+export const portOf = Effect.fnUntraced(function* (
+  docker: Dockerode,
+  spec: WorkloadSpec
+): Effect.fn.Return<WorkloadPort, EngineError | RuntimeError> {
+  const image = yield* Images.inspect(docker, spec.image)
+  if (image === undefined) {
+    return yield* new RuntimeError({ reason: "image_gone", detail: `the image ${spec.image} is gone` })
+  }
+  const [exposed, ...others] = image.ports
+  if (spec.port === null && others.length > 0) {
+    const detail = `the image exposes the ports ${image.ports.join(", ")}: the app's port has to be set`
+    return yield* new RuntimeError({ reason: "start_failed", detail })
+  }
+  return spec.port ?? exposed ?? defaultPort
+})
+
+/** How often a start is tried again after somebody else took the address or removed the network in between. */
+const tries = 8
+
+/** Starts the container of a spec. Failed, nothing of its name is left, unless that is somebody else's. */
+export const startContainer = Effect.fnUntraced(function* (
+  context: WorkloadContext,
+  spec: WorkloadSpec,
+  optionsAt: (placement: Placement) => ContainerOptions
+): Effect.fn.Return<EngineId, EngineError | RuntimeError> {
+  const attempt = Effect.fnUntraced(function* (number: number) {
+    const { id: network, subnet } = yield* Networks.ensure(context.docker, context.owner, spec.tenant, context.pool)
+    const address = yield* placeIn(context, subnet, spec, number)
+    const id = yield* created(context, spec, optionsAt({ network, address }))
+    yield* Effect.onError(Containers.start(context.docker, id), () => removed(context, spec))
+    return id
+  })
+  let number = 0
+  return yield* Effect.suspend(() => attempt(number++)).pipe(
+    Effect.retry({
+      while: (error) =>
+        error._tag === "EngineError" && (error.reason === "address_in_use" || error.reason === "not_found"),
+      times: tries
+    })
+  )
+})
+
+/** Starts a Workload that listens on this port, and answers where it is reached. */
+export const startWorkload = Effect.fnUntraced(function* (
+  context: WorkloadContext,
+  spec: WorkloadSpec,
+  port: WorkloadPort
+): Effect.fn.Return<Workload, EngineError | RuntimeError> {
+  const id = yield* startContainer(context, spec, (placement) =>
+    workloadOptions(spec, context.owner, context.limits, placement, port)
+  )
+  return yield* Effect.onError(seenRunning(context, spec, id, port), () => removed(context, spec))
+})
+
+const removed = (context: WorkloadContext, { name }: WorkloadSpec): Effect.Effect<void> =>
+  Effect.catch(removeWorkload(context, name), (error) => Effect.logWarning(`${name} was not removed yet`, error))
+
+const noAddress = ({ tenant }: WorkloadSpec): EngineError =>
+  new EngineError({ operation: "start", reason: "overlap", detail: `the network of ${tenant} has no free address` })
+
+/**
+ * An address that no container of the network has, whether it runs or not. The engine gives an address away as soon as a
+ * container has ended; here it is kept until the container is removed, which is after traffic was led elsewhere.
+ */
+const placeIn = Effect.fnUntraced(function* (
+  { docker, owner }: WorkloadContext,
+  subnet: Subnet,
+  spec: WorkloadSpec,
+  attempt: number
+) {
+  const neighbours = yield* Containers.list(docker, filterOf(owner, "workload", { tenant: spec.tenant }))
+  const taken = new Set(neighbours.flatMap(({ Labels }) => addressOf(Labels ?? {}) ?? []))
+  const address = freeAddress(subnet, taken, Math.abs(Hash.string(spec.name)) + attempt * 7)
+  return address ?? (yield* noAddress(spec))
+})
+
+/** Creates the container. One of this name that was made for this very spec, by a call whose answer was lost, is replaced. */
+const created = Effect.fnUntraced(function* (
+  context: WorkloadContext,
+  spec: WorkloadSpec,
+  options: ContainerOptions
+): Effect.fn.Return<EngineId, EngineError | RuntimeError> {
+  const create = Containers.create(context.docker, options)
+  return yield* Effect.catch(create, (error) =>
+    Effect.gen(function* () {
+      if (error.reason !== "conflict") return yield* error
+      const present = yield* Containers.inspect(context.docker, ObjectName.make(spec.name))
+      const labels = present?.Config.Labels ?? {}
+      if (present !== undefined && !(isWorkload(labels, context.owner, spec.name) && isOf(labels, spec))) {
+        return yield* new RuntimeError({
+          reason: "start_failed",
+          detail: `the name ${spec.name} is in use by a container that is not ours`
+        })
+      }
+      if (present !== undefined) yield* Containers.remove(context.docker, present.Id)
+      return yield* create
+    })
+  )
+})
+
+const isAddress = Schema.decodeUnknownOption(IpAddress)
+
+const seenRunning = Effect.fnUntraced(function* (
+  { docker }: WorkloadContext,
+  spec: WorkloadSpec,
+  id: EngineId,
+  port: WorkloadPort
+) {
+  const seen = yield* Containers.inspect(docker, id)
+  const given = Object.values(seen?.NetworkSettings.Networks ?? {}).map(({ IPAddress }) => IPAddress)
+  const [host] = given.flatMap((text) => Option.toArray(isAddress(text)))
+  if (seen === undefined || host === undefined) {
+    const detail = seen === undefined ? "it is gone" : `it ended at once: ${exitReason(seen)}`
+    return yield* new RuntimeError({ reason: "start_failed", detail: `${spec.name} could not be started: ${detail}` })
+  }
+  return { id: WorkloadId.make(id), name: spec.name, address: Address.make({ host, port }), image: spec.image }
+})
+
+/** Removes the container of a name if it is ours, whatever state it is in; none is no error. */
+export const removeWorkload = Effect.fnUntraced(function* (
+  { docker, owner }: WorkloadContext,
+  name: string
+): Effect.fn.Return<void, EngineError> {
+  const seen = yield* Containers.inspect(docker, ObjectName.make(name))
+  if (seen !== undefined && isWorkload(seen.Config.Labels ?? {}, owner, name)) yield* Containers.remove(docker, seen.Id)
+})
+
+/** How a container that does not run has ended, as a clause for a person. */
+export const exitReason = ({ State }: Containers.ContainerSeen): string => {
+  if (State.OOMKilled) return `exited with code ${State.ExitCode}: it was out of memory`
+  if (State.Error !== "") return `could not be started: ${State.Error}`
+  return `exited with code ${State.ExitCode}`
+}

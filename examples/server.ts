@@ -2,24 +2,38 @@
 // your platform has already: the database, the runtime, the router.
 import { join } from "node:path"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Cause, Console, Context, Effect, Layer, Logger, Option, Redacted, References, Runtime, Schedule } from "effect"
+import {
+  Cause,
+  Console,
+  Context,
+  Effect,
+  Layer,
+  Logger,
+  Option,
+  Redacted,
+  Ref,
+  References,
+  Runtime,
+  Schedule
+} from "effect"
 import { HttpServer } from "effect/http"
 import * as EmbeddedPostgres from "@lockkeeper/adapter-postgres/EmbeddedPostgres"
 import { layer as postgresLayer } from "@lockkeeper/adapter-postgres/layer"
 import { PostgresHealth } from "@lockkeeper/adapter-postgres/PostgresHealth"
 import * as ProcessContainerRuntime from "@lockkeeper/adapter-process/ProcessContainerRuntime"
-import * as ProcessSourceFetcher from "@lockkeeper/adapter-process/ProcessSourceFetcher"
 import * as HttpHealthProbe from "@lockkeeper/adapter-http/HttpHealthProbe"
 import * as ProxyRouter from "@lockkeeper/adapter-http/ProxyRouter"
 import { layer as serverLayer } from "@lockkeeper/adapter-http/Server"
 import { ServerInfo } from "@lockkeeper/adapter-http/ServerInfo"
 import { Tokens } from "@lockkeeper/adapter-http/Tokens"
+import type { AppId } from "@lockkeeper/core/domain/App"
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
 import { Replica } from "@lockkeeper/core/program/Replica"
 import { buildId } from "./server/buildId.ts"
 import { type DataDirectory, openDataDirectory } from "./server/dataDirectory.ts"
-import { deploySample } from "./server/sample.ts"
+import { chooseRuntime, type RuntimeChoice, runtimeLayer } from "./server/runtime.ts"
+import { deploySample, stopSample } from "./server/sample.ts"
 import { type Settings, settings } from "./server/settings.ts"
 import { startFailure } from "./server/startFailure.ts"
 
@@ -48,35 +62,41 @@ const dispatcher = Layer.unwrap(
   })
 )
 
-const makeServer = Effect.fnUntraced(function* (options: Settings, directory: DataDirectory) {
-  const { replica, secretKey, adminToken, builds, work } = directory
-  const { prepare, migrate, appPorts: ports, logLimitBytes, host, port } = options
+/** Everything that the server stands on: what is made last is ended first, so the server ends before any of it. */
+const makePorts = Effect.fnUntraced(function* (options: Settings, directory: DataDirectory, choice: RuntimeChoice) {
+  const { replica, secretKey } = directory
+  const { prepare, migrate, appPorts: ports, logLimitBytes } = options
   const url = yield* databaseUrl(options, directory)
-  const tokens = Option.getOrElse(options.tokens, () => Redacted.make(`admin:${Redacted.value(adminToken.token)}=*`))
 
   const bringing = migrate === "wait" ? "elsewhere" : migrate
   const stores = postgresLayer({ url, prepare, migrate: bringing, ports, logLimitBytes }).pipe(
     Layer.provide(SecretCipher.layer(secretKey))
   )
   const adapters = Layer.mergeAll(
-    ProcessSourceFetcher.layer({ directory: join(work, "fetch") }),
-    ProcessContainerRuntime.layer({ builds, homes: join(work, "homes") }),
+    runtimeLayer(choice, options, directory),
     HttpHealthProbe.layer,
     ProxyRouter.layer({ replica }),
     Replica.layer(replica)
   )
-  return serverLayer({ host, port }).pipe(
-    Layer.provide([dispatcher, serverInfo, Tokens.layer(tokens)]),
-    Layer.provide(adapters),
-    Layer.provide(stores)
-  )
+  return yield* Layer.build(Layer.provideMerge(adapters, stores))
 })
+
+const makeServer = ({ host, port, tokens }: Settings, { adminToken }: DataDirectory) => {
+  const given = Option.getOrElse(tokens, () => Redacted.make(`admin:${Redacted.value(adminToken.token)}=*`))
+  return serverLayer({ host, port }).pipe(Layer.provide([dispatcher, serverInfo, Tokens.layer(given)]))
+}
 
 const main = Effect.gen(function* () {
   const options = yield* settings
   const directory = yield* openDataDirectory(options)
-  yield* Console.log(`runtime: process (${runtimeReason(options)})\n${ProcessContainerRuntime.isolation}`)
-  const server = yield* Layer.build(yield* makeServer(options, directory))
+  const choice = yield* chooseRuntime(options)
+  yield* Console.log(`runtime: ${choice.runtime} (${choice.reason})`)
+  if (choice.runtime === "process") yield* Console.log(ProcessContainerRuntime.isolation)
+
+  const ports = yield* makePorts(options, directory, choice)
+  const sampleApp = yield* Ref.make<AppId | undefined>(undefined)
+  yield* Effect.addFinalizer(() => Effect.provideContext(stopSample(sampleApp), ports))
+  const server = yield* Effect.provideContext(Layer.build(makeServer(options, directory)), ports)
 
   const { address } = Context.get(server, HttpServer.HttpServer)
   const baseUrl = `http://${options.host}:${address._tag === "UnixPathAddress" ? options.port : address.port}`
@@ -85,14 +105,12 @@ const main = Effect.gen(function* () {
 
   if (options.sample && Option.isNone(options.tokens)) {
     const { token, path: tokenPath } = directory.adminToken
-    const sample = { baseUrl, token, tokenPath, directory: join(directory.work, "sample") }
+    const { sampleImage: image } = options
+    const sample = { baseUrl, token, tokenPath, directory: join(directory.work, "sample"), image, app: sampleApp }
     yield* Effect.catch(deploySample(sample), (error) => Effect.logError("the sample app was not deployed", error))
   }
   return yield* Effect.never
 })
-
-const runtimeReason = ({ runtime }: Settings): string =>
-  runtime === "process" ? "as LOCKKEEPER_RUNTIME says" : "auto: this version has no other runtime"
 
 const logging = Layer.unwrap(
   Effect.map(settings, ({ logLevel, logFormat }) => {

@@ -28,5 +28,6 @@ const server = createServer((request, response) => {
   response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end(page())
 })
 
-server.listen(Number(process.env.PORT), "127.0.0.1", () => console.log(`the sample app listens on ${process.env.PORT}`))
+const { HOST = "127.0.0.1", PORT } = process.env
+server.listen(Number(PORT), HOST, () => console.log(`the sample app listens on ${PORT}`))
 process.on("SIGTERM", () => server.close(() => process.exit(0)))

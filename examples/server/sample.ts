@@ -1,9 +1,11 @@
 // Deploys the bundled sample app through the public API and shows it step by step, as any client would see it.
 import type { Redacted } from "effect"
-import { Console, Duration, Effect, Schedule, Stream } from "effect"
-import { AppName } from "@lockkeeper/core/domain/App"
+import { Console, Duration, Effect, Ref, Schedule, Stream } from "effect"
+import { type AppId, AppName } from "@lockkeeper/core/domain/App"
 import { ArchiveUrl, GitRef, GitUrl, Sha256, type Source } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
+import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
+import { Journal } from "@lockkeeper/core/port/Journal"
 import { type Client, make as makeClient } from "@lockkeeper/adapter-http/Client"
 import { type SampleSource, serveSample } from "./sampleRepository.ts"
 
@@ -13,16 +15,21 @@ export interface SampleOptions {
   readonly token: Redacted.Redacted<string>
   readonly tokenPath: string
   readonly directory: string
+  /** What the sample's image is built from where it runs in a container. */
+  readonly image: string
+  /** Where the sample's App is remembered, so that it can be stopped. */
+  readonly app: Ref.Ref<AppId | undefined>
 }
 
 /** Deploys the sample and says where it answers and what to try next. */
 export const deploySample = Effect.fn("deploySample")(function* (options: SampleOptions) {
   const client = yield* makeClient(options)
-  const source = sourceOf(yield* serveSample(options.directory))
+  const source = sourceOf(yield* serveSample(options.directory, options.image))
   yield* Console.log(
     `\nDeploying the bundled sample app from ${source.type === "git" ? "a Git repository" : "an archive"}:`
   )
   const app = yield* sampleApp(client, source)
+  yield* Ref.set(options.app, app.id)
   const deployment = yield* client.deployments.begin({ params: { app: app.id }, payload: { source } }).pipe(
     Effect.map((answer) => ("body" in answer ? answer.body : answer)),
     Effect.retry({
@@ -56,6 +63,18 @@ export const deploySample = Effect.fn("deploySample")(function* (options: Sample
       ""
     ].join("\n")
   )
+})
+
+/** Stops the sample where its Workload would outlive the server. It is started again with the next one. */
+export const stopSample = Effect.fn("stopSample")(function* (app: Ref.Ref<AppId | undefined>) {
+  const id = yield* Ref.get(app)
+  if (id === undefined) return
+  const journal = yield* Journal
+  const runtime = yield* ContainerRuntime
+  const stopped = Effect.flatMap(journal.held(id), (held) =>
+    Effect.forEach(held, ({ name, workload }) => runtime.stop(name, workload?.id), { discard: true })
+  )
+  yield* Effect.catch(stopped, (error) => Effect.logWarning("the sample app was not stopped", error))
 })
 
 const sampleApp = Effect.fnUntraced(function* (client: Client, source: Source) {

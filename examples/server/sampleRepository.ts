@@ -2,7 +2,7 @@
 // lasts, as `git http-backend` would; where Git is missing, as an archive with its sum.
 import { execFile, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import { cp, mkdir, readFile, rm } from "node:fs/promises"
+import { cp, mkdir, readFile, rm, writeFile } from "node:fs/promises"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -33,7 +33,7 @@ export type SampleSource =
   | { readonly type: "archive"; readonly url: string; readonly sha256: string }
 
 /** Serves the sample from a directory of its own, which is made anew, and answers where it is. */
-export const serveSample = Effect.fnUntraced(function* (directory: string) {
+export const serveSample = Effect.fnUntraced(function* (directory: string, image: string) {
   const clear = Effect.promise(() => rm(directory, { recursive: true, force: true }))
   yield* Effect.acquireRelease(
     Effect.andThen(
@@ -44,11 +44,11 @@ export const serveSample = Effect.fnUntraced(function* (directory: string) {
   )
   const repository = join(directory, "app")
   const hasGit = yield* Effect.promise(() =>
-    makeRepository(repository)
+    makeRepository(repository, image)
       .then(() => true)
       .catch(() => false)
   )
-  const archive = hasGit ? undefined : yield* Effect.promise(() => makeArchive(join(directory, "app.tar.gz")))
+  const archive = hasGit ? undefined : yield* Effect.promise(() => makeArchive(repository, image))
   const port = yield* serve((request, response) =>
     archive === undefined ? answerGit(repository, request, response) : response.end(archive.bytes)
   )
@@ -59,8 +59,8 @@ export const serveSample = Effect.fnUntraced(function* (directory: string) {
   return source
 })
 
-const makeRepository = async (path: string): Promise<void> => {
-  await cp(sampleApp, path, { recursive: true })
+const makeRepository = async (path: string, image: string): Promise<void> => {
+  await makeFiles(path, image)
   for (const args of [
     ["init", "-q", "-b", "main"],
     ["add", "-A"],
@@ -70,8 +70,18 @@ const makeRepository = async (path: string): Promise<void> => {
   }
 }
 
-const makeArchive = async (path: string) => {
-  await create({ gzip: true, file: path, cwd: sampleApp, portable: true }, ["."])
+/** The sample's files, with a Dockerfile that begins with the given image. */
+const makeFiles = async (path: string, image: string): Promise<void> => {
+  await cp(sampleApp, path, { recursive: true })
+  const dockerfile = join(path, "Dockerfile")
+  await writeFile(dockerfile, (await readFile(dockerfile, "utf8")).replace(/^FROM .*$/m, `FROM ${image}`))
+}
+
+const makeArchive = async (files: string, image: string) => {
+  await rm(files, { recursive: true, force: true })
+  await makeFiles(files, image)
+  const path = `${files}.tar.gz`
+  await create({ gzip: true, file: path, cwd: files, portable: true }, ["."])
   const bytes = await readFile(path)
   return { bytes, sha256: createHash("sha256").update(bytes).digest("hex") }
 }

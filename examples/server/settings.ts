@@ -1,6 +1,7 @@
 // The settings of the reference server, from the environment.
 import type { Effect } from "effect"
 import { Config, Schema } from "effect"
+import { ImageReference } from "@lockkeeper/core/domain/Source"
 
 const portRange = Schema.String.check(
   Schema.makeFilter((text: string) => {
@@ -21,7 +22,13 @@ export const settings = Config.all({
   migrate: Config.Literals(["apply", "wait"], "LOCKKEEPER_MIGRATE").pipe(Config.withDefault("apply")),
   dataDir: Config.NonEmptyString("LOCKKEEPER_DATA_DIR").pipe(Config.withDefault(".lockkeeper")),
   secretKeyFile: Config.option(Config.NonEmptyString("LOCKKEEPER_SECRET_KEY_FILE")),
-  runtime: Config.Literals(["auto", "process"], "LOCKKEEPER_RUNTIME").pipe(Config.withDefault("auto")),
+  runtime: Config.Literals(["auto", "docker", "process"], "LOCKKEEPER_RUNTIME").pipe(Config.withDefault("auto")),
+  gitImage: Config.schema(ImageReference, "LOCKKEEPER_GIT_IMAGE").pipe(
+    Config.withDefault(ImageReference.make("alpine/git:2.49.1"))
+  ),
+  sampleImage: Config.schema(ImageReference, "LOCKKEEPER_SAMPLE_IMAGE").pipe(
+    Config.withDefault(ImageReference.make("node:24-alpine"))
+  ),
   appPorts: Config.schema(portRange, "LOCKKEEPER_APP_PORTS").pipe(
     Config.withDefault("20000-29999"),
     Config.map((text) => {

@@ -1,0 +1,61 @@
+// Which runtime Apps run on, and why: containers where an engine answers and has what it takes, else plain processes.
+import { createHmac } from "node:crypto"
+import { join } from "node:path"
+import { Effect, Layer, Redacted } from "effect"
+import * as DockerContainerRuntime from "@lockkeeper/adapter-docker/DockerContainerRuntime"
+import { EngineUnavailable, ensureImage, inspectEngine } from "@lockkeeper/adapter-docker/DockerEngine"
+import * as DockerSourceFetcher from "@lockkeeper/adapter-docker/DockerSourceFetcher"
+import { InstallationId } from "@lockkeeper/adapter-docker/InstallationId"
+import * as ProcessContainerRuntime from "@lockkeeper/adapter-process/ProcessContainerRuntime"
+import * as ProcessSourceFetcher from "@lockkeeper/adapter-process/ProcessSourceFetcher"
+import type { DataDirectory } from "./dataDirectory.ts"
+import type { Settings } from "./settings.ts"
+
+/** A runtime, and the reason for it in words for the terminal. */
+export interface RuntimeChoice {
+  readonly runtime: "docker" | "process"
+  readonly reason: string
+}
+
+/** Decides. Only with `auto` does it depend on the engine; bringing images may take a minute then. */
+export const chooseRuntime = Effect.fnUntraced(function* ({ gitImage, runtime, sample, sampleImage }: Settings) {
+  const asked = "as LOCKKEEPER_RUNTIME says"
+  if (runtime === "process") return choice("process", asked)
+  const usable = Effect.gen(function* () {
+    const { version } = yield* inspectEngine()
+    yield* ensureImage(gitImage)
+    if (sample) yield* ensureImage(sampleImage)
+    return version
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: "1 minute",
+      orElse: () => Effect.fail(new EngineUnavailable({ message: "the images could not be pulled within a minute" }))
+    })
+  )
+  const found = yield* Effect.result(usable)
+  if (found._tag === "Success")
+    return choice("docker", runtime === "docker" ? asked : `auto: Docker ${found.success} answers`)
+  if (runtime === "auto") return choice("process", `auto: ${found.failure.message}`)
+  yield* Effect.logWarning(`${found.failure.message}; deployments fail until that is mended`)
+  return choice("docker", asked)
+})
+
+const choice = (runtime: RuntimeChoice["runtime"], reason: string): RuntimeChoice => ({ runtime, reason })
+
+/** What tells the containers of this installation from those of others: it follows from the key that all replicas share. */
+const installationOf = (secretKey: DataDirectory["secretKey"]): InstallationId =>
+  InstallationId.make(
+    createHmac("sha256", Redacted.value(secretKey)).update("lockkeeper installation").digest("hex").slice(0, 12)
+  )
+
+/** The runtime and the fetcher of sources that belongs to it. */
+export const runtimeLayer = ({ runtime }: RuntimeChoice, { gitImage }: Settings, directory: DataDirectory) => {
+  const { builds, replica, secretKey, work } = directory
+  const onThisHost = ProcessSourceFetcher.layer({ directory: join(work, "fetch") })
+  if (runtime === "process") {
+    return Layer.merge(onThisHost, ProcessContainerRuntime.layer({ builds, homes: join(work, "homes") }))
+  }
+  const installation = installationOf(secretKey)
+  const fetcher = DockerSourceFetcher.layer({ installation, replica, gitImage, directory: join(work, "clones") })
+  return Layer.merge(Layer.provide(fetcher, onThisHost), DockerContainerRuntime.layer({ installation, replica }))
+}

@@ -2,9 +2,25 @@
 
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
+import { capability, isRequired } from "./test/harness/capability.ts"
 import { SummaryReporter } from "./test/harness/SummaryReporter.ts"
 
 const conditions = ["@lockkeeper/source"]
+
+// What runs on the process runtime runs on Docker too. Where there is no engine, one test says so instead.
+const onBothRuntimes = [
+  "badInput",
+  "crash",
+  "databaseAway",
+  "deploy",
+  "replicas",
+  "sample",
+  "secrets",
+  "shutdown",
+  "wire"
+]
+const onDocker =
+  capability("docker") || isRequired("docker") ? onBothRuntimes.map((name) => `test/e2e/${name}.test.ts`) : []
 
 // Workers and the servers that tests start load the same modules again and again.
 process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("node_modules/.cache/compile", import.meta.url))
@@ -13,9 +29,25 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"],
     globalSetup: ["./test/harness/postgres.ts"],
     exclude: ["**/node_modules/**", "**/dist/**"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "main",
+          include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"]
+        }
+      },
+      {
+        extends: true,
+        test: {
+          name: "docker",
+          include: ["test/docker.test.ts", ...onDocker],
+          env: { LOCKKEEPER_TEST_RUNTIME: "docker" }
+        }
+      }
+    ],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -2,21 +2,31 @@
 
 import { assert, describe, layer, vi } from "@effect/vitest"
 import type { DeploymentFailureCode } from "@lockkeeper/core/domain/Deployment"
-import { type ArchiveSource, ArchiveUrl, GitRef, GitUrl, ImageReference, Sha256, type Source } from "@lockkeeper/core/domain/Source"
+import {
+  type ArchiveSource,
+  ArchiveUrl,
+  GitRef,
+  GitUrl,
+  ImageReference,
+  Sha256,
+  type Source
+} from "@lockkeeper/core/domain/Source"
 import { Context, Effect, Layer } from "effect"
 import { once } from "node:events"
 import { createServer } from "node:net"
 import { describeWith } from "../harness/capability.ts"
 import { ask, deploy, deployedApp, healthCheck, logText, makeApp, serves } from "../harness/deploying.ts"
+import { byFlavour, flavour } from "../harness/flavour.ts"
 import { GitWorld, missingCommit } from "../harness/gitWorld.ts"
 import type { Files } from "../harness/archiveServer.ts"
-import { exitingApp, goodApp, silentApp } from "../harness/testApp.ts"
+import { images } from "../harness/images.ts"
+import { exitingApp, goodApp, greedyApp, silentApp } from "../harness/testApp.ts"
 import { comesToRest, SharedServer, World } from "../harness/world.ts"
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
-/** The App that serves all the while, and the process that it serves from. */
-class Old extends Context.Service<Old, { readonly id: string; readonly url: string; readonly pid: number }>()(
+/** The App that serves all the while, and the process or container that it serves from. */
+class Old extends Context.Service<Old, { readonly id: string; readonly url: string; readonly instance: string }>()(
   "@lockkeeper/test/e2e/Old"
 ) {
   static readonly layer = Layer.effect(
@@ -25,20 +35,21 @@ class Old extends Context.Service<Old, { readonly id: string; readonly url: stri
       const { client } = yield* SharedServer
       const { archives } = yield* World
       const { id, url } = yield* deployedApp(client, yield* archives.source(goodApp("old")))
-      const { pid } = yield* serves(url, "old")
-      return { id, url, pid }
+      const { instance } = yield* serves(url, "old")
+      return { id, url, instance }
     })
   ).pipe(Layer.provideMerge(SharedServer.layer()))
 }
 
 const nowhere = ArchiveUrl.make("http://127.0.0.1:9/app.tar.gz")
+const imageOf = (reference: string): Source => ({ type: "image", reference: ImageReference.make(reference) })
 const otherSum = Sha256.make("a".repeat(64))
 const gone = ({ url }: ArchiveSource) => ArchiveUrl.make(`${url}.old`)
 
 /** Deploys a bad source to the old App; answers the failure. */
 const refused = Effect.fnUntraced(function* (source: Source, code: DeploymentFailureCode) {
   const { client } = yield* SharedServer
-  const { id, pid, url } = yield* Old
+  const { id, instance, url } = yield* Old
   const deployment = yield* deploy(client, id, { source })
   const detail = deployment.error?.detail ?? ""
   assert.deepStrictEqual(
@@ -46,7 +57,7 @@ const refused = Effect.fnUntraced(function* (source: Source, code: DeploymentFai
     ["failed", code, null],
     detail
   )
-  assert.strictEqual((yield* serves(url, "old")).pid, pid)
+  assert.strictEqual((yield* serves(url, "old")).instance, instance)
   const log = yield* logText(client, deployment.id)
   assert.include(log, detail)
   yield* comesToRest
@@ -58,19 +69,46 @@ type ArchiveCase = readonly [what: string, code: DeploymentFailureCode, source: 
 const packed = (files: Files) => Effect.flatMap(World, ({ archives }) => archives.source(files))
 const good = packed(goodApp("new"))
 
+/** A good app with another Dockerfile. */
+const dockerfile = (text: string) => packed({ ...goodApp("new"), Dockerfile: text })
+
+const buildCases = byFlavour<ReadonlyArray<ArchiveCase>>({
+  docker: [
+    ["no Dockerfile", "no_build_file", packed({ "app.mjs": "" })],
+    ["only a Procfile", "no_build_file", packed({ Procfile: "web: sleep 9\n" })],
+    ["a Dockerfile that begins with no image", "no_build_file", dockerfile("RUN true\n")],
+    ["a Dockerfile that is none", "build_failed", dockerfile(`FROM ${images.node}\nBEGIN HERE\n`)],
+    ["a step that fails", "build_failed", dockerfile(`FROM ${images.node}\nRUN exit 7\n`)],
+    ["a base that does not exist", "build_failed", dockerfile("FROM registry.invalid/nothing:1\n")],
+    ["a command that is not there", "start_failed", dockerfile(`FROM ${images.node}\nCMD ["/no/such/program"]\n`)],
+    ["several ports, none of them its own", "start_failed", dockerfile(`FROM ${images.node}\nEXPOSE 1000 2000\n`)],
+    ["an image that no registry has", "source_unreachable", Effect.succeed(imageOf("registry.invalid/app:1"))]
+  ],
+  process: [
+    ["no Procfile", "no_build_file", packed({ "app.mjs": "" })],
+    ["only a Dockerfile", "no_build_file", packed({ Dockerfile: "FROM scratch\n" })],
+    ["a Procfile without a web line", "no_build_file", packed({ Procfile: "worker: sleep 9\n" })],
+    ["an image instead", "no_build_file", Effect.succeed(imageOf("example.com/app:1"))]
+  ]
+})
+
 const archiveCases: ReadonlyArray<ArchiveCase> = [
   ["a server that is not there", "source_unreachable", Effect.map(good, (source) => ({ ...source, url: nowhere }))],
   ["another sum", "checksum_mismatch", Effect.map(good, (source) => ({ ...source, sha256: otherSum }))],
-  ["nothing at its address", "source_unreachable", Effect.map(good, (source) => ({ ...source, url: gone(source) }))],
-  ["no Procfile", "no_build_file", packed({ "app.mjs": "" })],
-  ["only a Dockerfile", "no_build_file", packed({ Dockerfile: "FROM scratch\n" })],
-  ["a Procfile without a web line", "no_build_file", packed({ Procfile: "worker: sleep 9\n" })],
-  ["an image instead", "no_build_file", Effect.succeed({ type: "image", reference: ImageReference.make("example.com/app:1") })]
+  ["nothing at its address", "source_unreachable", Effect.map(good, (source) => ({ ...source, url: gone(source) }))]
 ]
 
 layer(Old.layer, { excludeTestServices: true })("INV-7 INV-8 U4 a deploy that fails", (it) => {
   describe("because of its archive", () => {
     it.effect.each(archiveCases)("has %s: %s", ([, code, source]) =>
+      Effect.gen(function* () {
+        yield* refused(yield* source, code)
+      })
+    )
+  })
+
+  describe("because of what is built", () => {
+    it.effect.each(buildCases)("has %s: %s", ([, code, source]) =>
       Effect.gen(function* () {
         yield* refused(yield* source, code)
       })
@@ -84,6 +122,14 @@ layer(Old.layer, { excludeTestServices: true })("INV-7 INV-8 U4 a deploy that fa
         const { detail, log } = yield* refused(yield* archives.source(exitingApp("no config found")), "start_failed")
         assert.include(log, "no config found")
         assert.include(detail, "exited with code 3")
+      })
+    )
+
+    it.effect.runIf(flavour === "docker")("takes more memory than it may have: start_failed, and it says so", () =>
+      Effect.gen(function* () {
+        const { archives } = yield* World
+        const { detail } = yield* refused(yield* archives.source(greedyApp), "start_failed")
+        assert.include(detail, "out of memory")
       })
     )
 
@@ -134,10 +180,11 @@ layer(Old.layer, { excludeTestServices: true })("INV-7 INV-8 U4 a deploy that fa
           yield* refused({ ...source, commit: missingCommit }, "ref_not_found")
         })
       )
-      it.effect("has no Procfile at its root: no_build_file", () =>
+      it.effect("has nothing to build at its root: no_build_file", () =>
         Effect.gen(function* () {
           const { repository, source } = yield* GitWorld
           repository.git("mv", "Procfile", "procfile.txt")
+          repository.git("mv", "Dockerfile", "dockerfile.txt")
           repository.commit({})
           yield* refused(source, "no_build_file")
         })

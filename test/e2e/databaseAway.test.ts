@@ -76,13 +76,13 @@ layer(environment, { excludeTestServices: true })(name, (it) => {
       const { client } = yield* SharedServer
       const { archives, sql } = yield* World
       const app = yield* deployedApp(client, yield* archives.source(goodApp("ends")))
-      const { pid } = yield* serves(app.url, "ends")
+      const { instance } = yield* serves(app.url, "ends")
       yield* sql`select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and application_name = 'lockkeeper'`
       yield* ready
       assert.strictEqual((yield* client.apps.get({ params: { app: app.id } })).id, app.id)
       assert.strictEqual((yield* deploy(client, app.id)).status, "healthy")
-      assert.notStrictEqual((yield* serves(app.url, "ends")).pid, pid)
+      assert.notStrictEqual((yield* serves(app.url, "ends")).instance, instance)
       yield* comesToRest
     })
   )
@@ -92,14 +92,14 @@ layer(environment, { excludeTestServices: true })(name, (it) => {
       const { client } = yield* SharedServer
       const { archives } = yield* World
       const app = yield* deployedApp(client, yield* archives.source(goodApp("away")))
-      const { pid } = yield* serves(app.url, "away")
+      const { instance } = yield* serves(app.url, "away")
       const asked = ask(app.url).pipe(
         Effect.tap(({ status, text }) => Effect.sync(() => assert.strictEqual(status, 200, text))),
         Effect.repeat(Schedule.max([Schedule.spaced("100 millis"), Schedule.during("17 seconds")]))
       )
       yield* meanwhile("drop", Effect.all([refusesInTime, asked], { concurrency: 2 }))
       yield* ready
-      assert.strictEqual((yield* serves(app.url, "away")).pid, pid)
+      assert.strictEqual((yield* serves(app.url, "away")).instance, instance)
       assert.strictEqual((yield* deploy(client, app.id)).status, "healthy")
       yield* comesToRest
     })

@@ -5,6 +5,7 @@ import { GitRef } from "@lockkeeper/core/domain/Source"
 import { Effect } from "effect"
 import { describeWith } from "../harness/capability.ts"
 import { begin, deploy, deployedApp, logOf, makeApp, serves } from "../harness/deploying.ts"
+import { byFlavour } from "../harness/flavour.ts"
 import { GitWorld } from "../harness/gitWorld.ts"
 import { load } from "../harness/load.ts"
 import { goodApp } from "../harness/testApp.ts"
@@ -42,7 +43,10 @@ layer(SharedServer.layer(), { excludeTestServices: true })("a server", (it) => {
         const app = yield* client.apps.get({ params: { app: id } })
         assert.deepStrictEqual([app.deployedEnvRevision, app.envPending, app.activeDeployment], [0, false, null])
         const answer = yield* serves(app.url ?? "", "archived")
-        assert.deepStrictEqual(Object.keys(answer.env).sort(), ["HOME", "PATH", "PORT", "TMPDIR"])
+        const ofImage = ["HOST", "HOSTNAME", "NODE_ENV", "NODE_VERSION", "YARN_VERSION"]
+        const names = Object.keys(answer.env).filter((name) => !ofImage.includes(name))
+        const promised = byFlavour({ docker: ["HOME", "PATH", "PORT"], process: ["HOME", "PATH", "PORT", "TMPDIR"] })
+        assert.deepStrictEqual(names.sort(), promised)
         yield* comesToRest
       })
     )
@@ -52,7 +56,7 @@ layer(SharedServer.layer(), { excludeTestServices: true })("a server", (it) => {
         const { client } = yield* SharedServer
         const { archives } = yield* World
         const app = yield* deployedApp(client, yield* archives.source(goodApp("loaded")))
-        const pids = new Set([(yield* serves(app.url, "loaded")).pid])
+        const instances = new Set([(yield* serves(app.url, "loaded")).instance])
         const requesting = yield* load(app.url)
 
         for (const round of Array.from({ length: 10 }).keys()) {
@@ -64,15 +68,15 @@ layer(SharedServer.layer(), { excludeTestServices: true })("a server", (it) => {
           })
           const { envRevision, status } = yield* deploy(client, app.id)
           assert.deepStrictEqual([status, envRevision], ["healthy", round + 1])
-          const { env, pid } = yield* serves(app.url, "loaded")
+          const { env, instance } = yield* serves(app.url, "loaded")
           assert.strictEqual(env["ROUND"], `${round}`)
-          pids.add(pid)
+          instances.add(instance)
         }
 
         const { failures, requests } = yield* requesting.end
         assert.deepStrictEqual(failures, [])
         assert.isAbove(requests, 500)
-        assert.strictEqual(pids.size, 11)
+        assert.strictEqual(instances.size, 11)
         yield* comesToRest
       })
     )

@@ -6,7 +6,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "n
 import * as Path from "node:path"
 import { describeWith, programPath } from "../harness/capability.ts"
 import { ask } from "../harness/deploying.ts"
+import { containersOf } from "../harness/engine.ts"
 import { eventually } from "../harness/eventually.ts"
+import { flavour } from "../harness/flavour.ts"
 import { isRunning, processesWith } from "../harness/processes.ts"
 import { makePlace, type Place, type Server, startServer, stopServer } from "../harness/server.ts"
 import { World } from "../harness/world.ts"
@@ -40,9 +42,12 @@ const startSample = Effect.fnUntraced(function* (place: Place) {
 
 const greeting = "Hello from your first deployment"
 
-/** Nothing runs any more, and nothing lies about. */
-const isGone = Effect.fnUntraced(function* ({ dataDir, env }: Place, postmaster: number) {
-  const running = Effect.sync(() => processesWith(`HOME=${dataDir}/work/`).length + Number(isRunning(postmaster)))
+/** Nothing runs any more, unless it is a container that outlives a killed server, and nothing lies about. */
+const isGone = Effect.fnUntraced(function* ({ dataDir, env }: Place, postmaster: number, app: "ended" | "killed") {
+  const running = Effect.promise(async () => {
+    const containers = flavour === "docker" && app === "ended" ? await containersOf({ dataDir }) : []
+    return processesWith(`HOME=${dataDir}/work/`).length + containers.length + Number(isRunning(postmaster))
+  })
   yield* eventually("the app and the database have ended", running, (count) => count === 0, "5 seconds")
   assert.deepStrictEqual(readdirSync(env["TMPDIR"] ?? ""), [])
 })
@@ -63,7 +68,7 @@ describe("npm start", () => {
             assert.isTrue(isRunning(postmaster))
             assert.include(first.server.output(), "from a Git repository")
             assert.deepStrictEqual(yield* stopServer(first.server, "SIGINT"), { code: 0, signal: null })
-            yield* isGone(place, postmaster)
+            yield* isGone(place, postmaster, "ended")
             const homes = Path.join(place.dataDir, "work", "homes")
             assert.deepStrictEqual(existsSync(homes) ? readdirSync(homes) : [], [])
 
@@ -71,7 +76,7 @@ describe("npm start", () => {
             assert.deepStrictEqual([second.app, second.url], [first.app, first.url])
             const killed = postmasterOf(place)
             yield* stopServer(second.server, "SIGKILL")
-            yield* isGone(place, killed)
+            yield* isGone(place, killed, "killed")
 
             const third = yield* startSample(place)
             assert.deepStrictEqual([third.app, third.url], [first.app, first.url])

@@ -8,6 +8,7 @@ import * as Path from "node:path"
 import { describeWith } from "../harness/capability.ts"
 import { begin, deploy, deployedApp, ended, logOf, makeApp, serves } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
+import { flavour } from "../harness/flavour.ts"
 import { GitWorld, sourceOver } from "../harness/gitWorld.ts"
 import { commandLines } from "../harness/processes.ts"
 import { tcpProxy } from "../harness/tcpProxy.ts"
@@ -111,27 +112,29 @@ describeWith("git", "sshd")("secrets", () => {
         })
       )
 
-      it.effect("INV-12 the key file exists only for the fetch, 0600 in a directory of its own, 0700", () =>
-        Effect.gen(function* () {
-          const { client } = yield* SharedServer
-          const { place } = yield* World
-          const git = yield* GitWorld
-          const proxy = yield* tcpProxy({ host: "127.0.0.1", port: git.server.port })
-          yield* proxy.stall
-          const { id } = yield* makeApp(client, { source: sourceOver(git, proxy) })
-          const deployment = yield* begin(client, id)
+      it.effect.runIf(flavour === "process")(
+        "INV-12 the key file exists only for the fetch, 0600 in a directory of its own, 0700",
+        () =>
+          Effect.gen(function* () {
+            const { client } = yield* SharedServer
+            const { place } = yield* World
+            const git = yield* GitWorld
+            const proxy = yield* tcpProxy({ host: "127.0.0.1", port: git.server.port })
+            yield* proxy.stall
+            const { id } = yield* makeApp(client, { source: sourceOver(git, proxy) })
+            const deployment = yield* begin(client, id)
 
-          const keys = Path.join(place.dataDir, "work", "fetch", "keys")
-          const isConnected = Effect.sync(() => proxy.open())
-          yield* eventually("ssh connects", isConnected, (open) => open > 0)
-          const [own = ""] = readdirSync(keys)
-          const modeOf = (...path: ReadonlyArray<string>) => statSync(Path.join(keys, ...path)).mode & 0o777
-          assert.deepStrictEqual([modeOf(own), modeOf(own, "key"), modeOf()], [0o700, 0o600, 0o700])
+            const keys = Path.join(place.dataDir, "work", "fetch", "keys")
+            const isConnected = Effect.sync(() => proxy.open())
+            yield* eventually("ssh connects", isConnected, (open) => open > 0)
+            const [own = ""] = readdirSync(keys)
+            const modeOf = (...path: ReadonlyArray<string>) => statSync(Path.join(keys, ...path)).mode & 0o777
+            assert.deepStrictEqual([modeOf(own), modeOf(own, "key"), modeOf()], [0o700, 0o600, 0o700])
 
-          yield* proxy.resume
-          assert.strictEqual((yield* ended(client, deployment.id)).status, "healthy")
-          yield* comesToRest
-        })
+            yield* proxy.resume
+            assert.strictEqual((yield* ended(client, deployment.id)).status, "healthy")
+            yield* comesToRest
+          })
       )
     })
   })

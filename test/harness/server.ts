@@ -9,7 +9,10 @@ import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
+import { clearEngine } from "./engine.ts"
 import { eventually } from "./eventually.ts"
+import { byFlavour, flavour } from "./flavour.ts"
+import { images } from "./images.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
 
 /** What a server keeps from one start to the next, and the settings that it is started with. */
@@ -70,6 +73,7 @@ const freeRange = async (): Promise<string> => {
 
 // What is built is read-only, and the database of a killed server still takes a moment to end.
 const leave = async (directory: string): Promise<void> => {
+  if (flavour === "docker") await clearEngine({ dataDir: `${directory}/data` })
   spawnSync("chmod", ["-R", "u+rwX", `${directory}/data/builds`])
   for (let tries = 0; tries < 250 && Fs.existsSync(`${directory}/data/pg/postmaster.pid`); tries++) {
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -106,6 +110,11 @@ export const makePlace = Effect.fnUntraced(function* (
       PORT: "0",
       LOCKKEEPER_DATA_DIR: dataDir,
       LOCKKEEPER_APP_PORTS: yield* Effect.promise(freeRange),
+      ...byFlavour<Readonly<Record<string, string>>>({
+        docker: { LOCKKEEPER_GIT_IMAGE: images.git, LOCKKEEPER_SAMPLE_IMAGE: images.node },
+        process: {}
+      }),
+      LOCKKEEPER_RUNTIME: flavour,
       LOCKKEEPER_TOKENS: `ops:${Redacted.value(token)}=*`,
       ...ofDatabase,
       ...(database === undefined ? {} : { LOCKKEEPER_SECRET_KEY_FILE: key }),

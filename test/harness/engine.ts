@@ -1,0 +1,73 @@
+// What a server made on the engine, seen and cleared away from outside of it, by the labels that say whose it is.
+
+import { createHmac } from "node:crypto"
+import { existsSync, readFileSync } from "node:fs"
+import * as Path from "node:path"
+import { docker } from "./flavour.ts"
+import type { Place } from "./server.ts"
+
+/** A container of a server. */
+export interface SeenContainer {
+  readonly id: string
+  readonly kind: string
+  readonly running: boolean
+  readonly networks: ReadonlyArray<string>
+}
+
+const filtersOf = ({ dataDir }: Pick<Place, "dataDir">): { readonly label: Array<string> } => {
+  const file = Path.join(dataDir, "private", "replica-id")
+  return { label: [`lockkeeper.replica=${existsSync(file) ? readFileSync(file, "utf8") : "none"}`] }
+}
+
+/** What the server of a place calls its installation: it follows from its key. */
+const installationOf = ({ dataDir, env }: Place): string => {
+  const key = readFileSync(env["LOCKKEEPER_SECRET_KEY_FILE"] ?? Path.join(dataDir, "private", "secret.key"))
+  return createHmac("sha256", key).update("lockkeeper installation").digest("hex").slice(0, 12)
+}
+
+/** How many containers exist that are steps of builds. */
+export const buildStepsOf = async (place: Place): Promise<number> => {
+  const filters = { label: [`lockkeeper.image.installation=${installationOf(place)}`] }
+  const listed = await docker.listContainers({ all: true, filters })
+  return listed.filter(({ Labels }) => Labels["lockkeeper.kind"] === undefined).length
+}
+
+/** The containers of the server of a place. */
+export const containersOf = async (place: Pick<Place, "dataDir">): Promise<ReadonlyArray<SeenContainer>> =>
+  (await docker.listContainers({ all: true, filters: filtersOf(place) })).map(
+    ({ Id, Labels, NetworkSettings, State }) => ({
+      id: Id,
+      kind: Labels["lockkeeper.kind"] ?? "",
+      running: State === "running",
+      networks: Object.values(NetworkSettings.Networks).map(({ NetworkID }) => NetworkID)
+    })
+  )
+
+/** The networks of the server of a place. */
+export const networksOf = async (place: Pick<Place, "dataDir">): Promise<ReadonlyArray<string>> =>
+  (await docker.listNetworks({ filters: filtersOf(place) })).map(({ Id }) => Id)
+
+/** The volumes of the server of a place. */
+export const volumesOf = async (place: Pick<Place, "dataDir">): Promise<ReadonlyArray<string>> =>
+  ((await docker.listVolumes({ filters: filtersOf(place) })).Volumes ?? []).map(({ Name }) => Name)
+
+const ignoring = (work: Promise<unknown>): Promise<unknown> => work.catch(() => undefined)
+
+/** Removes everything that the server of a place made on the engine. */
+export const clearEngine = async (place: Pick<Place, "dataDir">): Promise<void> => {
+  const filters = filtersOf(place)
+  const listed = await docker.listContainers({ all: true, filters })
+  const installations = new Set(listed.map(({ Labels }) => Labels["lockkeeper.installation"] ?? ""))
+  for (const { Id } of listed) await ignoring(docker.getContainer(Id).remove({ force: true, v: true }))
+  for (const id of await networksOf(place)) await ignoring(docker.getNetwork(id).remove())
+  for (const name of await volumesOf(place)) await ignoring(docker.getVolume(name).remove())
+  for (const { RepoTags } of await docker.listImages()) {
+    for (const tag of RepoTags ?? []) {
+      const [repository = ""] = tag.split(":")
+      if (installations.has(repository.replace(/^lockkeeper-/, ""))) await ignoring(docker.getImage(tag).remove())
+    }
+  }
+  for (const installation of installations) {
+    await ignoring(docker.pruneImages({ filters: { label: [`lockkeeper.image.installation=${installation}`] } }))
+  }
+}

@@ -33,8 +33,9 @@ export const chooseRuntime = Effect.fnUntraced(function* ({ gitImage, runtime, s
     })
   )
   const found = yield* Effect.result(usable)
-  if (found._tag === "Success")
+  if (found._tag === "Success") {
     return choice("docker", runtime === "docker" ? asked : `auto: Docker ${found.success} answers`)
+  }
   if (runtime === "auto") return choice("process", `auto: ${found.failure.message}`)
   yield* Effect.logWarning(`${found.failure.message}; deployments fail until that is mended`)
   return choice("docker", asked)

@@ -21,8 +21,11 @@ const filtersOf = ({ dataDir }: Pick<Place, "dataDir">): { readonly label: Array
 
 /** What the server of a place calls its installation: it follows from its key. */
 const installationOf = ({ dataDir, env }: Place): string => {
-  const key = readFileSync(env["LOCKKEEPER_SECRET_KEY_FILE"] ?? Path.join(dataDir, "private", "secret.key"))
-  return createHmac("sha256", key).update("lockkeeper installation").digest("hex").slice(0, 12)
+  const file = env["LOCKKEEPER_SECRET_KEY_FILE"] ?? Path.join(dataDir, "private", "secret.key")
+  return createHmac("sha256", existsSync(file) ? readFileSync(file) : "")
+    .update("lockkeeper installation")
+    .digest("hex")
+    .slice(0, 12)
 }
 
 /** How many containers exist that are steps of builds. */
@@ -51,23 +54,32 @@ export const networksOf = async (place: Pick<Place, "dataDir">): Promise<Readonl
 export const volumesOf = async (place: Pick<Place, "dataDir">): Promise<ReadonlyArray<string>> =>
   ((await docker.listVolumes({ filters: filtersOf(place) })).Volumes ?? []).map(({ Name }) => Name)
 
+/** What the images of the server of a place say about themselves, and how each step of them was made. */
+export const imagesOf = async (place: Place): Promise<string> => {
+  const filters = { label: [`lockkeeper.image.installation=${installationOf(place)}`] }
+  const listed = await docker.listImages({ all: true, filters })
+  const told = await Promise.all(
+    listed.flatMap(({ Id }) => [docker.getImage(Id).inspect(), docker.getImage(Id).history()])
+  )
+  return JSON.stringify(told)
+}
+
 const ignoring = (work: Promise<unknown>): Promise<unknown> => work.catch(() => undefined)
 
-/** Removes everything that the server of a place made on the engine. */
-export const clearEngine = async (place: Pick<Place, "dataDir">): Promise<void> => {
-  const filters = filtersOf(place)
-  const listed = await docker.listContainers({ all: true, filters })
-  const installations = new Set(listed.map(({ Labels }) => Labels["lockkeeper.installation"] ?? ""))
-  for (const { Id } of listed) await ignoring(docker.getContainer(Id).remove({ force: true, v: true }))
-  for (const id of await networksOf(place)) await ignoring(docker.getNetwork(id).remove())
-  for (const name of await volumesOf(place)) await ignoring(docker.getVolume(name).remove())
+/** Removes everything that the servers of an installation made on the engine. */
+export const clearEngine = async (place: Place): Promise<void> => {
+  const installation = installationOf(place)
+  const filters = { label: [`lockkeeper.installation=${installation}`] }
+  for (const { Id } of await docker.listContainers({ all: true, filters })) {
+    await ignoring(docker.getContainer(Id).remove({ force: true, v: true }))
+  }
+  for (const { Id } of await docker.listNetworks({ filters })) await ignoring(docker.getNetwork(Id).remove())
+  for (const { Name } of (await docker.listVolumes({ filters })).Volumes ?? []) {
+    await ignoring(docker.getVolume(Name).remove())
+  }
   for (const { RepoTags } of await docker.listImages()) {
-    for (const tag of RepoTags ?? []) {
-      const [repository = ""] = tag.split(":")
-      if (installations.has(repository.replace(/^lockkeeper-/, ""))) await ignoring(docker.getImage(tag).remove())
-    }
+    const own = (RepoTags ?? []).filter((tag) => tag.startsWith(`lockkeeper-${installation}:`))
+    for (const tag of own) await ignoring(docker.getImage(tag).remove())
   }
-  for (const installation of installations) {
-    await ignoring(docker.pruneImages({ filters: { label: [`lockkeeper.image.installation=${installation}`] } }))
-  }
+  await ignoring(docker.pruneImages({ filters: { label: [`lockkeeper.image.installation=${installation}`] } }))
 }

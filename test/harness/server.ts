@@ -73,7 +73,6 @@ const freeRange = async (): Promise<string> => {
 
 // What is built is read-only, and the database of a killed server still takes a moment to end.
 const leave = async (directory: string): Promise<void> => {
-  if (flavour === "docker") await clearEngine({ dataDir: `${directory}/data` })
   spawnSync("chmod", ["-R", "u+rwX", `${directory}/data/builds`])
   for (let tries = 0; tries < 250 && Fs.existsSync(`${directory}/data/pg/postmaster.pid`); tries++) {
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -98,7 +97,7 @@ export const makePlace = Effect.fnUntraced(function* (
   Fs.writeFileSync(key, randomBytes(32), { mode: 0o600 })
   const token = Redacted.make(randomBytes(24).toString("base64url"))
   const ofDatabase = database === undefined ? {} : { DATABASE_URL: Redacted.value(database) }
-  return {
+  const place: Place = {
     directory,
     dataDir,
     token,
@@ -121,6 +120,8 @@ export const makePlace = Effect.fnUntraced(function* (
       ...env
     }
   }
+  if (flavour === "docker") yield* Effect.addFinalizer(() => Effect.promise(() => clearEngine(place)))
+  return place
 })
 
 const spawned = (env: Readonly<Record<string, string>>): ChildProcess =>

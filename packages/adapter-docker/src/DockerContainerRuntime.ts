@@ -15,7 +15,7 @@ import {
 import {
   type CommandSpec,
   ContainerRuntime,
-  RuntimeError,
+  type RuntimeError,
   type WorkloadSpec
 } from "@lockkeeper/core/port/ContainerRuntime"
 import type { SourceTree } from "@lockkeeper/core/port/SourceFetcher"

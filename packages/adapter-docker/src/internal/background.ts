@@ -1,6 +1,6 @@
 // What is tidied up beside the work: tried until the engine answers, and never in anybody's way.
 
-import { Duration, Effect, Schedule, type Scope } from "effect"
+import { type Duration, Effect, Schedule, type Scope } from "effect"
 import type { EngineError } from "./EngineError.ts"
 
 /** Does something once in the background, as soon as the engine lets it, and again now and then where that is asked for. */

@@ -78,5 +78,5 @@ export const decoded =
 /** Answers undefined where there is none. */
 export const orAbsent = <A, R>(self: Effect.Effect<A, EngineError, R>): Effect.Effect<A | undefined, EngineError, R> =>
   Effect.catch(self, (error) =>
-    error.reason === "not_found" || error.reason === "image_not_found" ? Effect.succeed(undefined) : Effect.fail(error)
+    error.reason === "not_found" || error.reason === "image_not_found" ? Effect.void : Effect.fail(error)
   )

@@ -97,8 +97,9 @@ const prepareSsh = Effect.fnUntraced(function* (run: Run, { deployKey, knownHost
     environment: { SSH_AUTH_SOCK: agent, SSH_ASKPASS_REQUIRE: "never", HOME: memory, PATH: path },
     input: Redacted.make(asLines(Redacted.value(deployKey)))
   })
-  if (code !== 0)
+  if (code !== 0) {
     return yield* failed("auth_failed", "the deploy key cannot be used: it is damaged or has a passphrase")
+  }
 })
 
 const failed = (reason: SourceError["reason"], detail: string): SourceError => new SourceError({ reason, detail })

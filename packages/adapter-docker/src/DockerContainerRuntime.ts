@@ -24,7 +24,6 @@ import type { DockerEngineOptions } from "./DockerEngine.ts"
 import type { InstallationId } from "./InstallationId.ts"
 import { build } from "./internal/build.ts"
 import { inBackground } from "./internal/background.ts"
-import { bytesOf } from "./internal/call.ts"
 import { connect } from "./internal/connect.ts"
 import { commandOptions, type ContainerLimits } from "./internal/containerSpec.ts"
 import * as Containers from "./internal/containers.ts"
@@ -32,7 +31,7 @@ import type { EngineError } from "./internal/EngineError.ts"
 import * as Images from "./internal/images.ts"
 import { filterOf, imageLabel, isWorkload, newOwner, tenantOf, workloadNameOf } from "./internal/labels.ts"
 import * as Networks from "./internal/networks.ts"
-import { after, lines, sinceOf } from "./internal/output.ts"
+import { follow } from "./internal/follow.ts"
 import { EngineId, ObjectName } from "./internal/references.ts"
 import { asRuntimeError } from "./internal/runtimeErrors.ts"
 import {
@@ -116,25 +115,18 @@ export const make = (
       const started = startContainer(context, spec, (placement) => commandOptions(spec, owner, limits, placement, port))
       return yield* Effect.acquireUseRelease(
         whole(spec, started),
-        (id) => Effect.mapError(ended(id, say), asRuntimeError("engine_unavailable")),
+        ({ id }) => Effect.mapError(ended(id, say), asRuntimeError("engine_unavailable")),
         () => undo(spec)
       )
     })
 
     const ended = Effect.fnUntraced(function* (id: EngineId, say: (entry: LogEntry) => Effect.Effect<void>) {
-      yield* Stream.runForEach(outputOf(id), say)
+      yield* Stream.runForEach(follow(docker, id), say)
       const seen = yield* Containers.inspect(docker, id)
       return seen === undefined
         ? { exitCode: 137, reason: "it was removed while it ran" }
         : { exitCode: seen.State.ExitCode, reason: exitReason(seen) }
     })
-
-    const outputOf = (id: EngineId, cursor?: LogCursor): Stream.Stream<LogEntry, EngineError> =>
-      Stream.unwrap(
-        Effect.map(Containers.logs(docker, id, cursor === undefined ? undefined : sinceOf(cursor)), (stream) =>
-          after(cursor)(lines(bytesOf("logs", stream)))
-        )
-      ).pipe(Stream.catch((error) => (error.reason === "not_found" ? Stream.empty : Stream.fail(error))))
 
     const inspect = Effect.fn("DockerContainerRuntime.inspect")(function* (
       workload: Workload
@@ -170,7 +162,7 @@ export const make = (
     )
 
     const logs = (workload: Workload, cursor?: LogCursor): Stream.Stream<LogEntry, RuntimeError> =>
-      Stream.mapError(outputOf(EngineId.make(workload.id), cursor), asRuntimeError("engine_unavailable"))
+      Stream.mapError(follow(docker, EngineId.make(workload.id), cursor), asRuntimeError("engine_unavailable"))
 
     return ContainerRuntime.of({ build: buildTree, start, inspect, run, logs, stop, owned })
   })

@@ -6,10 +6,10 @@ import { makeLineSplitter } from "@lockkeeper/core/domain/lineSplitter"
 import { ImageDigest } from "@lockkeeper/core/domain/Workload"
 import { RuntimeError } from "@lockkeeper/core/port/ContainerRuntime"
 import type Dockerode from "dockerode"
-import { Effect, Schema, type Scope, Stream } from "effect"
+import { Duration, Effect, Schema, type Scope, Stream } from "effect"
 import { once } from "node:events"
 import { buildContext } from "./buildContext.ts"
-import { bytesOf, open } from "./call.ts"
+import { bytesOf, call, open, patience } from "./call.ts"
 import type { ContainerLimits } from "./containerSpec.ts"
 import { EngineError, oneLine, reasonOf } from "./EngineError.ts"
 import { messages } from "./messages.ts"
@@ -19,6 +19,9 @@ const BuildMessage = Schema.Struct({
   error: Schema.optionalKey(Schema.String),
   aux: Schema.optionalKey(Schema.Struct({ ID: Schema.optionalKey(ImageDigest) }))
 })
+
+/** How long the engine may take to receive a context: it says nothing before that. */
+const uploadPatience = Duration.minutes(10)
 
 /** Says lines of a build. */
 export type Say = (entry: LogEntry) => Effect.Effect<void>
@@ -35,8 +38,9 @@ export const build = Effect.fnUntraced(function* (
   say: Say
 ): Effect.fn.Return<ImageDigest, EngineError | RuntimeError, Scope.Scope> {
   const context = yield* buildContext(directory, label)
+  yield* call("ping", patience.short, () => docker.ping())
   const stream = yield* Effect.raceFirst(
-    open("build", (abortSignal) => send(docker, context, limits, abortSignal)),
+    open("build", (abortSignal) => send(docker, context, limits, abortSignal), uploadPatience),
     broken(context)
   )
 
@@ -50,7 +54,7 @@ export const build = Effect.fnUntraced(function* (
   yield* Stream.runForEach(messages("build", BuildMessage, bytesOf("build", stream)), (message) => {
     image = message.aux?.ID ?? image
     failure = message.error ?? failure
-    splitter.push(new TextEncoder().encode(message.stream ?? ""))
+    splitter.push(new TextEncoder().encode(withoutMarks(message.stream ?? "")))
     return sayLines
   })
   splitter.end()
@@ -85,6 +89,9 @@ const broken = (context: NodeJS.ReadableStream): Effect.Effect<never, RuntimeErr
     catch: (cause) =>
       failed(`the files of the source cannot be read: ${cause instanceof Error ? cause.message : "unknown"}`)
   }).pipe(Effect.andThen(Effect.never))
+
+/** The engine colours what a step says on its standard error. */
+const withoutMarks = (text: string): string => text.replaceAll(/\u001B\[(?:91|0)m/g, "")
 
 const failed = (detail: string): RuntimeError =>
   reasonOf(detail) === "disk_full"

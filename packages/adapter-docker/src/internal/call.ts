@@ -41,16 +41,17 @@ export const call = <A>(
     })
   })
 
-/** Calls for an answer that is read bit by bit; when the Scope closes, the engine is no longer listened to. */
+/** Calls for an answer that is read bit by bit and begins within this time; when the Scope closes, the engine is no longer listened to. */
 export const open = Effect.fnUntraced(function* (
   operation: string,
-  run: (abortSignal: AbortSignal) => Promise<NodeJS.ReadableStream>
+  run: (abortSignal: AbortSignal) => Promise<NodeJS.ReadableStream>,
+  within: Duration.Duration = patience.long
 ): Effect.fn.Return<Readable, EngineError, Scope.Scope> {
   const controller = yield* Effect.acquireRelease(
     Effect.sync(() => new AbortController()),
     (controller) => Effect.sync(() => controller.abort())
   )
-  const stream = yield* call(operation, patience.long, () => run(controller.signal))
+  const stream = yield* call(operation, within, () => run(controller.signal))
   if (!(stream instanceof Readable)) return yield* engineError(operation, new Error("the answer is not a stream"))
   // Whoever reads it hears of its failures; after that, nobody listens any more.
   stream.on("error", () => undefined)
@@ -78,5 +79,5 @@ export const decoded =
 /** Answers undefined where there is none. */
 export const orAbsent = <A, R>(self: Effect.Effect<A, EngineError, R>): Effect.Effect<A | undefined, EngineError, R> =>
   Effect.catch(self, (error) =>
-    error.reason === "not_found" || error.reason === "image_not_found" ? Effect.void : Effect.fail(error)
+    error.reason === "not_found" || error.reason === "image_not_found" ? Effect.succeed(undefined) : Effect.fail(error)
   )

@@ -2,7 +2,7 @@
 // off on the way is settled by looking at the engine. A container of somebody else is never touched.
 
 import { freeAddress, type Subnet } from "@lockkeeper/core/domain/Subnet"
-import { Address, IpAddress, type Workload, WorkloadId, WorkloadPort } from "@lockkeeper/core/domain/Workload"
+import { IpAddress, type Workload, WorkloadId, WorkloadPort } from "@lockkeeper/core/domain/Workload"
 import { RuntimeError, type WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
 import type Dockerode from "dockerode"
 import { Effect, Hash, Option, Schema } from "effect"
@@ -45,18 +45,24 @@ export const portOf = Effect.fnUntraced(function* (
 /** How often a start is tried again after somebody else took the address or removed the network in between. */
 const tries = 8
 
+/** A container that was started, and the address that it was given. */
+export interface Started {
+  readonly id: EngineId
+  readonly address: IpAddress
+}
+
 /** Starts the container of a spec. Failed, nothing of its name is left, unless that is somebody else's. */
 export const startContainer = Effect.fnUntraced(function* (
   context: WorkloadContext,
   spec: WorkloadSpec,
   optionsAt: (placement: Placement) => ContainerOptions
-): Effect.fn.Return<EngineId, EngineError | RuntimeError> {
+): Effect.fn.Return<Started, EngineError | RuntimeError> {
   const attempt = Effect.fnUntraced(function* (number: number) {
     const { id: network, subnet } = yield* Networks.ensure(context.docker, context.owner, spec.tenant, context.pool)
     const address = yield* placeIn(context, subnet, spec, number)
     const id = yield* created(context, spec, optionsAt({ network, address }))
     yield* Effect.onError(Containers.start(context.docker, id), () => removed(context, spec))
-    return id
+    return { id, address }
   })
   let number = 0
   return yield* Effect.suspend(() => attempt(number++)).pipe(
@@ -74,10 +80,11 @@ export const startWorkload = Effect.fnUntraced(function* (
   spec: WorkloadSpec,
   port: WorkloadPort
 ): Effect.fn.Return<Workload, EngineError | RuntimeError> {
-  const id = yield* startContainer(context, spec, (placement) =>
+  const started = yield* startContainer(context, spec, (placement) =>
     workloadOptions(spec, context.owner, context.limits, placement, port)
   )
-  return yield* Effect.onError(seenRunning(context, spec, id, port), () => removed(context, spec))
+  const host = yield* Effect.onError(addressNow(context, spec, started), () => removed(context, spec))
+  return { id: WorkloadId.make(started.id), name: spec.name, address: { host, port }, image: spec.image }
 })
 
 const removed = (context: WorkloadContext, { name }: WorkloadSpec): Effect.Effect<void> =>
@@ -128,20 +135,14 @@ const created = Effect.fnUntraced(function* (
 
 const isAddress = Schema.decodeUnknownOption(IpAddress)
 
-const seenRunning = Effect.fnUntraced(function* (
-  { docker }: WorkloadContext,
-  spec: WorkloadSpec,
-  id: EngineId,
-  port: WorkloadPort
-) {
-  const seen = yield* Containers.inspect(docker, id)
-  const given = Object.values(seen?.NetworkSettings.Networks ?? {}).map(({ IPAddress }) => IPAddress)
-  const [host] = given.flatMap((text) => Option.toArray(isAddress(text)))
-  if (seen === undefined || host === undefined) {
-    const detail = seen === undefined ? "it is gone" : `it ended at once: ${exitReason(seen)}`
-    return yield* new RuntimeError({ reason: "start_failed", detail: `${spec.name} could not be started: ${detail}` })
+/** Where it is reached, as the engine has it; one that has ended already is where it was put. */
+const addressNow = Effect.fnUntraced(function* ({ docker }: WorkloadContext, spec: WorkloadSpec, started: Started) {
+  const seen = yield* Containers.inspect(docker, started.id)
+  if (seen === undefined) {
+    return yield* new RuntimeError({ reason: "start_failed", detail: `${spec.name} was removed as soon as it started` })
   }
-  return { id: WorkloadId.make(id), name: spec.name, address: Address.make({ host, port }), image: spec.image }
+  const given = Object.values(seen.NetworkSettings.Networks).map(({ IPAddress }) => IPAddress)
+  return given.flatMap((text) => Option.toArray(isAddress(text)))[0] ?? started.address
 })
 
 /** Removes the container of a name if it is ours, whatever state it is in; none is no error. */

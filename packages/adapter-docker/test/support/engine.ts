@@ -7,9 +7,9 @@ import { Fence, ReplicaId } from "@lockkeeper/core/domain/Lease"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { type ImageDigest, WorkloadName } from "@lockkeeper/core/domain/Workload"
-import type { WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
+import type { ContainerRuntime, WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
 import Dockerode from "dockerode"
-import { Effect, Result } from "effect"
+import { Effect, Result, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -85,6 +85,9 @@ export const shell = (line: string, more = ""): Readonly<Record<string, string>>
 /** A shell line that answers HTTP on $PORT until it is told to stop. */
 export const serving = `trap 'exit 0' TERM; while :; do printf 'HTTP/1.0 200 OK\\r\\n\\r\\nhello' | nc -l -p "$PORT" >/dev/null 2>&1; done & wait`
 
+/** An app that stops when it is told to. */
+export const sleeping = shell("trap 'exit 0' TERM; echo up; sleep 1000 & wait")
+
 const envOf = (entries: Readonly<Record<string, string>>): Env =>
   new Map(
     [...Result.getOrThrow(parseChange(Object.entries(entries)))].flatMap(([key, value]) =>
@@ -121,3 +124,9 @@ export const runtime = (options: Partial<DockerContainerRuntime.DockerContainerR
       Effect.scoped(Effect.flatMap(treeOf(files), (tree) => service.build(tree, say)))
     return { ...service, installation, buildOf, say, said, left: counts(installation) }
   })
+
+/** What a Workload says, to its end or from behind a cursor. */
+export const linesOf = (made: Pick<typeof ContainerRuntime.Service, "logs">, ...args: Parameters<typeof made.logs>) =>
+  Effect.map(Stream.runCollect(made.logs(...args)), (entries) =>
+    entries.map(({ line, stream }) => `${stream}: ${line}`)
+  )

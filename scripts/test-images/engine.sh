@@ -17,6 +17,7 @@ needs=(
 
 main() {
   answers && return
+  [ -z "${DOCKER_HOST-}" ] || fail "no Docker engine answers at $DOCKER_HOST, and one on this machine would not either"
   [ "$(id -u)" = 0 ] || fail "no Docker engine answers, and only root can start one"
 
   # Whoever comes second waits here, and then finds the engine that the first one started.

@@ -128,7 +128,7 @@ prepare_busybox() (
 prepare_node() (
   package=node-linux-$(node -p process.arch)
   cd "$work"
-  npm pack --silent "$package@$node_version"
+  npm pack --loglevel error "$package@$node_version"
   tar --extract --gzip --file "$package-$node_version.tgz" package/bin/node
   install -D package/bin/node node/root/usr/bin/node
   ldd package/bin/node | grep --only-matching '/[^ ]*' | while read -r library; do

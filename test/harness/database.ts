@@ -13,9 +13,8 @@ export class TestDatabase extends Context.Service<
   { readonly url: Redacted.Redacted<string>; readonly name: string }
 >()("@lockkeeper/test/harness/TestDatabase") {}
 
-/** Creates the database and drops it at the end of the scope, also while it is in use. */
-export const make: Effect.Effect<TestDatabase["Service"], SqlError.SqlError, Scope.Scope> = Effect.gen(function* () {
-  const server = inject("postgresUrl")
+/** Creates the database on the server of this URL and drops it at the end of the scope, also while it is in use. */
+export const makeOn = Effect.fnUntraced(function* (server: string) {
   const run = (statement: string) =>
     Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(statement)).pipe(
       Effect.provide(PgClient.layer({ url: Redacted.make(server), maxConnections: 1, prepare: false }))
@@ -28,6 +27,11 @@ export const make: Effect.Effect<TestDatabase["Service"], SqlError.SqlError, Sco
   url.pathname = `/${name}`
   return TestDatabase.of({ url: Redacted.make(url.toString()), name })
 })
+
+/** Creates the database on the server of the run. */
+export const make: Effect.Effect<TestDatabase["Service"], SqlError.SqlError, Scope.Scope> = Effect.suspend(() =>
+  makeOn(inject("postgresUrl"))
+)
 
 /** Provides a database per build of the layer. */
 export const layer: Layer.Layer<TestDatabase, SqlError.SqlError> = Layer.effect(TestDatabase, make)

@@ -1,39 +1,9 @@
 // The stores on PostgreSQL keep every contract: all laws run on one database, one after the other, in real time.
 
 import { layer } from "@effect/vitest"
-import { makeAppStatusContract } from "@lockkeeper/core/testing/AppStatusContract"
-import { AppStoreContract } from "@lockkeeper/core/testing/AppStoreContract"
-import type { Contract } from "@lockkeeper/core/testing/Contract"
-import { DeploymentStoreContract } from "@lockkeeper/core/testing/DeploymentStoreContract"
-import { EnvStoreContract } from "@lockkeeper/core/testing/EnvStoreContract"
-import { EventFeedContract } from "@lockkeeper/core/testing/EventFeedContract"
-import { JournalContract } from "@lockkeeper/core/testing/JournalContract"
-import { LeasesContract } from "@lockkeeper/core/testing/LeasesContract"
-import { LogStoreContract } from "@lockkeeper/core/testing/LogStoreContract"
-import { RouteStoreContract } from "@lockkeeper/core/testing/RouteStoreContract"
-import type { Layer } from "effect"
-import { putStatus, stores } from "./support/stores.ts"
-
-type Ports = Layer.Success<ReturnType<typeof stores>>
-
-const contracts: Readonly<Record<string, Contract<Ports>>> = {
-  AppStore: AppStoreContract,
-  AppStatus: makeAppStatusContract(putStatus),
-  DeploymentStore: DeploymentStoreContract,
-  EnvStore: EnvStoreContract,
-  EventFeed: EventFeedContract,
-  Journal: JournalContract,
-  Leases: LeasesContract,
-  LogStore: LogStoreContract,
-  RouteStore: RouteStoreContract
-}
+import { stores } from "./support/stores.ts"
+import { storeLaws } from "./support/storeContracts.ts"
 
 layer(stores(), { excludeTestServices: true })("PostgreSQL", (it) => {
-  for (const [port, contract] of Object.entries(contracts)) {
-    it.effect.each(contract.map(({ id, law, run }) => ({ id, law, run })))(
-      `${port} $id $law`,
-      ({ run }) => run,
-      120_000
-    )
-  }
+  it.effect.each(storeLaws)("$port $id $law", ({ run }) => run, 120_000)
 })

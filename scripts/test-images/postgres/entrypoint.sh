@@ -32,9 +32,10 @@ case "${1-}" in
   *) exec "$@" ;;
 esac
 
-# PostgreSQL refuses to run as root.
+# PostgreSQL refuses to run as root, and needs a directory for its data and one for its socket.
 if [ "$(id -u)" = 0 ]; then
   install -d -m 700 -o postgres -g postgres "$PGDATA"
+  install -d -m 775 -o postgres -g postgres /var/run/postgresql
   exec setpriv --reuid=postgres --regid=postgres --init-groups "$0" "$@"
 fi
 

@@ -23,9 +23,13 @@ const storesOn = (options: Partial<StoresOptions & ClientOptions> = {}) =>
 /** A client for plain SQL on the database of the test. */
 const client = Layer.unwrap(Effect.map(TestDatabase, ({ url }) => layerClient({ url, maxConnections: 10 })))
 
-/** A fresh database with all stores, the cipher and a client for plain SQL. */
+/** All stores, the cipher and a client for plain SQL on the database of the test. */
+export const storesAndClient = (options: Partial<StoresOptions> = {}) =>
+  Layer.mergeAll(storesOn(options), client, cipher)
+
+/** The same on a fresh database. */
 export const stores = (options: Partial<StoresOptions> = {}) =>
-  Layer.mergeAll(storesOn(options), client, cipher).pipe(Layer.provideMerge(Database.layer))
+  Layer.provideMerge(storesAndClient(options), Database.layer)
 
 /** Sets the status of an App as a program will that ends or deletes it. */
 export const putStatus = (app: AppId, status: AppStatus) =>

@@ -109,7 +109,8 @@ const stores = Layer.mergeAll(
   Journal.layerMemory,
   LogStore.layerMemory,
   Router.layerMemory,
-  ContainerRuntime.layerMemory
+  ContainerRuntime.layerMemory,
+  SourceFetcher.layerMemory
 )
 
 /** An empty state, with ports that do as they should. */
@@ -150,7 +151,7 @@ const scripted = Effect.fnUntraced(function* (script: Script, id: ReplicaId, ter
   const runtime = yield* ContainerRuntime
   const noSource = Effect.fail(new SourceError({ reason: "source_unreachable", detail: "scripted" }))
   const noRoute = Effect.fail(new RouterError({ reason: "unavailable", detail: "scripted" }))
-  const tree = { directory: "/memory", commit: null }
+  const fetcher = yield* SourceFetcher
 
   return Context.empty().pipe(
     Context.add(Replica, { id, terms }),
@@ -191,7 +192,9 @@ const scripted = Effect.fnUntraced(function* (script: Script, id: ReplicaId, ter
       read: (log, after, limit) => store("LogStore.read", logs.read(log, after, limit)),
       cursor: (log) => store("LogStore.cursor", logs.cursor(log))
     }),
-    Context.add(SourceFetcher, { fetch: () => call("SourceFetcher.fetch", Effect.succeed(tree), noSource) }),
+    Context.add(SourceFetcher, {
+      fetch: (source) => call("SourceFetcher.fetch", fetcher.fetch(source), noSource)
+    }),
     Context.add(ContainerRuntime, {
       build: (tree, say) =>
         engine("ContainerRuntime.build", Effect.andThen(script.building(say), runtime.build(tree, say))),

@@ -13,6 +13,8 @@ export interface EngineProxy {
   readonly engine: string
   /** Refuses every connection and cuts those that are open. */
   readonly away: Effect.Effect<void>
+  /** Listens again. */
+  readonly back: Effect.Effect<void>
   /** Takes calls and does not pass them on. */
   readonly stall: (path: RegExp) => void
   /** Passes calls on, and so many bytes of their answer; then it cuts the connection. */
@@ -87,6 +89,7 @@ export const engineProxy: Effect.Effect<EngineProxy, never, Scope.Scope> = Effec
       server.close()
       for (const near of open) near.destroy()
     }),
+    back: Effect.asVoid(Effect.promise(() => once(server.listen(socket), "listening"))),
     stall: set("stall"),
     cut: set("cut"),
     mute: set("mute"),

@@ -36,14 +36,15 @@ export default defineConfig({
         extends: true,
         test: {
           name: "main",
-          include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"]
+          include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"],
+          exclude: ["**/node_modules/**", "**/dist/**", "test/docker/server.test.ts"]
         }
       },
       {
         extends: true,
         test: {
           name: "docker",
-          include: ["test/docker.test.ts", ...onDocker],
+          include: ["test/docker.test.ts", "test/docker/server.test.ts", ...onDocker],
           env: { LOCKKEEPER_TEST_RUNTIME: "docker" }
         }
       }

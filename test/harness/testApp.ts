@@ -40,6 +40,12 @@ const run = ({ cmd, line }: typeof node, steps = ""): Files => ({
 /** Answers at once and stops when it is told to. */
 export const goodApp = (version: string): Files => ({ ...run(node), "app.mjs": server(version, stopping) })
 
+/** A good app that counts aloud. */
+export const countingApp = (version: string): Files => ({
+  ...run(node),
+  "app.mjs": server(version, `${stopping}let count = 0\nsetInterval(() => console.log("count " + ++count), 20)\n`)
+})
+
 /** Answers at once and does not stop when it is told to. */
 export const deafApp = (version: string): Files => ({
   ...run(node),

@@ -14,7 +14,7 @@ import type { EngineError, EngineReason } from "./internal/EngineError.ts"
 import { sweep } from "./internal/helpers.ts"
 import * as Images from "./internal/images.ts"
 import { newOwner } from "./internal/labels.ts"
-import { ownDirectory, prepareDirectory, unpack, type UnpackLimits } from "./internal/trees.ts"
+import { ownDirectory, prepareDirectory, unpack } from "./internal/trees.ts"
 
 /**
  * Says where trees are put and by whom they are fetched.
@@ -29,7 +29,7 @@ export interface DockerSourceFetcherOptions extends DockerEngineOptions {
   readonly gitImage: ImageReference
   readonly directory: string
   readonly deadline?: Duration.Input | undefined
-  readonly unpacked?: UnpackLimits | undefined
+  readonly unpacked?: { readonly entries: number; readonly bytes: number } | undefined
 }
 
 const sweepEvery = Duration.minutes(5)

@@ -269,7 +269,10 @@ describe("an archive", () => {
   it.live("is not fetched for an image", () =>
     Effect.gen(function* () {
       const { refusal } = yield* fetcher()
-      assert.strictEqual((yield* refusal({ type: "image", reference: ImageReference.make("nginx:1") })).reason, "no_build_file")
+      assert.strictEqual(
+        (yield* refusal({ type: "image", reference: ImageReference.make("nginx:1") })).reason,
+        "no_build_file"
+      )
     })
   )
 

@@ -111,7 +111,7 @@ export interface HelperSpec {
 }
 
 /** The user that helpers run as: `nobody`, which every image has and which owns nothing. */
-export const nobody = 65_534
+const nobody = 65_534
 
 /** What `POST /containers/create` takes for a helper. */
 export interface HelperOptions extends Omit<ContainerOptions, "HostConfig"> {

@@ -53,7 +53,7 @@ const single = (reference: ImageReference): string =>
   /:[\w][\w.-]*$|@/.test(reference) ? reference : `${reference}:latest`
 
 /** Brings an image from its registry. Success is what the engine has afterwards, not what the stream said. */
-export const pull = (
+const pull = (
   docker: Dockerode,
   reference: ImageReference,
   say: (line: string) => Effect.Effect<void>

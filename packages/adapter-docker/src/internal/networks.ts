@@ -105,7 +105,7 @@ export const ensure = Effect.fnUntraced(function* (
 })
 
 /** Removes a network unless something is connected to it. */
-export const removeIfUnused = (docker: Dockerode, id: EngineId): Effect.Effect<void, EngineError> =>
+const removeIfUnused = (docker: Dockerode, id: EngineId): Effect.Effect<void, EngineError> =>
   call("remove network", patience.short, (abortSignal) => docker.getNetwork(id).remove({ abortSignal })).pipe(
     Effect.asVoid,
     orAbsent,

@@ -44,7 +44,7 @@ const timed = (payload: Uint8Array): { readonly at: DateTime.Utc | undefined; re
 }
 
 /** Takes frames and answers the lines that are complete, each with the time of its first message. */
-export const makeLineReader = () => {
+const makeLineReader = () => {
   const entries: Array<LogEntry> = []
   const outputs = { stdout: makeOutput("stdout", entries), stderr: makeOutput("stderr", entries) }
   return {

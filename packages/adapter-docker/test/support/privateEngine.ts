@@ -71,6 +71,10 @@ export const privateEngine = Effect.fnUntraced(function* (
     Effect.promise(async () => {
       await killed("SIGTERM")
       const supervisor = Path.join(directory, "exec", "containerd", "containerd.pid")
+      const namespaces = Path.join(directory, "exec", "netns")
+      for (const name of Fs.existsSync(namespaces) ? Fs.readdirSync(namespaces) : []) {
+        run("umount", "--lazy", Path.join(namespaces, name))
+      }
       if (Fs.existsSync(supervisor)) process.kill(Number(Fs.readFileSync(supervisor, "utf8")), "SIGKILL")
     }).pipe(Effect.ignoreCause)
   )

@@ -5,6 +5,7 @@ export const lineBytes = 16 * 1024
 
 /** Takes the bytes of one output. */
 export interface LineSplitter {
+  /** Takes the next bytes, however they are cut. */
   readonly push: (chunk: Uint8Array) => void
   /** Hands over what has no line end yet. */
   readonly end: () => void

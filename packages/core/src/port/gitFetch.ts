@@ -16,6 +16,7 @@ export interface GitEnded {
 /** Who runs Git: each command to its end, with the environment of {@link Git.environment}. */
 export interface GitRunner {
   readonly places: Git.GitPlaces
+  /** Runs Git with these arguments, and answers how it ended. */
   readonly run: (args: ReadonlyArray<string>) => Effect.Effect<GitEnded, SourceError>
   /** Removes the repository, so that it can be made anew. */
   readonly clear: Effect.Effect<void, SourceError>

@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process"
 import { existsSync } from "node:fs"
 import { delimiter, join } from "node:path"
 import { describe, it } from "vitest"
+import { images } from "./images.ts"
 
 /** Something that a machine may lack. */
 export type Capability = "docker" | "git" | "sshd" | "pgbouncer"
@@ -15,16 +16,29 @@ const directories = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin
 export const programPath = (name: string): string | undefined =>
   directories.map((directory) => join(directory, name)).find((path) => existsSync(path))
 
-const answers = (name: string, ...args: ReadonlyArray<string>): boolean => {
+const answers = (name: string, args: ReadonlyArray<string>, seconds = 10): boolean => {
   const path = programPath(name)
-  return path !== undefined && spawnSync(path, args, { stdio: "ignore", timeout: 10_000 }).status === 0
+  return path !== undefined && spawnSync(path, args, { stdio: "ignore", timeout: seconds * 1_000 }).status === 0
+}
+
+/** An engine, with the images that tests run; those that it lacks are pulled where that is possible. */
+const hasDocker = (): boolean =>
+  answers("docker", ["info"]) &&
+  Object.values(images).every(
+    (image) => answers("docker", ["image", "inspect", image]) || answers("docker", ["pull", "--quiet", image], 180)
+  )
+
+// Found out once for all workers: vitest.config.ts asks before they start, and they inherit the environment.
+const dockerOnce = (): boolean => {
+  process.env["LOCKKEEPER_TEST_HAS_DOCKER"] ??= hasDocker() ? "yes" : "no"
+  return process.env["LOCKKEEPER_TEST_HAS_DOCKER"] === "yes"
 }
 
 const probes: Readonly<Record<Capability, () => boolean>> = {
-  docker: () => answers("docker", "info"),
-  git: () => answers("git", "--version"),
+  docker: dockerOnce,
+  git: () => answers("git", ["--version"]),
   sshd: () => programPath("sshd") !== undefined && programPath("ssh-keygen") !== undefined,
-  pgbouncer: () => answers("pgbouncer", "--version")
+  pgbouncer: () => answers("pgbouncer", ["--version"])
 }
 
 const known = new Map<Capability, boolean>()

@@ -11,5 +11,6 @@ export const images = {
   git: named("TEST_GIT_IMAGE", "alpine/git:2.49.1"),
   node: named("TEST_NODE_IMAGE", "node:24-alpine"),
   busybox: named("TEST_BUSYBOX_IMAGE", "busybox:1.37"),
-  postgres: named("TEST_POSTGRES_IMAGE", "postgres:18-alpine")
+  postgres: named("TEST_POSTGRES_IMAGE", "postgres:18-alpine"),
+  reaper: named("RYUK_CONTAINER_IMAGE", "testcontainers/ryuk:0.14.0")
 } as const

@@ -3,10 +3,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { brokenPorts } from "./support/brokenPorts.ts"
+import { brokenRuntimes } from "./support/brokenRuntimes.ts"
 import { brokenStores } from "./support/brokenStores.ts"
 
 describe("a contract notices", () => {
-  it.live.each([...brokenStores, ...brokenPorts])("X18 $what", ({ contract, violates, layer }) =>
+  it.live.each([...brokenStores, ...brokenPorts, ...brokenRuntimes])("X18 $what", ({ contract, violates, layer }) =>
     Effect.gen(function* () {
       const violations = yield* Effect.forEach(
         contract,

@@ -91,7 +91,7 @@ const broken = (context: NodeJS.ReadableStream): Effect.Effect<never, RuntimeErr
   }).pipe(Effect.andThen(Effect.never))
 
 /** The engine colours what a step says on its standard error. */
-const withoutMarks = (text: string): string => text.replaceAll(/\u001B\[(?:91|0)m/g, "")
+const withoutMarks = (text: string): string => text.replaceAll("\u001B[91m", "").replaceAll("\u001B[0m", "")
 
 const failed = (detail: string): RuntimeError =>
   reasonOf(detail) === "disk_full"

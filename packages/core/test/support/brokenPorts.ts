@@ -3,7 +3,6 @@
 import { DateTime, Effect, Redacted } from "effect"
 import { Fence } from "../../src/domain/Lease.ts"
 import type { LogEntry } from "../../src/domain/LogLine.ts"
-import { ContainerRuntime, type WorkloadSpec } from "../../src/port/ContainerRuntime.ts"
 import { EnvStore } from "../../src/port/EnvStore.ts"
 import { Journal } from "../../src/port/Journal.ts"
 import { Leases } from "../../src/port/Leases.ts"
@@ -14,7 +13,6 @@ import { RouteVersion } from "../../src/domain/Route.ts"
 import { RouteStore } from "../../src/port/RouteStore.ts"
 import { SecretCipher } from "../../src/port/SecretCipher.ts"
 import { makeAppStatusContract } from "../../src/testing/AppStatusContract.ts"
-import { makeContainerRuntimeContract } from "../../src/testing/ContainerRuntimeContract.ts"
 import { JournalContract } from "../../src/testing/JournalContract.ts"
 import { LeasesContract } from "../../src/testing/LeasesContract.ts"
 import { LogStoreContract } from "../../src/testing/LogStoreContract.ts"
@@ -22,11 +20,9 @@ import { RouterContract } from "../../src/testing/RouterContract.ts"
 import { RouteStoreContract } from "../../src/testing/RouteStoreContract.ts"
 import { SecretCipherContract } from "../../src/testing/SecretCipherContract.ts"
 import { altered, type Broken } from "./Broken.ts"
-import { memoryTree, putStatus } from "./layerMemory.ts"
+import { putStatus } from "./layerMemory.ts"
 
-const RuntimeContract = makeContainerRuntimeContract(memoryTree)
-
-/** Broken adapters of the ports that are not about Apps, Envs, Deployments and Events. */
+/** Broken adapters of the ports that are not about Apps, Envs, Deployments, Events and what runs. */
 export const brokenPorts: ReadonlyArray<Broken> = [
   {
     what: "an EnvStore that does not ask whether the App is live",
@@ -236,31 +232,6 @@ export const brokenPorts: ReadonlyArray<Broken> = [
           return sealed
         })
         return { ...original, seal }
-      })
-    )
-  },
-  {
-    what: "a ContainerRuntime that leaves a name behind when it cannot start",
-    contract: RuntimeContract,
-    violates: ["INV-9"],
-    layer: altered(
-      ContainerRuntime,
-      Effect.fnUntraced(function* (original) {
-        const left = new Set<WorkloadSpec["name"]>()
-        const start = (spec: WorkloadSpec) =>
-          Effect.tapError(original.start(spec), () => Effect.sync(() => left.add(spec.name)))
-        return { ...original, start, owned: Effect.map(original.owned, (names) => [...names, ...left]) }
-      })
-    )
-  },
-  {
-    what: "a ContainerRuntime that stops only what it knows the id of",
-    contract: RuntimeContract,
-    violates: ["H29"],
-    layer: altered(ContainerRuntime, (original) =>
-      Effect.succeed({
-        ...original,
-        stop: (name, id) => (id === undefined ? Effect.void : original.stop(name, id))
       })
     )
   }

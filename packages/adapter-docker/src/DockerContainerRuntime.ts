@@ -32,6 +32,7 @@ import * as Images from "./internal/images.ts"
 import { filterOf, imageLabel, isWorkload, newOwner, tenantOf, workloadNameOf } from "./internal/labels.ts"
 import * as Networks from "./internal/networks.ts"
 import { follow } from "./internal/follow.ts"
+import { makeLastWords } from "./internal/lastWords.ts"
 import { EngineId, ObjectName } from "./internal/references.ts"
 import { asRuntimeError } from "./internal/runtimeErrors.ts"
 import {
@@ -71,6 +72,7 @@ export const make = (
     const { docker, limits, owner } = context
     const grace = Duration.fromInputUnsafe(options.grace ?? "10 seconds")
 
+    const lastWords = yield* makeLastWords
     yield* inBackground("sweeping networks", Networks.sweep(docker, owner))
 
     const buildTree = Effect.fn("DockerContainerRuntime.build")(function* (
@@ -151,6 +153,7 @@ export const make = (
         const seen = yield* Containers.inspect(docker, ObjectName.make(name))
         if (seen === undefined || !isOurs(seen, name, id)) return
         if (seen.State.Running) yield* Containers.stop(docker, seen.Id, grace)
+        yield* lastWords.awaitRead(seen.Id)
         yield* remove(name, tenantOf(seen.Config.Labels ?? {}))
       })
       yield* Effect.mapError(stopped, asRuntimeError("engine_unavailable"))
@@ -161,8 +164,10 @@ export const make = (
       Effect.mapError(asRuntimeError("engine_unavailable"))
     )
 
-    const logs = (workload: Workload, cursor?: LogCursor): Stream.Stream<LogEntry, RuntimeError> =>
-      Stream.mapError(follow(docker, EngineId.make(workload.id), cursor), asRuntimeError("engine_unavailable"))
+    const logs = (workload: Workload, cursor?: LogCursor): Stream.Stream<LogEntry, RuntimeError> => {
+      const id = EngineId.make(workload.id)
+      return Stream.mapError(lastWords.reading(id, follow(docker, id, cursor)), asRuntimeError("engine_unavailable"))
+    }
 
     return ContainerRuntime.of({ build: buildTree, start, inspect, run, logs, stop, owned })
   })

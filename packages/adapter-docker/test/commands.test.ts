@@ -43,7 +43,11 @@ describeWith("docker")("a command on Docker", () => {
         reason: "exited with code 7"
       })
       assert.deepStrictEqual(made.said.slice(-2).sort(), ["stderr: no", "stdout: hello"])
-      const greedy = yield* run("sh", "-c", "head -c 100000000 /dev/zero | tail -c 90000000 >/dev/null; exit 9")
+      const greedy = yield* run(
+        "sh",
+        "-c",
+        "head -c 100000000 /dev/zero | tail -c 90000000 >/dev/null; sleep 0.3; exit 9"
+      )
       assert.include(greedy.reason, "out of memory")
       assert.strictEqual((yield* run("/no/such/program")).exitCode, 127)
       assert.match(made.said.at(-1) ?? "", /No such file/)

@@ -14,7 +14,7 @@ import type { EngineId } from "./references.ts"
 const patienceTries = 30
 const pause = Duration.seconds(1)
 
-/** The lines of a container from the start, or from behind a cursor. One that is gone says nothing any more. */
+/** The lines of a container from the start, or from behind a cursor. One that is gone, or going, says nothing any more. */
 export const follow = (docker: Dockerode, id: EngineId, from?: LogCursor): Stream.Stream<LogEntry, EngineError> =>
   Stream.suspend(() => {
     let cursor = from
@@ -45,7 +45,7 @@ export const follow = (docker: Dockerode, id: EngineId, from?: LogCursor): Strea
       Stream.unwrap(Effect.delay(next, pause))
 
     const recovered = (error: EngineError): Stream.Stream<LogEntry, EngineError> => {
-      if (error.reason === "not_found") return Stream.empty
+      if (error.reason === "not_found" || error.reason === "conflict") return Stream.empty
       const isAway = error.reason === "unreachable" || error.reason === "timed_out"
       return isAway && ++failures <= patienceTries ? Stream.catch(again(rest), recovered) : Stream.fail(error)
     }

@@ -154,9 +154,13 @@ export const removeWorkload = Effect.fnUntraced(function* (
   if (seen !== undefined && isWorkload(seen.Config.Labels ?? {}, owner, name)) yield* Containers.remove(docker, seen.Id)
 })
 
-/** How a container that does not run has ended, as a clause for a person. */
+/**
+ * How a container that does not run has ended, as a clause for a person. The engine can miss that it was memory that a
+ * process was killed for, when that is all that the container was.
+ */
 export const exitReason = ({ State }: Containers.ContainerSeen): string => {
   if (State.OOMKilled) return `exited with code ${State.ExitCode}: it was out of memory`
   if (State.Error !== "") return `could not be started: ${State.Error}`
-  return `exited with code ${State.ExitCode}`
+  const killed = State.ExitCode === 137 ? ": it was killed, perhaps because it was out of memory" : ""
+  return `exited with code ${State.ExitCode}${killed}`
 }

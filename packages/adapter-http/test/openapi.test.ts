@@ -91,7 +91,7 @@ describe("the document", () => {
       assert.deepStrictEqual(JSON.parse(answer.text), document)
       assert.match(document.openapi, /^3\.1\.\d+$/)
       assert.containsAllKeys(document.info, ["title", "version"])
-      assert.deepStrictEqual(document.components.securitySchemes["bearer"], { type: "http", scheme: "Bearer" })
+      assert.deepStrictEqual(document.components.securitySchemes["bearer"], { type: "http", scheme: "bearer" })
     })
   )
 

@@ -15,7 +15,10 @@ interface Operation {
 /** The parts of a document that are completed. */
 export interface OpenApiParts {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
-  readonly components: { readonly schemas: Readonly<Record<string, unknown>> }
+  readonly components: {
+    readonly schemas: Readonly<Record<string, unknown>>
+    readonly securitySchemes?: Readonly<Record<string, { readonly scheme?: string }>>
+  }
 }
 
 const text = { type: "string" }
@@ -84,9 +87,22 @@ const besides = {
   "/docs": plain("docs", "This document, to read", "text/html")
 }
 
+/** Schemes in lower case, as registered: readers of the document, its page among them, take `Bearer` for something else. */
+const lowerCased = (schemes: NonNullable<OpenApiParts["components"]["securitySchemes"]>) =>
+  Object.fromEntries(
+    Object.entries(schemes).map(([name, scheme]) => [
+      name,
+      scheme.scheme === undefined ? scheme : { ...scheme, scheme: scheme.scheme.toLowerCase() }
+    ])
+  )
+
 /** Completes a document. */
 export const completed = ({ paths, components }: OpenApiParts): OpenApiParts => ({
-  components: { ...components, schemas: { ...components.schemas, Problem: problem } },
+  components: {
+    ...components,
+    schemas: { ...components.schemas, Problem: problem },
+    securitySchemes: lowerCased(components.securitySchemes ?? {})
+  },
   paths: {
     ...Object.fromEntries(
       Object.entries(paths).map(([path, methods]) => [

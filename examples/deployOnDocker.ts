@@ -68,7 +68,7 @@ const program = Effect.gen(function* () {
   }).pipe(Layer.provide(ProcessSourceFetcher.layer({ directory: join(directory, "archives") })))
   const engine = Layer.mergeAll(fetcher, DockerContainerRuntime.layer(docker), HttpHealthProbe.layer)
 
-  yield* deployed(source).pipe(Effect.provide(engine), Effect.provide(layerInMemory))
+  yield* Effect.provide(deployed(source), Layer.merge(layerInMemory, engine))
 })
 
 const deployed = Effect.fnUntraced(function* (source: ArchiveSource) {

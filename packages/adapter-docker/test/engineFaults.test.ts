@@ -145,8 +145,8 @@ describeWith("docker")("an engine", () => {
         Effect.gen(function* () {
           const given = yield* proxied
           given.proxy.cut(/GET \/containers/, 600)
-          yield* unavailable(given.made.inspect(given.workload))
-          yield* unavailable(given.made.owned)
+          const calls = [given.made.inspect(given.workload), given.made.owned]
+          yield* Effect.all(calls.map(unavailable), { concurrency: "unbounded" })
           given.proxy.resume()
           assert.strictEqual((yield* given.made.inspect(given.workload)).state, "running")
         }),

@@ -44,7 +44,9 @@ export const create = (
 ): Effect.Effect<EngineId, EngineError> =>
   call("create", patience.long, (abortSignal) => docker.createContainer({ ...options, abortSignal })).pipe(
     Effect.mapError((error) =>
-      error.reason === "not_found" ? new EngineError({ ...error, reason: "image_not_found" }) : error
+      error.reason === "not_found" && !/network/i.test(error.detail)
+        ? new EngineError({ ...error, reason: "image_not_found" })
+        : error
     ),
     Effect.flatMap(({ id }) => decoded("create", EngineId)(id))
   )

@@ -45,7 +45,7 @@ export const create = (
   call("create", patience.long, (abortSignal) => docker.createContainer({ ...options, abortSignal })).pipe(
     Effect.mapError((error) =>
       error.reason === "not_found" && !/network/i.test(error.detail)
-        ? new EngineError({ ...error, reason: "image_not_found" })
+        ? new EngineError({ operation: "create", reason: "image_not_found", detail: error.detail })
         : error
     ),
     Effect.flatMap(({ id }) => decoded("create", EngineId)(id))

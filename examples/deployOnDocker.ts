@@ -1,6 +1,7 @@
 // A deploy in a container, without a database or a server: the same program over memory, the Docker engine and an app that this
-// file brings along. Nothing is left on the engine when it ends.
-import { createHash } from "node:crypto"
+// file brings along. However it ends, no container and no network is left; the image stays with the engine, as builds do.
+import { createHash, randomInt } from "node:crypto"
+import { once } from "node:events"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { createServer } from "node:http"
 import { tmpdir } from "node:os"
@@ -11,20 +12,25 @@ import * as DockerSourceFetcher from "@lockkeeper/adapter-docker/DockerSourceFet
 import { InstallationId } from "@lockkeeper/adapter-docker/InstallationId"
 import * as HttpHealthProbe from "@lockkeeper/adapter-http/HttpHealthProbe"
 import * as ProcessSourceFetcher from "@lockkeeper/adapter-process/ProcessSourceFetcher"
-import { AppName } from "@lockkeeper/core/domain/App"
+import { type AppId, AppName } from "@lockkeeper/core/domain/App"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { type ArchiveSource, ArchiveUrl, ImageReference, Sha256 } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
-import { AppStore } from "@lockkeeper/core/port/AppStore"
-import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
+import { type AppNameTaken, AppStore, type PortsExhausted } from "@lockkeeper/core/port/AppStore"
+import type { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
+import type { DeploymentRefused } from "@lockkeeper/core/port/DeploymentRequest"
 import { Journal } from "@lockkeeper/core/port/Journal"
-import { Router } from "@lockkeeper/core/port/Router"
-import { deploy } from "@lockkeeper/core/program/deploy"
-import { Console, Effect, Layer } from "effect"
+import { MemoryState } from "@lockkeeper/core/port/MemoryState"
+import { Router, type RouterError } from "@lockkeeper/core/port/Router"
+import type { StoreError } from "@lockkeeper/core/port/StoreError"
+import { deploy, type DeployPorts } from "@lockkeeper/core/program/deploy"
+import { releaseWorkload } from "@lockkeeper/core/program/retire"
+import { Cause, Console, Effect, Layer, type Scope } from "effect"
 import { create } from "tar"
 import { layerInMemory } from "./layerInMemory.ts"
 
 const baseImage = process.env["BASE_IMAGE"] ?? "node:24-alpine"
+const installation = InstallationId.make(process.env["INSTALLATION"] ?? "example")
 
 const files = {
   Dockerfile: `FROM ${baseImage}\nCOPY app.mjs .\nUSER 65534\nCMD ["node", "app.mjs"]\n`,
@@ -44,12 +50,13 @@ const archive = Effect.gen(function* () {
     await create({ gzip: true, cwd: directory, file: join(directory, "app.tar.gz") }, Object.keys(files))
     return readFile(join(directory, "app.tar.gz"))
   })
-  const port = yield* Effect.callback<number>((resume) => {
-    const server = createServer((_, response) => response.end(bytes)).listen(0, "127.0.0.1", () => {
-      const address = server.unref().address()
-      resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })
+  const server = yield* Effect.acquireRelease(
+    Effect.sync(() => createServer((_, response) => response.end(bytes)).listen(0, "127.0.0.1")),
+    (server) => Effect.sync(() => server.close().closeAllConnections())
+  )
+  yield* Effect.promise(() => once(server, "listening"))
+  const address = server.address()
+  const port = typeof address === "object" && address !== null ? address.port : 0
   const source: ArchiveSource = {
     type: "archive",
     url: ArchiveUrl.make(`http://127.0.0.1:${port}/app.tar.gz`),
@@ -58,9 +65,16 @@ const archive = Effect.gen(function* () {
   return { source, directory }
 })
 
+// In memory, ids begin with 1 in every process, and containers are named after them: two runs would take each other's.
+const ownIds = Layer.effectDiscard(
+  Effect.map(MemoryState, (state) => {
+    state.sequence = randomInt(2 ** 40)
+  })
+).pipe(Layer.provide(MemoryState.layer))
+
 const program = Effect.gen(function* () {
   const { directory, source } = yield* archive
-  const docker = { installation: InstallationId.make("example"), replica: ReplicaId.make("example") }
+  const docker = { installation, replica: ReplicaId.make("example") }
   const fetcher = DockerSourceFetcher.layer({
     ...docker,
     gitImage: ImageReference.make("alpine/git:2.49.1"),
@@ -68,23 +82,37 @@ const program = Effect.gen(function* () {
   }).pipe(Layer.provide(ProcessSourceFetcher.layer({ directory: join(directory, "archives") })))
   const engine = Layer.mergeAll(fetcher, DockerContainerRuntime.layer(docker), HttpHealthProbe.layer)
 
-  yield* Effect.provide(deployed(source), Layer.merge(layerInMemory, engine))
+  yield* Effect.provide(Effect.scoped(deployed(source)), Layer.mergeAll(layerInMemory, engine, ownIds))
 })
 
-const deployed = Effect.fnUntraced(function* (source: ArchiveSource) {
+type Refused = AppNameTaken | PortsExhausted | DeploymentRefused | RouterError | StoreError
+
+const deployed = Effect.fn("deployed")(function* (
+  source: ArchiveSource
+): Effect.fn.Return<void, Refused | string, AppStore | DeployPorts | Scope.Scope> {
   const apps = yield* AppStore
   const app = yield* apps.register({ tenant: TenantName.make("acme"), name: AppName.make("web"), source })
+  yield* Effect.addFinalizer(() => stopAll(app.id))
   const deployment = yield* deploy({ app: app.id, trigger: { kind: "manual" } })
 
   const address = yield* (yield* Router).current(app.id)
-  if (address === undefined) return yield* Console.error(`it is ${deployment.status}: ${deployment.error?.detail}`)
-  const page = yield* Effect.promise(() =>
-    fetch(`http://${address.host}:${address.port}`).then((answer) => answer.text())
-  )
-  yield* Console.log(`${app.name} is ${deployment.status} and says: ${page}`)
-
-  const runtime = yield* ContainerRuntime
-  for (const { name, workload } of yield* (yield* Journal).held(app.id)) yield* runtime.stop(name, workload?.id)
+  const { error, status } = deployment
+  if (address === undefined) return yield* Effect.fail(`${app.name} is ${status}: ${error?.detail}`)
+  const page = yield* Effect.tryPromise({
+    try: (signal) => fetch(`http://${address.host}:${address.port}`, { signal }).then((answer) => answer.text()),
+    catch: (cause) => `${app.name} is ${status}, and its page cannot be fetched: ${String(cause)}`
+  })
+  yield* Console.log(`${app.name} is ${status} and says: ${page}`)
 })
 
-program.pipe(Effect.scoped, NodeRuntime.runMain)
+const stopAll = Effect.fn("stopAll")(function* (
+  app: AppId
+): Effect.fn.Return<void, StoreError, ContainerRuntime | Journal> {
+  const held = yield* (yield* Journal).held(app)
+  yield* Effect.forEach(held, ({ name, workload }) => releaseWorkload(name, workload?.id))
+}, Effect.orDie)
+
+const said = (cause: Cause.Cause<unknown>) =>
+  Cause.hasInterruptsOnly(cause) ? Effect.void : Console.error(String(Cause.squash(cause)))
+
+program.pipe(Effect.scoped, Effect.tapCause(said), NodeRuntime.runMain({ disableErrorReporting: true }))

@@ -1,13 +1,13 @@
 // A team's existing Hono app gets one more route, which deploys. The rest of the app need not know Effect: the programs run
 // through a runtime that is made on first use, once for all who ask, and made anew when that failed.
 import { serve } from "@hono/node-server"
-import { Hono } from "hono"
+import { type Context, Hono } from "hono"
 import { AppId, AppName } from "@lockkeeper/core/domain/App"
 import { GitUrl } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { deploy, type DeployPorts } from "@lockkeeper/core/program/deploy"
-import { Effect, Exit, type Layer, ManagedRuntime, Option, Schema } from "effect"
+import { Cause, Effect, Exit, Layer, ManagedRuntime, Option, Schema } from "effect"
 import { layerInMemory } from "./layerInMemory.ts"
 
 /** Runs effects over ports that are built on first use. */
@@ -16,36 +16,45 @@ export interface Platform<R> {
   readonly dispose: () => Promise<void>
 }
 
+/** What the platform stands on is away, and the next request tries again; or the platform was disposed. */
+export class PlatformUnavailable extends Error {}
+
 /**
  * A `ManagedRuntime` remembers how its first build ended: after a database that was away for a moment it would fail for ever. So
- * only a runtime that was built is kept; whoever comes while one is being built waits for that one.
+ * only a runtime that was built is kept; whoever comes while one is being built waits for that one. Disposed, it interrupts what
+ * runs, so that a deploy ends `cancelled` with all that it made released, before the ports are closed.
  */
 export const makePlatform = <R, E>(layer: Layer.Layer<R, E>): Platform<R> => {
-  let current: ReturnType<typeof build> | undefined
+  let current: Promise<ManagedRuntime.ManagedRuntime<R, never>> | undefined
+  let disposed = false
 
   const build = async () => {
-    const runtime = ManagedRuntime.make(layer)
+    const runtime = ManagedRuntime.make(Layer.orDie(layer))
     const built = await Effect.runPromiseExit(runtime.contextEffect)
-    if (Exit.isSuccess(built)) return { runtime, ports: built.value }
+    if (Exit.isSuccess(built)) return runtime
+    console.error("the platform did not start", Cause.squash(built.cause))
+    current = undefined
     await runtime.dispose()
-    throw new PlatformUnavailable()
+    throw new PlatformUnavailable("the platform did not start", { cause: built.cause })
   }
-  const ready = () =>
-    (current ??= build().catch((cause: unknown) => {
-      current = undefined
-      throw cause
-    }))
 
   return {
-    run: async (program) => Effect.runPromiseExit(Effect.provideContext(program, (await ready()).ports)),
-    dispose: async () => (await current)?.runtime.dispose()
+    run: async (program) => {
+      const runtime = disposed ? undefined : await (current ??= build())
+      if (runtime === undefined || disposed) throw new PlatformUnavailable("the platform was disposed")
+      return runtime.runPromiseExit(program)
+    },
+    dispose: async () => {
+      disposed = true
+      await current?.then((runtime) => runtime.dispose()).catch(() => undefined)
+    }
   }
 }
 
-/** What the platform stands on did not start; the next request tries again. */
-export class PlatformUnavailable extends Error {}
+const toAppId = Schema.decodeUnknownOption(AppId)
 
-const isAppId = Schema.decodeUnknownOption(AppId)
+const problem = (context: Context, status: 404 | 409 | 500 | 503, code: string, more: Record<string, string> = {}) =>
+  context.json({ status, code, ...more }, status, { "content-type": "application/problem+json" })
 
 /** The team's app, with the route that deploys. */
 export const makeApp = (platform: Platform<DeployPorts>): Hono => {
@@ -54,28 +63,32 @@ export const makeApp = (platform: Platform<DeployPorts>): Hono => {
   app.get("/", (context) => context.text("our own page"))
 
   app.post("/deploy/:app", async (context) => {
-    const id = Option.getOrUndefined(isAppId(context.req.param("app")))
-    if (id === undefined) return context.json({ code: "not_found" }, 404)
-    const exit = await platform.run(deploy({ app: id, trigger: { kind: "manual" } }))
+    const id = toAppId(context.req.param("app"))
+    if (Option.isNone(id)) return problem(context, 404, "not_found")
+    const exit = await platform.run(deploy({ app: id.value, trigger: { kind: "manual" } }))
     if (Exit.isSuccess(exit)) return context.json(exit.value, exit.value.status === "healthy" ? 200 : 422)
 
-    const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-    if (error?._tag !== "DeploymentRefused") return context.json({ code: "store_unavailable" }, 503)
-    switch (error.reason._tag) {
+    const error = Exit.findErrorOption(exit)
+    if (Option.isNone(error)) {
+      throw Cause.hasInterruptsOnly(exit.cause) ? new PlatformUnavailable("disposed") : Cause.squash(exit.cause)
+    }
+    if (error.value._tag === "StoreError") return problem(context, 503, "store_unavailable")
+    const { reason } = error.value
+    switch (reason._tag) {
       case "AppGone":
-        return context.json({ code: "not_found" }, 404)
+        return problem(context, 404, "not_found")
       case "DeploymentInProgress":
-        return context.json({ code: "deployment_in_progress", activeDeployment: error.reason.activeDeployment }, 409)
+        return problem(context, 409, "deployment_in_progress", { activeDeployment: reason.activeDeployment })
       default:
-        return context.json({ code: "refused", reason: error.reason._tag }, 409)
+        return problem(context, 409, "refused", { reason: reason._tag })
     }
   })
 
-  app.onError((error, context) =>
-    error instanceof PlatformUnavailable
-      ? context.json({ code: "platform_unavailable" }, 503)
-      : context.json({ code: "internal_error" }, 500)
-  )
+  app.onError((error, context) => {
+    if (error instanceof PlatformUnavailable) return problem(context, 503, "platform_unavailable")
+    console.error(error)
+    return problem(context, 500, "internal_error")
+  })
   return app
 }
 
@@ -89,15 +102,11 @@ if (import.meta.main) {
     })
   )
   const { id } = await Effect.runPromise(Effect.flatten(Effect.promise(() => platform.run(registered))))
-  const server = serve({
-    fetch: makeApp(platform).fetch,
-    hostname: "127.0.0.1",
-    port: Number(process.env["PORT"] ?? 3000)
-  })
-  server.on("listening", () => {
-    const address = server.address()
-    const port = typeof address === "object" && address !== null ? address.port : 0
+  const { fetch } = makeApp(platform)
+  const server = serve({ fetch, hostname: "127.0.0.1", port: Number(process.env["PORT"] ?? 3000) }, ({ port }) =>
     console.log(`curl -X POST http://127.0.0.1:${port}/deploy/${id}`)
-  })
-  process.once("SIGINT", () => server.close(() => void platform.dispose()))
+  )
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.once(signal, () => void (server.close(), platform.dispose()))
+  }
 }

@@ -3,8 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
-import { counts, nothing, removeAll } from "../packages/adapter-docker/test/support/engine.ts"
+import { counts, freshInstallation, nothing, removeAll } from "../packages/adapter-docker/test/support/engine.ts"
 import { Effect } from "effect"
 import { makeContainerRuntimeContract } from "@lockkeeper/core/testing/ContainerRuntimeContract"
 import { describeWith } from "../test/harness/capability.ts"
@@ -15,8 +14,18 @@ const argsOf = (example: string) => [
   fileURLToPath(new URL(example, import.meta.url))
 ]
 
+/** Runs Node to its end. */
+const runNode = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+  new Promise<{ readonly code: unknown; readonly stdout: string; readonly stderr: string }>((resolve) => {
+    const options = { cwd: import.meta.dirname, env: { ...process.env, ...env } }
+    execFile(process.execPath, args, options, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : error.code, stdout, stderr })
+    })
+  })
+
 const run = async (example: string, env: Readonly<Record<string, string>> = {}): Promise<string> => {
-  const { stdout } = await promisify(execFile)(process.execPath, argsOf(example), { env: { ...process.env, ...env } })
+  const { code, stderr, stdout } = await runNode(argsOf(example), env)
+  assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
   return stdout
 }
 
@@ -29,6 +38,19 @@ const firstLine = async (child: ChildProcess): Promise<string> => {
   return text.trim()
 }
 
+const laws = makeContainerRuntimeContract({ directory: "", commit: null })
+
+/** A variant of ownAdapter.ts that stops only what it knows the id of, run as that file is. */
+const broken = `
+  import { NodeRuntime } from "@effect/platform-node"
+  import { Effect } from "effect"
+  import { make, report } from "./ownAdapter.ts"
+  const forgetful = (directory) => {
+    const runtime = make(directory)
+    return { ...runtime, stop: (name, id) => (id === undefined ? Effect.void : runtime.stop(name, id)) }
+  }
+  NodeRuntime.runMain(report(forgetful))`
+
 describe("examples", () => {
   it("deployInMemory.ts deploys and says where the app is reached", async () => {
     assert.match(await run("./deployInMemory.ts"), /^web is healthy as rel_\w+, reached at port \d+\n$/)
@@ -36,11 +58,22 @@ describe("examples", () => {
 
   it("X18 ownAdapter.ts keeps every law of the port, and says so", async () => {
     const lines = (await run("./ownAdapter.ts")).trimEnd().split("\n")
-    const laws = makeContainerRuntimeContract({ directory: "", commit: null })
     assert.deepStrictEqual(
       lines,
       laws.map(({ id, law }) => `ok     ${id} ${law}`)
     )
+  })
+
+  it("X18 ownAdapter.ts reports the one law that a broken variant breaks, and exits with 1", async () => {
+    const { code, stdout } = await runNode(["--conditions=@lockkeeper/source", "--input-type=module", "--eval", broken])
+    const [reported = "", ...others] = stdout.split("\n").filter((line) => line.startsWith("BROKEN"))
+    assert.match(reported, /^BROKEN H29: expected what is seen to be \{"state":"gone"\}/)
+    assert.deepStrictEqual(others, [])
+    assert.lengthOf(
+      stdout.split("\n").filter((line) => line.startsWith("ok ")),
+      laws.length - 1
+    )
+    assert.strictEqual(code, 1)
   })
 
   it("embedInHono.ts serves the team's own page, and deploys", async () => {
@@ -59,13 +92,23 @@ describe("examples", () => {
   })
 })
 
+describe("examples without Docker", () => {
+  it("deployOnDocker.ts says why it did not deploy, and exits with 1", async () => {
+    const ended = await runNode(argsOf("./deployOnDocker.ts"), { DOCKER_HOST: "tcp://127.0.0.1:1" })
+    const stderr = "web is failed: ping: the engine does not answer (ECONNREFUSED)\n"
+    assert.deepStrictEqual(ended, { code: 1, stdout: "", stderr })
+  })
+})
+
 describeWith("docker")("examples on Docker", () => {
   it.live("deployOnDocker.ts deploys, says what the app answers, and leaves nothing on the engine", () =>
     Effect.gen(function* () {
-      yield* Effect.addFinalizer(() => removeAll("example"))
-      const said = yield* Effect.promise(() => run("./deployOnDocker.ts", { BASE_IMAGE: images.node }))
+      const installation = freshInstallation()
+      yield* Effect.addFinalizer(() => removeAll(installation))
+      const env = { BASE_IMAGE: images.node, INSTALLATION: installation }
+      const said = yield* Effect.promise(() => run("./deployOnDocker.ts", env))
       assert.match(said, /^web is healthy and says: hello from [0-9a-f]{12}\n$/)
-      assert.deepStrictEqual(yield* counts("example"), nothing)
+      assert.deepStrictEqual(yield* counts(installation), nothing)
     })
   )
 })

@@ -1,189 +1,150 @@
 // A platform's own ContainerRuntime, written against the port and nothing else: Workloads are worker threads that run the
 // `app.mjs` of a tree. Run, it is held against the published laws: a line for each, and an exit code when one is broken.
-import { execFile } from "node:child_process"
+import { type ChildProcessByStdio, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { once } from "node:events"
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, relative } from "node:path"
+import { createInterface } from "node:readline"
+import type { Readable } from "node:stream"
 import { Worker } from "node:worker_threads"
 import { NodeRuntime } from "@effect/platform-node"
-import type { Env } from "@lockkeeper/core/domain/Env"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import { ImageDigest, IpAddress, type Workload, WorkloadId, type WorkloadName } from "@lockkeeper/core/domain/Workload"
 import { ContainerRuntime, RuntimeError, type WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
 import { makeContainerRuntimeContract } from "@lockkeeper/core/testing/ContainerRuntimeContract"
-import { Console, Effect, Layer, Option, Redacted, Stream } from "effect"
-
-interface Running {
-  readonly workload: Workload
-  readonly worker: Worker
-  readonly said: Array<LogEntry>
-  exitCode: number | undefined
-}
+import type { Violation } from "@lockkeeper/core/testing/Contract"
+import { Console, Effect, Option, Redacted, Stream } from "effect"
 
 const host = IpAddress.make("127.0.0.1")
+const serving = `import { createServer } from "node:http"; createServer().listen(process.env.PORT, "127.0.0.1")`
 
-/** Keeps images below `directory`. A Workload ends with this process. */
+/** Keeps images below `directory`. Images and Workloads end with this process. */
 export const make = (directory: string): ContainerRuntime["Service"] => {
-  const images = new Map<ImageDigest, string>()
-  const workloads = new Map<WorkloadName, Running>()
-  let started = 0
-
-  const imageOf = (spec: WorkloadSpec) =>
-    Effect.fromOption(Option.fromNullishOr(images.get(spec.image))).pipe(
-      Effect.mapError(() => new RuntimeError({ reason: "image_gone", detail: `${spec.image} is gone` }))
-    )
-
-  const launch = async (spec: WorkloadSpec, image: string): Promise<Workload> => {
-    const port = await freePort()
-    const env = { ...valuesOf(spec.env), PORT: String(port) }
-    const worker = new Worker(join(image, "app.mjs"), { env, stdout: true, stderr: true })
-    const workload = {
-      id: WorkloadId.make(`worker-${++started}`),
-      name: spec.name,
-      address: { host, port },
-      image: spec.image
-    }
-    const running: Running = { workload, worker, said: [], exitCode: undefined }
-    for (const stream of ["stdout", "stderr"] as const) {
-      worker[stream].on("data", (chunk) => running.said.push({ stream, line: String(chunk).trimEnd() }))
-    }
-    worker.on("error", (error) => running.said.push({ stream: "stderr", line: error.message }))
-    worker.on("exit", (code) => void (running.exitCode = code))
-    workloads.set(spec.name, running)
-    return workload
-  }
-
-  const found = ({ id, name }: Workload): Running | undefined => {
+  const images = new Set<ImageDigest>()
+  const workloads = new Map<WorkloadName, { workload: Workload; worker: Worker; lines: Stream.Stream<LogEntry> }>()
+  const placeOf = (image: ImageDigest) => join(directory, image.slice("sha256:".length))
+  const imageOf = ({ image }: WorkloadSpec) =>
+    images.has(image) ? Effect.succeed(placeOf(image)) : failed("image_gone", `${image} is gone`)
+  const found = (name: WorkloadName, id: WorkloadId | undefined) => {
     const running = workloads.get(name)
-    return running?.workload.id === id ? running : undefined
+    return id === undefined || running?.workload.id === id ? running : undefined
   }
-
-  const linesFrom = (
-    running: Running,
-    from: number
-  ): Effect.Effect<readonly [ReadonlyArray<LogEntry>, Option.Option<number>]> =>
-    Effect.suspend(() => {
-      const lines = running.said.slice(from)
-      if (lines.length > 0) return Effect.succeed([lines, Option.some(from + lines.length)] as const)
-      if (running.exitCode !== undefined) return Effect.succeed([[], Option.none()] as const)
-      return Effect.delay(linesFrom(running, from), "20 millis")
-    })
-
-  const stop = (name: WorkloadName, id: WorkloadId | undefined): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      const running = workloads.get(name)
-      if (running === undefined || (id !== undefined && running.workload.id !== id)) return Effect.void
-      workloads.delete(name)
-      return Effect.asVoid(Effect.promise(() => running.worker.terminate()))
-    })
 
   return ContainerRuntime.of({
-    build: (tree, say) =>
-      Effect.gen(function* () {
-        const image = yield* Effect.promise(() => digestOf(tree.directory))
-        const place = join(directory, image.slice("sha256:".length))
-        yield* Effect.promise(() => cp(tree.directory, place, { recursive: true }))
-        images.set(image, place)
-        yield* say({ stream: "build", line: `kept ${image}` })
-        return image
-      }),
-
+    build: ({ directory: tree }, say) =>
+      Effect.try({
+        try: () => {
+          const image = digestOf(tree)
+          cpSync(tree, placeOf(image), { recursive: true, dereference: true })
+          images.add(image)
+          return image
+        },
+        catch: (cause) => new RuntimeError({ reason: "build_failed", detail: String(cause) })
+      }).pipe(Effect.tap((image) => say({ stream: "build", line: `kept ${image}` }))),
     start: Effect.fnUntraced(function* (spec) {
-      const image = yield* imageOf(spec)
-      if (workloads.has(spec.name)) {
-        return yield* new RuntimeError({ reason: "start_failed", detail: "the name is in use" })
-      }
-      return yield* Effect.uninterruptibleMask((restore) =>
-        Effect.promise(() => launch(spec, image)).pipe(
-          Effect.tap(() => Effect.onInterrupt(restore(Effect.yieldNow), () => stop(spec.name, undefined)))
-        )
-      )
+      const [place, port] = [yield* imageOf(spec), yield* freePort]
+      // Synchronous from here, as a build is: whoever interrupts came before, and of two starts of one name one is refused.
+      if (workloads.has(spec.name)) return yield* failed("start_failed", `${spec.name} is in use`)
+      const env = { ...envOf(spec), PORT: String(port) }
+      const worker = new Worker(join(place, "app.mjs"), { env, stdout: true, stderr: true })
+      const id = WorkloadId.make(`thread-${worker.threadId}`)
+      const workload = { id, name: spec.name, address: { host, port }, image: spec.image }
+      workloads.set(spec.name, { workload, worker, lines: linesOf(worker) })
+      return workload
     }),
-
-    inspect: (workload) =>
+    inspect: ({ id, image, name }) =>
       Effect.sync(() => {
-        const running = found(workload)
-        if (running === undefined) return { state: "gone" }
-        const { exitCode } = running
-        return exitCode === undefined
-          ? { state: "running", image: workload.image }
-          : { state: "exited", reason: `exited with code ${exitCode}` }
+        const worker = found(name, id)?.worker
+        if (worker === undefined) return { state: "gone" }
+        return worker.threadId === -1 ? { state: "exited", reason: "its thread ended" } : { state: "running", image }
       }),
-
     run: Effect.fnUntraced(function* (spec, say) {
-      const image = yield* imageOf(spec)
+      const cwd = yield* imageOf(spec)
       const [program, ...args] = spec.command
-      const { exitCode, text } = yield* Effect.callback<{ readonly exitCode: number; readonly text: string }>(
-        (resume) => {
-          const child = execFile(program, args, {
-            cwd: image,
-            env: { PATH: process.env["PATH"], ...valuesOf(spec.env) }
-          })
-          let text = ""
-          child.stdout?.on("data", (chunk) => void (text += String(chunk)))
-          child.on("error", () => resume(Effect.succeed({ exitCode: 127, text })))
-          child.on("close", (code) => resume(Effect.succeed({ exitCode: code ?? 137, text })))
-          return Effect.sync(() => void child.kill("SIGKILL"))
-        }
+      const begun = Effect.sync(() => {
+        const child = spawn(program, args, { cwd, env: envOf(spec), detached: true, stdio: ["ignore", "pipe", "pipe"] })
+        const exit = once(child, "exit").catch(() => [127])
+        // The whole group, since a command may leave processes of its own. What did not begin has no number to be ended by.
+        const end = Effect.ignore(Effect.try(() => process.kill(-(child.pid ?? Number.NaN), "SIGKILL")))
+        return { end, exit: Effect.promise(() => exit), lines: linesOf(child) }
+      })
+      const [[code]] = yield* Effect.acquireUseRelease(
+        begun,
+        (it) => Effect.all([Effect.tap(it.exit, it.end), Stream.runForEach(it.lines, say)], { concurrency: 2 }),
+        ({ end }) => end
       )
-      for (const line of text.split("\n").filter(Boolean)) yield* say({ stream: "stdout", line })
-      return { exitCode, reason: `exited with code ${exitCode}` }
+      return { exitCode: Number(code ?? 137), reason: code === null ? "a signal ended it" : `exited with code ${code}` }
     }),
-
-    logs: (workload) => {
-      const running = found(workload)
-      return running === undefined ? Stream.empty : Stream.paginate(0, (from) => linesFrom(running, from))
-    },
-
-    stop,
-
+    // Nobody comes back with a cursor: no Workload outlives the process that would read on.
+    logs: ({ id, name }) => found(name, id)?.lines ?? Stream.empty,
+    // A thread cannot be asked to end, so there is no grace. The name is free once it has ended, not before.
+    stop: Effect.fnUntraced(function* (name, id) {
+      const running = found(name, id)
+      yield* Effect.promise(async () => running?.worker.terminate())
+      if (workloads.get(name) === running) workloads.delete(name)
+    }, Effect.uninterruptible),
     owned: Effect.sync(() => [...workloads.keys()])
   })
 }
 
-const valuesOf = (env: Env): Readonly<Record<string, string>> =>
-  Object.fromEntries([...env].map(([key, value]) => [key, Redacted.value(value)]))
+const failed = (reason: RuntimeError["reason"], detail: string) => Effect.fail(new RuntimeError({ reason, detail }))
 
-const digestOf = async (directory: string): Promise<ImageDigest> => {
+const envOf = ({ env }: WorkloadSpec): NodeJS.ProcessEnv =>
+  Object.fromEntries([["PATH", process.env["PATH"]], ...[...env].map(([key, value]) => [key, Redacted.value(value)])])
+
+/** What each file holds, then its path: the sums have one length and paths no NUL, so no two trees read alike. */
+const digestOf = (tree: string): ImageDigest => {
   const digest = createHash("sha256")
-  for (const name of (await readdir(directory)).sort()) {
-    digest.update(name).update(await readFile(join(directory, name)))
+  const files = readdirSync(tree, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory())
+  for (const path of files.map(({ name, parentPath }) => join(parentPath, name)).sort()) {
+    digest.update(createHash("sha256").update(readFileSync(path)).digest()).update(`${relative(tree, path)}\0`)
   }
   return ImageDigest.make(`sha256:${digest.digest("hex")}`)
 }
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, host, () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
+/** All that is said on two outputs, from the start, to everybody who reads. */
+const linesOf = (source: Worker | ChildProcessByStdio<null, Readable, Readable>): Stream.Stream<LogEntry> => {
+  const said: Array<LogEntry> = []
+  let open = 2
+  source.on("error", (error) => said.push({ stream: "stderr", line: String(error) }))
+  for (const stream of ["stdout", "stderr"] as const) {
+    const lines = createInterface(source[stream]).on("close", () => open--)
+    lines.on("line", (line) => said.push({ stream, line }))
+  }
+  const part = (from: number): Effect.Effect<readonly [ReadonlyArray<LogEntry>, Option.Option<number>]> =>
+    Effect.suspend(() => {
+      if (said.length > from) return Effect.succeed([said.slice(from), Option.some(said.length)] as const)
+      return open === 0 ? Effect.succeed([[], Option.none()] as const) : Effect.delay(part(from), "20 millis")
     })
+  return Stream.paginate(0, part)
+}
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer().listen(0, host, () => {
+    const address = server.address()
+    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
   })
-
-const served = `import { createServer } from "node:http"
-createServer((_, response) => response.end("ok")).listen(process.env.PORT)\n`
-
-const checked = Effect.gen(function* () {
-  const directory = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "own-adapter-"))),
-    (path) => Effect.promise(() => rm(path, { recursive: true }))
-  )
-  const tree = yield* Effect.promise(() => mkdtemp(join(directory, "tree-")))
-  yield* Effect.promise(() => writeFile(join(tree, "app.mjs"), served))
-
-  const runtime = Layer.sync(ContainerRuntime, () => make(directory))
-  const outcomes = yield* Effect.forEach(
-    makeContainerRuntimeContract({ directory: tree, commit: null }),
-    ({ id, law, run }) =>
-      run.pipe(
-        Effect.provide(runtime),
-        Effect.match({ onSuccess: () => `ok     ${id} ${law}`, onFailure: ({ message }) => `BROKEN ${message}` }),
-        Effect.tap(Console.log)
-      )
-  )
-  if (outcomes.some((outcome) => outcome.startsWith("BROKEN"))) yield* Effect.sync(() => void (process.exitCode = 1))
+  return Effect.sync(() => void server.close())
 })
 
-if (import.meta.main) NodeRuntime.runMain(Effect.scoped(checked))
+/** Says of each law whether a runtime keeps it; fails with the first one that it breaks. */
+export const report = Effect.fn("report")(function* (makeRuntime: typeof make): Effect.fn.Return<void, Violation> {
+  const directory = mkdtempSync(join(tmpdir(), "own-adapter-"))
+  const tree = mkdtempSync(join(directory, "tree-"))
+  writeFileSync(join(tree, "app.mjs"), serving)
+  const runtime = makeRuntime(directory)
+  const laws = makeContainerRuntimeContract({ directory: tree, commit: null })
+  const [, broken] = yield* Effect.partition(laws, ({ id, law, run }) =>
+    Effect.provideService(run, ContainerRuntime, runtime).pipe(
+      Effect.andThen(Console.log(`ok     ${id} ${law}`)),
+      Effect.tapError(({ message }) => Console.log(`BROKEN ${message}`))
+    )
+  )
+  rmSync(directory, { recursive: true })
+  if (broken[0] !== undefined) return yield* broken[0]
+})
+
+if (import.meta.main) NodeRuntime.runMain(report(make))

@@ -5,7 +5,7 @@ import { describeWith } from "./harness/capability.ts"
 
 describeWith("docker")("the end-to-end suite on Docker", () => {
   it("has an engine to run on", async () => {
-    const { docker } = await import("./harness/flavour.ts")
+    const { docker } = await import("./harness/engine.ts")
     expect(await docker.version()).toHaveProperty("ApiVersion")
   })
 })

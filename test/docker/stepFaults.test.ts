@@ -15,7 +15,8 @@ import { SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
 import { deploy } from "@lockkeeper/core/program/deploy"
 import { reap } from "@lockkeeper/core/program/reap"
 import { Context, Duration, Effect, Fiber, Layer } from "effect"
-import { counts, docker, freshInstallation, removeAll } from "../../packages/adapter-docker/test/support/engine.ts"
+import { counts, freshInstallation, removeAll } from "../../packages/adapter-docker/test/support/engine.ts"
+import { docker } from "../harness/engine.ts"
 import {
   crashesAfter,
   dies,

@@ -1,10 +1,13 @@
 // What a server made on the engine, seen and cleared away from outside of it, by the labels that say whose it is.
 
+import Dockerode from "dockerode"
 import { createHmac } from "node:crypto"
 import { existsSync, readFileSync } from "node:fs"
 import * as Path from "node:path"
-import { docker } from "./flavour.ts"
 import type { Place } from "./server.ts"
+
+/** The engine of this machine. */
+export const docker = new Dockerode()
 
 /** A container of a server. */
 export interface SeenContainer {
@@ -66,9 +69,8 @@ export const imagesOf = async (place: Place): Promise<string> => {
 
 const ignoring = (work: Promise<unknown>): Promise<unknown> => work.catch(() => undefined)
 
-/** Removes everything that the servers of an installation made on the engine. */
-export const clearEngine = async (place: Place): Promise<void> => {
-  const installation = installationOf(place)
+/** Removes everything of an installation from the engine, its images too. */
+export const removeInstallation = async (installation: string): Promise<void> => {
   const filters = { label: [`lockkeeper.installation=${installation}`] }
   for (const { Id } of await docker.listContainers({ all: true, filters })) {
     await ignoring(docker.getContainer(Id).remove({ force: true, v: true }))
@@ -83,3 +85,6 @@ export const clearEngine = async (place: Place): Promise<void> => {
   }
   await ignoring(docker.pruneImages({ filters: { label: [`lockkeeper.image.installation=${installation}`] } }))
 }
+
+/** Removes everything that the servers of an installation made on the engine. */
+export const clearEngine = (place: Place): Promise<void> => removeInstallation(installationOf(place))

@@ -1,7 +1,7 @@
 // On which runtime the end-to-end tests run: the suite runs once on each, and says here what differs between them.
 
-import Dockerode from "dockerode"
 import { Effect } from "effect"
+import { docker } from "./engine.ts"
 import type { Answer } from "./testApp.ts"
 
 /** `LOCKKEEPER_TEST_RUNTIME`, which the projects of vitest.config.ts set. */
@@ -9,9 +9,6 @@ export const flavour: "docker" | "process" = process.env["LOCKKEEPER_TEST_RUNTIM
 
 /** One of two, by the runtime. */
 export const byFlavour = <A>(values: { readonly docker: A; readonly process: A }): A => values[flavour]
-
-/** The engine of this machine. */
-export const docker = new Dockerode()
 
 /** Kills an app that answered, as the kernel might. */
 export const killApp = ({ env, pid }: Answer): Effect.Effect<void> =>

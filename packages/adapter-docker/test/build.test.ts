@@ -7,7 +7,8 @@ import * as Path from "node:path"
 import { describeWith } from "../../../test/harness/capability.ts"
 import { eventually } from "../../../test/harness/eventually.ts"
 import { images } from "../../../test/harness/images.ts"
-import { docker, linesOf, nothing, runtime, specOf, treeOf } from "./support/engine.ts"
+import { linesOf, nothing, runtime, specOf, treeOf } from "./support/engine.ts"
+import { docker } from "../../../test/harness/engine.ts"
 
 const from = (...steps: ReadonlyArray<string>): Readonly<Record<string, string>> => ({
   Dockerfile: [`FROM ${images.busybox}`, ...steps, ""].join("\n")

@@ -10,17 +10,8 @@ import { describeWith } from "../../../test/harness/capability.ts"
 import { eventually } from "../../../test/harness/eventually.ts"
 import { images } from "../../../test/harness/images.ts"
 import * as DockerEngine from "../src/DockerEngine.ts"
-import {
-  docker,
-  freshInstallation,
-  nothing,
-  runtime,
-  serving,
-  shell,
-  sleeping,
-  specOf,
-  treeOf
-} from "./support/engine.ts"
+import { freshInstallation, nothing, runtime, serving, shell, sleeping, specOf, treeOf } from "./support/engine.ts"
+import { docker } from "../../../test/harness/engine.ts"
 import { engineProxy } from "./support/engineProxy.ts"
 
 /** A runtime behind a proxy, with an image and a Workload that was started while all was well. */

@@ -14,7 +14,8 @@ import { images } from "../../../test/harness/images.ts"
 import { tcpProxy } from "../../../test/harness/tcpProxy.ts"
 import { temporaryDirectory } from "../../../test/harness/temporaryDirectory.ts"
 import * as DockerSourceFetcher from "../src/DockerSourceFetcher.ts"
-import { counts, docker, freshInstallation, nothing, removeAll, runtime, shell, specOf } from "./support/engine.ts"
+import { counts, freshInstallation, nothing, removeAll, runtime, shell, specOf } from "./support/engine.ts"
+import { docker } from "../../../test/harness/engine.ts"
 
 /** A fetcher that leaves archives to nobody. */
 const fetcher = (options: Partial<DockerSourceFetcher.DockerSourceFetcherOptions> = {}) =>

@@ -8,17 +8,8 @@ import { describeWith } from "../../../test/harness/capability.ts"
 import { eventually } from "../../../test/harness/eventually.ts"
 import { images } from "../../../test/harness/images.ts"
 import * as DockerContainerRuntime from "../src/DockerContainerRuntime.ts"
-import {
-  docker,
-  freshInstallation,
-  linesOf,
-  nothing,
-  runtime,
-  serving,
-  shell,
-  sleeping,
-  specOf
-} from "./support/engine.ts"
+import { freshInstallation, linesOf, nothing, runtime, serving, shell, sleeping, specOf } from "./support/engine.ts"
+import { docker } from "../../../test/harness/engine.ts"
 
 describeWith("docker")("a Workload on Docker", () => {
   describe("is held to little", () => {

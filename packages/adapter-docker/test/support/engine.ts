@@ -8,18 +8,15 @@ import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { type ImageDigest, WorkloadName } from "@lockkeeper/core/domain/Workload"
 import type { ContainerRuntime, WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
-import Dockerode from "dockerode"
 import { Effect, Result, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { docker, removeInstallation } from "../../../../test/harness/engine.ts"
 import { images } from "../../../../test/harness/images.ts"
 import { temporaryDirectory } from "../../../../test/harness/temporaryDirectory.ts"
 import * as DockerContainerRuntime from "../../src/DockerContainerRuntime.ts"
 import { InstallationId } from "../../src/InstallationId.ts"
-
-/** A client of the engine beside the adapter's. */
-export const docker = new Dockerode()
 
 /** An installation that nobody has seen. */
 export const freshInstallation = () => InstallationId.make(`test-${randomBytes(6).toString("hex")}`)
@@ -46,26 +43,9 @@ export const counts = (installation: string): Effect.Effect<Counts> =>
 /** Nothing. */
 export const nothing: Counts = { containers: 0, networks: 0, volumes: 0 }
 
-const ignoring = (work: Promise<unknown>): Promise<unknown> => work.catch(() => undefined)
-
 /** Removes everything of an installation, its images too. */
 export const removeAll = (installation: string): Effect.Effect<void> =>
-  Effect.promise(async () => {
-    const filters = { label: [`lockkeeper.installation=${installation}`] }
-    for (const { Id } of await docker.listContainers({ all: true, filters })) {
-      await ignoring(docker.getContainer(Id).remove({ force: true, v: true }))
-    }
-    for (const { Id } of await docker.listNetworks({ filters })) await ignoring(docker.getNetwork(Id).remove())
-    for (const { Name } of (await docker.listVolumes({ filters })).Volumes ?? []) {
-      await ignoring(docker.getVolume(Name).remove())
-    }
-    for (const { RepoTags } of await docker.listImages()) {
-      for (const tag of RepoTags ?? []) {
-        if (tag.startsWith(`lockkeeper-${installation}:`)) await ignoring(docker.getImage(tag).remove())
-      }
-    }
-    await ignoring(docker.pruneImages({ filters: { label: [`lockkeeper.image.installation=${installation}`] } }))
-  })
+  Effect.promise(() => removeInstallation(installation))
 
 /** A tree of these files. */
 export const treeOf = (files: Readonly<Record<string, string>>) =>

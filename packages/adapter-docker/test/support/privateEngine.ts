@@ -11,7 +11,7 @@ import { pipeline } from "node:stream/promises"
 import { eventually } from "../../../../test/harness/eventually.ts"
 import { images } from "../../../../test/harness/images.ts"
 import { temporaryDirectory } from "../../../../test/harness/temporaryDirectory.ts"
-import { docker as machine } from "./engine.ts"
+import { docker as machine } from "../../../../test/harness/engine.ts"
 
 /** The engine and what may be done to it. */
 export interface PrivateEngine {

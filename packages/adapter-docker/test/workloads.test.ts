@@ -78,6 +78,34 @@ describeWith("docker")("a Workload on Docker", () => {
       })
     )
 
+    it.live("INV-15 B18: one for all, also when two replicas start its first Workloads at once", () =>
+      Effect.gen(function* () {
+        const installation = freshInstallation()
+        const replicas = [
+          yield* runtime({ installation }),
+          yield* runtime({ installation, replica: ReplicaId.make("two") })
+        ]
+        const image = yield* (replicas[0] ?? (yield* runtime())).buildOf(sleeping)
+        const names = new Set<string>()
+        for (let round = 1; round <= 3; round++) {
+          const starts = [...replicas, ...replicas].map((made) => made.start(specOf(image)))
+          const workloads = yield* Effect.all(starts, { concurrency: "unbounded" })
+          assert.strictEqual(new Set(workloads.map(({ address }) => address.host)).size, 4)
+          // An engine refuses to start what is connected to one of two networks of one name.
+          const filters = { label: [`lockkeeper.installation=${installation}`] }
+          const networks = yield* Effect.promise(() => docker.listNetworks({ filters }))
+          for (const { Name } of networks) names.add(Name)
+          assert.isAtLeast(names.size, round)
+          for (const made of replicas) {
+            for (const { id, name } of workloads) yield* made.stop(name, id)
+            assert.strictEqual((yield* made.left).containers, 0)
+          }
+        }
+        const left = replicas.map((made) => made.left)
+        assert.deepStrictEqual(yield* Effect.all(left), [nothing, nothing])
+      })
+    )
+
     it.live("and keeps its address while its container exists, also after it has ended", () =>
       Effect.gen(function* () {
         const made = yield* runtime({

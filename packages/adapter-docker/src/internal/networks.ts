@@ -1,10 +1,12 @@
-// One network per Tenant, with a block of addresses that nothing else on this host uses. Networks are addressed by id:
-// names are not unique on an engine, so of two that were made at once the older one stays.
+// One network per Tenant, with a block of addresses that nothing else on this host uses. It is found by its labels: the engine
+// does not keep names unique, and then refuses to start what is connected to either. So no two have the same name, and of
+// two that were made at once the older one stays.
 
 import { format, gatewayOf, nextFree, parse, type Subnet } from "@lockkeeper/core/domain/Subnet"
 import type { TenantName } from "@lockkeeper/core/domain/Tenant"
 import type Dockerode from "dockerode"
 import { Effect, Schema } from "effect"
+import { randomBytes } from "node:crypto"
 import { call, decoded, orAbsent, patience } from "./call.ts"
 import { EngineError } from "./EngineError.ts"
 import { hostRoutes } from "./hostRoutes.ts"
@@ -56,8 +58,7 @@ const find = Effect.fnUntraced(function* (docker: Dockerode, owner: Owner, tenan
 const make = Effect.fnUntraced(function* (docker: Dockerode, owner: Owner, tenant: TenantName, subnet: Subnet) {
   const { id } = yield* call("create network", patience.long, (abortSignal) =>
     docker.createNetwork({
-      Name: `lockkeeper-${owner.installation}-${tenant}`,
-      CheckDuplicate: true,
+      Name: `lockkeeper-${owner.installation}-${tenant}-${randomBytes(4).toString("hex")}`,
       Driver: "bridge",
       IPAM: { Driver: "default", Config: [{ Subnet: format(subnet), Gateway: gatewayOf(subnet) }] },
       Labels: { ...ownerLabels(owner, "network"), "lockkeeper.tenant": tenant },
@@ -93,7 +94,7 @@ export const ensure = Effect.fnUntraced(function* (
       if (settled?.id !== made.success) yield* removeIfUnused(docker, made.success)
     } else if (made.failure.reason === "overlap") {
       refused.push(subnet)
-    } else if (made.failure.reason !== "conflict") {
+    } else {
       return yield* made.failure
     }
   }

@@ -116,6 +116,9 @@ const answerGit = (repository: string, request: IncomingMessage, response: Serve
   const args = ["upload-pack", "--stateless-rpc", ...(isListing ? ["--advertise-refs"] : []), repository]
   const git = spawn("git", args, { env: gitEnvironment, stdio: ["pipe", "pipe", "ignore"] })
   git.on("error", () => response.destroy())
+  // Git may be done before everything was sent to it.
+  git.stdin.on("error", () => undefined)
+  response.once("close", () => git.kill())
   request.pipe(git.stdin)
   git.stdout.pipe(response)
 }

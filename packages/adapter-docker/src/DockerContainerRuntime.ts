@@ -152,7 +152,9 @@ export const make = (
       const stopped = Effect.gen(function* () {
         const seen = yield* Containers.inspect(docker, ObjectName.make(name))
         if (seen === undefined || !isOurs(seen, name, id)) return
-        if (seen.State.Running) yield* Containers.stop(docker, seen.Id, grace)
+        // One that cannot be asked to stop is removed all the same.
+        const asked = seen.State.Running ? Containers.stop(docker, seen.Id, grace) : Effect.void
+        yield* Effect.catch(asked, (error) => Effect.logWarning(`${name} was not asked to stop`, error))
         yield* lastWords.awaitRead(seen.Id)
         yield* remove(name, tenantOf(seen.Config.Labels ?? {}))
       })

@@ -235,6 +235,17 @@ describeWith("docker")("an image", () => {
       })
     )
 
+    it.live("INV-10 and never what begins with its name as an id", () =>
+      Effect.gen(function* () {
+        const made = yield* fetcher()
+        const running = yield* runtime({ installation: made.installation })
+        const victim = yield* running.buildOf(shell("exit 1"))
+        const reference = ImageReference.make(victim.slice("sha256:".length, "sha256:".length + 12))
+        const error = yield* Effect.flip(Effect.scoped(made.fetch({ type: "image", reference })))
+        assert.include(["source_unreachable", "auth_failed", "ref_not_found"], error.reason)
+      })
+    )
+
     it.live("and source_unreachable or refused when nobody has it", () =>
       Effect.gen(function* () {
         const made = yield* fetcher()

@@ -1,24 +1,41 @@
 // What a build is sent: the files of a tree without those that its .dockerignore names, as root's and without times, so that
 // the same tree is the same context, and its Dockerfile with our label in it.
 
-import dockerignore from "@balena/dockerignore"
 import { RuntimeError } from "@lockkeeper/core/port/ContainerRuntime"
 import { Effect, type Scope } from "effect"
-import { lstatSync } from "node:fs"
-import { readFile } from "node:fs/promises"
+import { constants, lstatSync } from "node:fs"
+import { open } from "node:fs/promises"
 import * as Path from "node:path"
 import { Readable } from "node:stream"
 import { pack } from "tar-fs"
+import { ignoredBy } from "./dockerignore.ts"
 import { labelled } from "./dockerfile.ts"
 
+/** The longest Dockerfile or .dockerignore that is read. */
+const longest = 256 * 1024
+
+/** The text of a file of the tree: never through a link, which could lead anywhere on this host, nor of a device. */
 const textOf = (path: string): Effect.Effect<string | undefined, RuntimeError> =>
   Effect.tryPromise({
-    try: () =>
-      readFile(path, "utf8").catch((cause: NodeJS.ErrnoException) =>
-        cause.code === "ENOENT" ? undefined : Promise.reject(cause)
-      ),
+    try: async () => {
+      const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+        (cause: NodeJS.ErrnoException) => (cause.code === "ENOENT" ? undefined : Promise.reject(cause))
+      )
+      if (file === undefined) return undefined
+      try {
+        const { size } = await file.stat().then((stat) => (stat.isFile() ? stat : Promise.reject(new NoFile())))
+        if (size > longest) throw new NoFile()
+        return await file.readFile("utf8")
+      } finally {
+        await file.close()
+      }
+    },
     catch: (cause) => unreadable(Path.basename(path), cause)
   })
+
+class NoFile extends Error {
+  readonly code = `it is not a file of at most ${longest / 1024} KiB`
+}
 
 const unreadable = (name: string, cause: unknown): RuntimeError => {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "an unknown reason"
@@ -66,12 +83,12 @@ const mtime = new Date(0)
  * whether the two belong into the image. A directory that a later pattern may bring back in parts is looked through.
  */
 const keepsOf = (directory: string, patterns: string): ((path: string) => boolean) => {
-  const isKept = dockerignore.default().add(patterns).createFilter()
+  const isIgnored = ignoredBy(patterns)
   const bringsBack = /^\s*!/m.test(patterns)
   return (path) => {
     const name = Path.relative(directory, path)
     if (name === "Dockerfile") return false
-    if (name === ".dockerignore" || isKept(name)) return true
+    if (name === ".dockerignore" || !isIgnored(name)) return true
     return bringsBack && lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true
   }
 }

@@ -51,6 +51,9 @@ const removeVolume = (docker: Dockerode, name: ObjectName): Effect.Effect<void, 
 const settled = (name: string, removal: Effect.Effect<void, EngineError>): Effect.Effect<void> =>
   Effect.catch(removal, (error) => Effect.logWarning(`${name} is left to the next sweep`, error))
 
+/** A container inherits the labels of its image, which anybody may write; what it is called, only who made it. */
+const isHelperName = (name: string): boolean => /^\/lockkeeper-helper-[0-9a-f]{20}$/.test(name)
+
 /** Removes the helpers and volumes that nobody needs any more. One that cannot be removed does not keep the others. */
 export const sweep = Effect.fnUntraced(function* (
   docker: Dockerode,
@@ -58,8 +61,8 @@ export const sweep = Effect.fnUntraced(function* (
 ): Effect.fn.Return<number, EngineError> {
   const nowSeconds = Math.floor((yield* Clock.currentTimeMillis) / 1_000)
   const filter = filterOf(owner, "helper")
-  const containers = (yield* Containers.list(docker, filter)).filter(({ Labels }) =>
-    isLeftOver(Labels ?? {}, owner, nowSeconds)
+  const containers = (yield* Containers.list(docker, filter)).filter(
+    ({ Labels, Names }) => Names.some(isHelperName) && isLeftOver(Labels ?? {}, owner, nowSeconds)
   )
   yield* Effect.forEach(containers, ({ Id }) => settled(Id, Containers.remove(docker, Id)), { discard: true })
   const volumes = (yield* Volumes.list(docker, filter)).filter(({ labels }) => isLeftOver(labels, owner, nowSeconds))

@@ -2,7 +2,7 @@
 // else's clean-up takes away what a Release runs.
 
 import { ImageDigest, WorkloadPort } from "@lockkeeper/core/domain/Workload"
-import type { ImageReference } from "@lockkeeper/core/domain/Source"
+import { ImageReference } from "@lockkeeper/core/domain/Source"
 import type Dockerode from "dockerode"
 import { Effect, Option, Schema, Stream } from "effect"
 import { bytesOf, call, decoded, open, orAbsent, patience } from "./call.ts"
@@ -52,6 +52,10 @@ const PullMessage = Schema.Struct({
 const single = (reference: ImageReference): string =>
   /:[\w][\w.-]*$|@/.test(reference) ? reference : `${reference}:latest`
 
+/** The image of this very name: without a tag the engine would take the first digits of any image's id for it. */
+const named = (docker: Dockerode, reference: ImageReference): Effect.Effect<ImageSeen | undefined, EngineError> =>
+  inspect(docker, ImageReference.make(single(reference)))
+
 /** Brings an image from its registry. Success is what the engine has afterwards, not what the stream said. */
 const pull = (
   docker: Dockerode,
@@ -68,7 +72,7 @@ const pull = (
         }
         return status === undefined ? Effect.void : say(status)
       })
-      const seen = yield* inspect(docker, reference)
+      const seen = yield* named(docker, reference)
       return (
         seen ??
         (yield* new EngineError({
@@ -86,24 +90,26 @@ export const ensure = (
   reference: ImageReference,
   say: (line: string) => Effect.Effect<void>
 ): Effect.Effect<ImageSeen, EngineError> =>
-  Effect.flatMap(inspect(docker, reference), (seen) =>
+  Effect.flatMap(named(docker, reference), (seen) =>
     seen === undefined ? pull(docker, reference, say) : Effect.succeed(seen)
   )
 
 /**
  * What a reference stands for now: a digest is what it is, and what it stands for may be there already; a tag is asked for at
- * its registry, and where that does not answer, it is what the engine has.
+ * its registry, and only where that does not answer, it is what the engine has.
  */
-export const resolve = (docker: Dockerode, reference: ImageReference): Effect.Effect<ImageSeen, EngineError> =>
-  reference.includes("@")
-    ? ensure(docker, reference, () => Effect.void)
-    : Effect.catch(
-        pull(docker, reference, () => Effect.void),
-        (error) =>
-          Effect.flatMap(inspect(docker, reference), (seen) =>
+export const resolve = (docker: Dockerode, reference: ImageReference): Effect.Effect<ImageSeen, EngineError> => {
+  if (reference.includes("@")) return ensure(docker, reference, () => Effect.void)
+  return Effect.catch(
+    pull(docker, reference, () => Effect.void),
+    (error) =>
+      error.reason === "registry" || error.reason === "timed_out"
+        ? Effect.flatMap(named(docker, reference), (seen) =>
             seen === undefined ? Effect.fail(error) : Effect.succeed(seen)
           )
-      )
+        : Effect.fail(error)
+  )
+}
 
 /** Keeps an image under a name of ours, which is its digest. */
 export const keep = (docker: Dockerode, installation: string, image: ImageDigest): Effect.Effect<void, EngineError> =>

@@ -27,8 +27,7 @@ export interface NetworkPool {
 
 const NetworksListed = Schema.Array(
   Schema.Struct({
-    Id: EngineId,
-    Name: Schema.String,
+    Id: Schema.String,
     Created: Schema.String,
     Labels: Schema.NullOr(Schema.Record(Schema.String, Schema.String)),
     IPAM: Schema.Struct({
@@ -52,7 +51,8 @@ const find = Effect.fnUntraced(function* (docker: Dockerode, owner: Owner, tenan
   const found = yield* list(docker, filterOf(owner, "network", { tenant }))
   const [oldest] = [...found].sort((a, b) => a.Created.localeCompare(b.Created) || a.Id.localeCompare(b.Id))
   const [subnet] = oldest === undefined ? [] : subnetsOf(oldest)
-  return oldest === undefined || subnet === undefined ? undefined : { id: oldest.Id, subnet }
+  if (oldest === undefined || subnet === undefined) return undefined
+  return { id: yield* decoded("networks", EngineId)(oldest.Id), subnet }
 })
 
 const make = Effect.fnUntraced(function* (docker: Dockerode, owner: Owner, tenant: TenantName, subnet: Subnet) {
@@ -120,5 +120,9 @@ export const sweep = Effect.fnUntraced(function* (
   tenant?: string
 ): Effect.fn.Return<void, EngineError> {
   const found = yield* list(docker, filterOf(owner, "network", tenant === undefined ? {} : { tenant }))
-  yield* Effect.forEach(found, ({ Id }) => removeIfUnused(docker, Id), { discard: true })
+  yield* Effect.forEach(
+    found,
+    ({ Id }) => Effect.flatMap(decoded("networks", EngineId)(Id), (id) => removeIfUnused(docker, id)),
+    { discard: true }
+  )
 })

@@ -13,10 +13,16 @@ const onBothRuntimes = [
   "crash",
   "databaseAway",
   "deploy",
+  "failpoints",
+  "kills",
+  "logs",
+  "migrate",
   "replicas",
+  "rotation",
   "sample",
   "secrets",
   "shutdown",
+  "stops",
   "wire"
 ]
 const onDocker =
@@ -49,6 +55,8 @@ export default defineConfig({
         }
       }
     ],
+    // A test that is named after a law bears the whole sentence.
+    taskTitleValueFormatTruncate: 0,
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 30_000,

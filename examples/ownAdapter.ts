@@ -3,7 +3,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { once } from "node:events"
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
@@ -86,6 +86,7 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
       yield* Effect.promise(async () => running?.worker.terminate())
       if (workloads.get(name) === running) workloads.delete(name)
     }, Effect.uninterruptible),
+    hasImage: (image) => Effect.sync(() => images.has(image)),
     owned: Effect.sync(() => [...workloads.keys()])
   })
 }
@@ -133,10 +134,12 @@ const freePort = Effect.callback<number>((resume) => {
 /** Says of each law whether a runtime keeps it; fails with the first one that it breaks. */
 export const report = Effect.fn("report")(function* (makeRuntime: typeof make): Effect.fn.Return<void, Violation> {
   const directory = mkdtempSync(join(tmpdir(), "own-adapter-"))
-  const tree = mkdtempSync(join(directory, "tree-"))
-  writeFileSync(join(tree, "app.mjs"), serving)
+  const [tree, deeper] = [mkdtempSync(join(directory, "tree-")), mkdtempSync(join(directory, "tree-"))]
+  for (const each of [tree, deeper]) writeFileSync(join(each, "app.mjs"), serving)
+  mkdirSync(join(deeper, "below", "more"), { recursive: true })
+  writeFileSync(join(deeper, "below", "more", "file.txt"), "one")
   const runtime = makeRuntime(directory)
-  const laws = makeContainerRuntimeContract({ directory: tree, commit: null })
+  const laws = makeContainerRuntimeContract({ directory: tree, commit: null }, { directory: deeper, commit: null })
   const [, broken] = yield* Effect.partition(laws, ({ id, law, run }) =>
     Effect.provideService(run, ContainerRuntime, runtime).pipe(
       Effect.andThen(Console.log(`ok     ${id} ${law}`)),

@@ -11,7 +11,8 @@ const isQuick = process.argv.includes("quick")
 
 const passed = isQuick
   ? await runAll(quick, 2)
-  : (await runAll([...quick, npm("docs")], 2)) && (await runAll(["build", "check:packages", "test"].map(npm), 1))
+  : (await runAll([...quick, npm("docs")], 2)) &&
+    (await runAll(["build", "check:packages", "test", "proofs"].map(npm), 1))
 
 console.log(`${passed ? "ready" : "not ready"} after ${((performance.now() - start) / 1000).toFixed(0)} s`)
 process.exitCode = passed ? 0 : 1

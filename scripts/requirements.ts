@@ -11,7 +11,9 @@ const rowPattern = /^\| (?<id>INV-\d+|[UKERHBX]\d+) \| (?<rule>.*) \| (?<state>m
 
 /** The ids that the names of tests, suites and laws in a source carry. */
 export const idsIn = (text: string): ReadonlySet<string> => {
-  const names = text.matchAll(/(?:\b(?:it|test|describe|layer)\b[^"`\n]*|\bid: |\blaw\()\(?\s*["`]([^"`\n]+)["`]/g)
+  const names = text.matchAll(
+    /(?:\b(?:it|test|describe|layer)\b[^"`\n]*|\bid: |\b(?:law|live)\()\(?\s*["`]([^"`\n]+)["`]/g
+  )
   return new Set([...names].flatMap(([, name = ""]) => name.match(idPattern) ?? []))
 }
 

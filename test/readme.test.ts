@@ -11,10 +11,12 @@ const regionOf = (file: string, region: string): string | undefined =>
 
 describe("README", () => {
   it("shows regions of the examples, word for word", () => {
-    const snippets = [...readFileSync(`${root}README.md`, "utf8").matchAll(included)]
-    assert.isNotEmpty(snippets)
-    for (const { groups } of snippets) {
-      assert.strictEqual(groups?.["code"], regionOf(groups?.["file"] ?? "", groups?.["region"] ?? ""))
+    for (const readme of ["README.md", "packages/core/README.md"]) {
+      const snippets = [...readFileSync(`${root}${readme}`, "utf8").matchAll(included)]
+      assert.isNotEmpty(snippets)
+      for (const { groups } of snippets) {
+        assert.strictEqual(groups?.["code"], regionOf(groups?.["file"] ?? "", groups?.["region"] ?? ""))
+      }
     }
   })
 })

@@ -20,6 +20,7 @@ export interface DataDirectory {
   readonly work: string
   readonly replica: ReplicaId
   readonly secretKey: Redacted.Redacted<Uint8Array>
+  readonly retiredSecretKeys: ReadonlyArray<Redacted.Redacted<Uint8Array>>
   readonly adminToken: { readonly path: string; readonly token: Redacted.Redacted<string> }
 }
 
@@ -44,7 +45,7 @@ export const openDataDirectory = Effect.fnUntraced(function* (
     builds: join(path, "builds"),
     work: join(path, "work"),
     replica: ReplicaId.make(replica.toString("utf8")),
-    secretKey: Redacted.make(yield* secretKey(settings, path)),
+    ...(yield* secretKeys(settings, path)),
     adminToken: { path: inPrivate("admin-token"), token: Redacted.make(token.toString("utf8")) }
   }
 })
@@ -81,6 +82,25 @@ const secretKey = Effect.fnUntraced(function* (settings: Settings, path: string)
   const key = yield* kept(file, () => randomBytes(32))
   if (key.byteLength === 32) return key
   return yield* new DataDirectoryError({ message: `LOCKKEEPER_SECRET_KEY_FILE: ${file} must hold exactly 32 bytes` })
+})
+
+/** All keys; one that is given twice would be retired and current at the same time. */
+const secretKeys = Effect.fnUntraced(function* (settings: Settings, path: string) {
+  const keys = [yield* secretKey(settings, path)]
+  for (const file of settings.retiredSecretKeyFiles) {
+    const name = "LOCKKEEPER_RETIRED_SECRET_KEY_FILES"
+    const key = yield* attempt(`${name}: ${file} cannot be read`, () => readFile(file))
+    const wrong = key.byteLength !== 32 ? "must hold exactly 32 bytes" : "holds a key that another file holds too"
+    if (key.byteLength !== 32 || keys.some((known) => key.equals(known))) {
+      return yield* new DataDirectoryError({ message: `${name}: ${file} ${wrong}` })
+    }
+    keys.push(key)
+  }
+  const [current, ...retired] = keys
+  return {
+    secretKey: Redacted.make(new Uint8Array(current ?? [])),
+    retiredSecretKeys: retired.map((key) => Redacted.make(new Uint8Array(key)))
+  }
 })
 
 const attempt = <A>(what: string, run: () => Promise<A>): Effect.Effect<A, DataDirectoryError> =>

@@ -1,14 +1,15 @@
 // Which runtime Apps run on, and why: containers where an engine answers and has what it takes, else plain processes.
-import { createHmac } from "node:crypto"
 import { join } from "node:path"
-import { Effect, Layer, Redacted } from "effect"
+import { Effect, Layer } from "effect"
 import * as DockerContainerRuntime from "@lockkeeper/adapter-docker/DockerContainerRuntime"
 import { EngineUnavailable, ensureImage, inspectEngine } from "@lockkeeper/adapter-docker/DockerEngine"
 import * as DockerSourceFetcher from "@lockkeeper/adapter-docker/DockerSourceFetcher"
-import { InstallationId } from "@lockkeeper/adapter-docker/InstallationId"
+import type { InstallationId } from "@lockkeeper/adapter-docker/InstallationId"
 import * as ProcessContainerRuntime from "@lockkeeper/adapter-process/ProcessContainerRuntime"
 import * as ProcessSourceFetcher from "@lockkeeper/adapter-process/ProcessSourceFetcher"
 import type { DataDirectory } from "./dataDirectory.ts"
+import { installationOf } from "./installation.ts"
+import { late } from "./late.ts"
 import type { Settings } from "./settings.ts"
 
 /** A runtime, and the reason for it in words for the terminal. */
@@ -43,20 +44,21 @@ export const chooseRuntime = Effect.fnUntraced(function* ({ gitImage, runtime, s
 
 const choice = (runtime: RuntimeChoice["runtime"], reason: string): RuntimeChoice => ({ runtime, reason })
 
-/** What tells the containers of this installation from those of others: it follows from the key that all replicas share. */
-const installationOf = (secretKey: DataDirectory["secretKey"]): InstallationId =>
-  InstallationId.make(
-    createHmac("sha256", Redacted.value(secretKey)).update("lockkeeper installation").digest("hex").slice(0, 12)
-  )
-
-/** The runtime and the fetcher of sources that belongs to it. */
-export const runtimeLayer = ({ runtime }: RuntimeChoice, { gitImage }: Settings, directory: DataDirectory) => {
-  const { builds, replica, secretKey, work } = directory
-  const onThisHost = ProcessSourceFetcher.layer({ directory: join(work, "fetch") })
-  if (runtime === "process") {
-    return Layer.merge(onThisHost, ProcessContainerRuntime.layer({ builds, homes: join(work, "homes") }))
-  }
-  const installation = installationOf(secretKey)
+const onDocker = (installation: InstallationId, gitImage: Settings["gitImage"], { replica, work }: DataDirectory) => {
   const fetcher = DockerSourceFetcher.layer({ installation, replica, gitImage, directory: join(work, "clones") })
-  return Layer.merge(Layer.provide(fetcher, onThisHost), DockerContainerRuntime.layer({ installation, replica }))
+  return Layer.merge(Layer.provide(fetcher, onThisHost(work)), DockerContainerRuntime.layer({ installation, replica }))
+}
+
+const onThisHost = (work: string) => ProcessSourceFetcher.layer({ directory: join(work, "fetch") })
+
+/** The runtime and the fetcher of sources that belongs to it. What is on an engine is told by the installation. */
+export const runtimeLayer = ({ runtime }: RuntimeChoice, settings: Settings, directory: DataDirectory) => {
+  const { builds, secretKey, work } = directory
+  if (runtime === "process") {
+    return Layer.merge(onThisHost(work), ProcessContainerRuntime.layer({ builds, homes: join(work, "homes") }))
+  }
+  const docker = Layer.unwrap(
+    Effect.map(installationOf(secretKey), (installation) => onDocker(installation, settings.gitImage, directory))
+  )
+  return settings.migrate === "wait" ? late(docker) : docker
 }

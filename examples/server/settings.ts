@@ -11,6 +11,12 @@ const portRange = Schema.String.check(
   })
 )
 
+const paths = (text: string): ReadonlyArray<string> =>
+  text
+    .split(",")
+    .map((path) => path.trim())
+    .filter((path) => path !== "")
+
 /** Reads the settings; one that is malformed is a `ConfigError` that names it. */
 export const settings = Config.all({
   host: Config.String("HOST").pipe(Config.withDefault("127.0.0.1")),
@@ -22,6 +28,10 @@ export const settings = Config.all({
   migrate: Config.Literals(["apply", "wait"], "LOCKKEEPER_MIGRATE").pipe(Config.withDefault("apply")),
   dataDir: Config.NonEmptyString("LOCKKEEPER_DATA_DIR").pipe(Config.withDefault(".lockkeeper")),
   secretKeyFile: Config.option(Config.NonEmptyString("LOCKKEEPER_SECRET_KEY_FILE")),
+  retiredSecretKeyFiles: Config.String("LOCKKEEPER_RETIRED_SECRET_KEY_FILES").pipe(
+    Config.withDefault(""),
+    Config.map(paths)
+  ),
   runtime: Config.Literals(["auto", "docker", "process"], "LOCKKEEPER_RUNTIME").pipe(Config.withDefault("auto")),
   gitImage: Config.schema(ImageReference, "LOCKKEEPER_GIT_IMAGE").pipe(
     Config.withDefault(ImageReference.make("alpine/git:2.49.1"))

@@ -15,6 +15,12 @@ create table apps (
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
   port integer,
+  env_revision integer not null default 0,
+  env_bytes integer not null default 2,
+  expires_at timestamp with time zone,
+  settled boolean not null default true,
+  constraint apps_env_bytes_check CHECK (env_bytes >= 2 AND env_bytes <= 65536),
+  constraint apps_env_revision_check CHECK (env_revision >= 0),
   constraint apps_host_port_check CHECK (host_port >= 1 AND host_port <= 65535),
   constraint apps_id_check CHECK (id ~ '^app_[a-z0-9]{1,64}$'::text),
   constraint apps_last_fence_check CHECK (last_fence >= 0),
@@ -25,7 +31,9 @@ create table apps (
   constraint apps_tenant_fkey FOREIGN KEY (tenant) REFERENCES tenants(name),
   constraint apps_pkey PRIMARY KEY (id),
   constraint apps_id_tenant_key UNIQUE (id, tenant)
-);
+) with (fillfactor=70);
+CREATE INDEX apps_ending ON apps USING btree (id) WHERE (NOT settled);
+CREATE INDEX apps_expiring ON apps USING btree (expires_at) WHERE ((status = ANY (ARRAY['live'::text, 'stopped'::text])) AND (expires_at IS NOT NULL));
 CREATE INDEX apps_of_tenant ON apps USING btree (tenant, "position");
 CREATE UNIQUE INDEX apps_one_name ON apps USING btree (tenant, name) WHERE (status <> 'deleted'::text);
 CREATE UNIQUE INDEX apps_one_port ON apps USING btree (host_port) WHERE (status <> 'deleted'::text);
@@ -73,6 +81,9 @@ create table deployments (
   created_at timestamp with time zone not null,
   started_at timestamp with time zone,
   finished_at timestamp with time zone,
+  stop_as text,
+  stop_requested_at timestamp with time zone,
+  of_release text,
   constraint deployments_built CHECK (status <> 'deploying'::text OR image IS NOT NULL),
   constraint deployments_env_revision_check CHECK (env_revision >= 0),
   constraint deployments_failed CHECK ((status = 'failed'::text) = (error_code IS NOT NULL) AND (error_code IS NULL) = (error_detail IS NULL)),
@@ -87,13 +98,18 @@ create table deployments (
   constraint deployments_secret_of_git CHECK (source_secret IS NULL OR NOT (source ->> 'type'::text) IS DISTINCT FROM 'git'::text),
   constraint deployments_slot CHECK ((status = ANY (ARRAY['building'::text, 'deploying'::text])) = (slot IS NOT NULL)),
   constraint deployments_status_check CHECK (status = ANY (ARRAY['queued'::text, 'building'::text, 'deploying'::text, 'healthy'::text, 'failed'::text, 'cancelled'::text, 'superseded'::text])),
+  constraint deployments_stop CHECK ((stop_as IS NULL) = (stop_requested_at IS NULL)),
+  constraint deployments_stop_as_check CHECK (stop_as = ANY (ARRAY['cancelled'::text, 'superseded'::text])),
+  constraint deployments_stopped CHECK (stop_as IS NULL OR status <> 'healthy'::text),
   constraint deployments_app_tenant_fkey FOREIGN KEY (app, tenant) REFERENCES apps(id, tenant),
+  constraint deployments_of_release_fkey FOREIGN KEY (of_release) REFERENCES releases(id),
   constraint deployments_release_fkey FOREIGN KEY (release) REFERENCES releases(id),
   constraint deployments_tenant_slot_fkey FOREIGN KEY (tenant, slot) REFERENCES slots(tenant, number),
   constraint deployments_pkey PRIMARY KEY (id),
   constraint deployments_app_number_key UNIQUE (app, number),
   constraint deployments_one_delivery UNIQUE (app, delivery_id)
 ) with (fillfactor=80);
+CREATE INDEX deployments_from_release ON deployments USING btree (of_release) WHERE (of_release IS NOT NULL);
 CREATE UNIQUE INDEX deployments_in_slot ON deployments USING btree (tenant, slot) WHERE (slot IS NOT NULL);
 CREATE INDEX deployments_of_app ON deployments USING btree (app, "position");
 CREATE UNIQUE INDEX deployments_of_release ON deployments USING btree (release) WHERE (release IS NOT NULL);
@@ -102,30 +118,27 @@ CREATE UNIQUE INDEX deployments_one_queued ON deployments USING btree (app) WHER
 CREATE UNIQUE INDEX deployments_position ON deployments USING btree ("position");
 CREATE INDEX deployments_queue ON deployments USING btree (tenant, "position") WHERE (status = 'queued'::text);
 
-create table env_revisions (
+create table env_changes (
   app text not null,
-  revision integer not null,
-  sealed_change bytea not null,
-  actor text not null,
-  keys_set text[] not null,
-  keys_deleted text[] not null,
-  total integer not null,
+  first integer not null,
+  last integer not null,
+  operation uuid not null,
+  sealed bytea not null,
+  history jsonb not null,
   at timestamp with time zone not null,
-  constraint env_revisions_revision_check CHECK (revision >= 1),
-  constraint env_revisions_total_check CHECK (total >= 0),
-  constraint env_revisions_app_fkey FOREIGN KEY (app) REFERENCES apps(id),
-  constraint env_revisions_pkey PRIMARY KEY (app, revision)
+  constraint env_changes_first_check CHECK (first >= 1),
+  constraint env_changes_one_entry_each CHECK (jsonb_array_length(history) = (last - first + 1)),
+  constraint env_changes_app_fkey FOREIGN KEY (app) REFERENCES apps(id),
+  constraint env_changes_pkey PRIMARY KEY (app, first)
 );
 
-create table envs (
+create table env_snapshots (
   app text not null,
   revision integer not null,
   sealed bytea not null,
-  bytes integer not null,
-  constraint envs_bytes_check CHECK (bytes >= 2 AND bytes <= 65536),
-  constraint envs_revision_check CHECK (revision >= 1),
-  constraint envs_app_fkey FOREIGN KEY (app) REFERENCES apps(id),
-  constraint envs_pkey PRIMARY KEY (app)
+  constraint env_snapshots_revision_check CHECK (revision >= 1),
+  constraint env_snapshots_app_fkey FOREIGN KEY (app) REFERENCES apps(id),
+  constraint env_snapshots_pkey PRIMARY KEY (app, revision)
 );
 
 create table events (
@@ -137,9 +150,35 @@ create table events (
   app text not null,
   subject text not null,
   data jsonb not null default '{}'::jsonb,
+  count integer not null default 1,
+  constraint events_count_check CHECK (count >= 1 AND count <= 256),
   constraint events_pkey PRIMARY KEY (xid, id)
 );
 CREATE INDEX events_of_tenant ON events USING btree (tenant, xid, id);
+
+create table idempotency_keys (
+  key text not null,
+  reservation text not null,
+  fingerprint text not null,
+  lease_until timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  sealed bytea,
+  constraint idempotency_keys_fingerprint_check CHECK (fingerprint ~ '^[0-9a-f]{64}$'::text),
+  constraint idempotency_keys_key_check CHECK (key ~ '^[0-9a-f]{64}$'::text),
+  constraint idempotency_keys_lease CHECK (lease_until <= expires_at),
+  constraint idempotency_keys_reservation_check CHECK (reservation ~ '^[0-9a-f-]{16,64}$'::text),
+  constraint idempotency_keys_pkey PRIMARY KEY (key)
+) with (fillfactor=80);
+CREATE INDEX idempotency_keys_expiry ON idempotency_keys USING btree (expires_at);
+
+create table installation (
+  single boolean not null default true,
+  id text not null,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  constraint installation_id_check CHECK (id ~ '^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$'::text),
+  constraint installation_single_check CHECK (single),
+  constraint installation_pkey PRIMARY KEY (single)
+);
 
 create table intents (
   name text not null,
@@ -194,6 +233,7 @@ create table logs (
   bytes bigint not null default 0,
   truncated boolean not null default false,
   ended boolean not null default false,
+  writers jsonb not null default '{}'::jsonb,
   constraint logs_bytes_check CHECK (bytes >= 0),
   constraint logs_lines_check CHECK (lines >= 0),
   constraint logs_name_check CHECK (name ~ '^(deployment|workload)/dep_[a-z0-9]{1,64}$'::text),
@@ -258,3 +298,5 @@ create table tenants (
   constraint tenants_name_check CHECK (name ~ '^[a-z][a-z0-9-]{0,62}$'::text),
   constraint tenants_pkey PRIMARY KEY (name)
 );
+
+-- function hold_env_1(text,integer,text)

@@ -3,7 +3,8 @@
 import ts from "typescript"
 import { type Check, isTypeScript, lineAt, type Source } from "./Source.ts"
 
-interface Comment {
+/** A comment with its delimiters, and where it begins. */
+export interface Comment {
   readonly text: string
   readonly offset: number
 }
@@ -20,7 +21,8 @@ const code = [
   /;$/
 ]
 
-const commentsOf = ({ text }: Source): ReadonlyArray<Comment> => {
+/** The comments of a file. */
+export const commentsOf = ({ text }: Source): ReadonlyArray<Comment> => {
   const file = ts.createSourceFile("comments.ts", text, ts.ScriptTarget.Latest, true)
   const found = new Map<number, Comment>()
   const collect = (node: ts.Node): void => {

@@ -3,7 +3,7 @@
 import { assert, layer, vi } from "@effect/vitest"
 import { AppName } from "@lockkeeper/core/domain/App"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
-import { Context, type Duration, Effect, Layer, Result } from "effect"
+import { Context, type Duration, Effect, Layer, Redacted, Result } from "effect"
 import { readFileSync } from "node:fs"
 import * as Path from "node:path"
 import { ask, begin, deploy, deployedApp, ended, serves } from "../harness/deploying.ts"
@@ -28,7 +28,9 @@ class Pair extends Context.Service<Pair, { readonly first: Running; readonly sec
       yield* holdsRouter(first)
       const { LOCKKEEPER_APP_PORTS, LOCKKEEPER_SECRET_KEY_FILE } = place.env
       const shared = { LOCKKEEPER_APP_PORTS, LOCKKEEPER_SECRET_KEY_FILE }
-      return { first, second: yield* start(yield* makePlace(database, definedOf(shared))) }
+      const other = yield* makePlace(database, definedOf(shared))
+      const tokens = [place, other].map(({ token }) => `ops:${Redacted.value(token)}=*`)
+      return { first, second: yield* start(other, { LOCKKEEPER_TOKENS: tokens.join() }) }
     })
   ).pipe(Layer.provideMerge(World.layer()))
 }
@@ -115,6 +117,37 @@ layer(Pair.layer, { excludeTestServices: true })("INV-2 H22 two servers on one d
         assert.deepStrictEqual(body.env, Object.fromEntries(names.map((name) => [name, name.toLowerCase()])))
         assert.strictEqual(body.revision, names.length)
       }
+    })
+  )
+
+  it.effect("B11 X4 of twenty requests with one idempotency key that come to both at once, one is carried out", () =>
+    Effect.gen(function* () {
+      const { first, second } = yield* Pair
+      const token = Redacted.value(first.place.token)
+      const headers = { "idempotency-key": "twenty at once" }
+      const make = (server: Running, name = "once") =>
+        call(server, "/v1/apps", { body: { tenant: "keyed", name }, headers, token })
+      const all = yield* Effect.forEach(
+        Array.from({ length: 20 }).keys(),
+        (index) => make(index % 2 === 0 ? first : second),
+        { concurrency: "unbounded" }
+      )
+      const made = all.filter(({ status }) => status === 201)
+      const codes = all.filter(({ status }) => status !== 201).map(({ fields }) => fields["code"])
+      assert.lengthOf([...new Set(made.map(({ text }) => text))], 1)
+      assert.lengthOf(
+        made.filter((answer) => answer.headers.get("idempotency-replayed") === null),
+        1
+      )
+      assert.notInclude(codes, "app_name_taken")
+      assert.includeMembers(["idempotency_in_progress"], [...new Set(codes)])
+      for (const server of [first, second]) {
+        const again = yield* make(server)
+        assert.deepStrictEqual([again.text, again.headers.get("idempotency-replayed")], [made[0]?.text, "true"])
+        assert.strictEqual((yield* make(server, "other")).fields["code"], "idempotency_key_reused")
+      }
+      const { fields } = yield* call(first, "/v1/apps?tenant=keyed")
+      assert.lengthOf(JSON.parse(JSON.stringify(fields["items"])), 1)
     })
   )
 

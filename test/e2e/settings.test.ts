@@ -87,6 +87,20 @@ layer(World.layer(), { excludeTestServices: true })("H21 a server that cannot st
       })
     )
 
+    it.effect("X8 B12 LOCKKEEPER_RETIRED_SECRET_KEY_FILES names what is not there, no key, or a key twice", () =>
+      Effect.gen(function* () {
+        const { place } = yield* World
+        const name = "LOCKKEEPER_RETIRED_SECRET_KEY_FILES"
+        const current = place.env["LOCKKEEPER_SECRET_KEY_FILE"] ?? ""
+        const [missing, short] = ["missing", "too-short"].map((word) => Path.join(place.directory, `${word}.key`))
+        if (missing === undefined || short === undefined) return assert.fail("two paths")
+        writeFileSync(short, secret.slice(0, 16), { mode: 0o600 })
+        yield* refused({ ...place.env, [name]: missing }, name, missing)
+        yield* refused({ ...place.env, [name]: ` ,${short}` }, name, short, "32 bytes")
+        yield* refused({ ...place.env, [name]: current }, name, current, "another file")
+      })
+    )
+
     it.effect("LOCKKEEPER_DATA_DIR is a file", () =>
       Effect.gen(function* () {
         const { place } = yield* World

@@ -122,6 +122,45 @@ layer(SharedServer.layer(), { excludeTestServices: true })("X13 the API", (it) =
     })
   )
 
+  it.effect(
+    "E12 X8 replaces an env at the revision that it names, of two at once one, and tells who changed what",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* SharedServer
+        const created = yield* call(server, "/v1/apps", { body: { tenant: "acme", name: "env-replaced" } })
+        const path = `/v1/apps/${String(created.fields["id"])}/env`
+        const put = (env: unknown, headers = {}, query = "") =>
+          call(server, `${path}${query}`, { method: "PUT", body: { env }, headers })
+        const at = (revision: number) => ({ "if-match": `"${revision}"` })
+
+        assert.deepStrictEqual(problem(yield* put({ A: "1" })), [428, json, "if_match_required"])
+        assert.strictEqual((yield* put({ A: "1", B: "2" }, at(0))).fields["revision"], 1)
+        const dry = yield* put({ B: "2", C: "3" }, at(1), "?dryRun=true")
+        assert.deepStrictEqual([dry.fields["revision"], dry.fields["keysSet"], dry.fields["keysDeleted"]], [1, 2, 1])
+
+        const both = yield* Effect.all([put({ FIRST: "1" }, at(1)), put({ SECOND: "2" }, at(1))], {
+          concurrency: "unbounded"
+        })
+        assert.sameMembers(
+          both.map(({ status }) => status),
+          [200, 412]
+        )
+        const name = both[0].status === 200 ? "FIRST" : "SECOND"
+        assert.deepStrictEqual((yield* call(server, path)).fields["env"], { [name]: "***" })
+
+        const history = yield* call(server, `${path}/history`)
+        const { items }: { readonly items: ReadonlyArray<{ readonly at: string }> } = JSON.parse(history.text)
+        const actor = "ops"
+        assert.deepStrictEqual(
+          items.map(({ at: _, ...entry }) => entry),
+          [
+            { revision: 2, actor, keysSet: [name], keysDeleted: ["A", "B"], total: 1 },
+            { revision: 1, actor, keysSet: ["A", "B"], keysDeleted: [], total: 2 }
+          ]
+        )
+      })
+  )
+
   it.effect("E7 answers what is wrong with a request as a problem document, with the request's id", () =>
     Effect.gen(function* () {
       const server = yield* SharedServer

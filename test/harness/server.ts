@@ -124,8 +124,8 @@ export const makePlace = Effect.fnUntraced(function* (
   return place
 })
 
-const spawned = (env: Readonly<Record<string, string>>): ChildProcess =>
-  spawn(process.execPath, ["--conditions=@lockkeeper/source", "examples/server.ts"], {
+const spawned = (env: Readonly<Record<string, string>>, program: ReadonlyArray<string>): ChildProcess =>
+  spawn(process.execPath, ["--conditions=@lockkeeper/source", ...program], {
     cwd: root,
     env,
     stdio: ["ignore", "pipe", "pipe"]
@@ -142,11 +142,14 @@ const exitOf = async (child: ChildProcess): Promise<ServerExit> => {
  * Starts the server's process and does not wait for anything. What still runs when the Scope closes is killed; after a
  * failure, what it said is shown.
  */
-export const launch = (env: Readonly<Record<string, string>>): Effect.Effect<ServerProcess, never, Scope.Scope> =>
+export const launch = (
+  env: Readonly<Record<string, string>>,
+  program: ReadonlyArray<string> = ["examples/server.ts"]
+): Effect.Effect<ServerProcess, never, Scope.Scope> =>
   Effect.gen(function* () {
     let output = ""
     const child = yield* Effect.acquireRelease(
-      Effect.sync(() => spawned(env)),
+      Effect.sync(() => spawned(env, program)),
       (child, exit) =>
         Effect.promise(() => {
           if (Exit.isFailure(exit)) console.error(`the server said:\n${output.slice(-20_000)}`)
@@ -169,9 +172,10 @@ export const launch = (env: Readonly<Record<string, string>>): Effect.Effect<Ser
 /** Starts a server at a place and waits until it listens. */
 export const startServer = Effect.fnUntraced(function* (
   place: Place,
-  env: Readonly<Record<string, string>> = {}
+  env: Readonly<Record<string, string>> = {},
+  program?: ReadonlyArray<string>
 ): Effect.fn.Return<Server, never, Scope.Scope> {
-  const server = yield* launch({ ...place.env, ...env })
+  const server = yield* launch({ ...place.env, ...env }, program)
   const listening = () => /^listening on (http:\S+)$/m.exec(server.output())?.[1]
   const look = Effect.sync(() => (server.hasExited() ? "exited" : listening()))
   const seen = yield* eventually("the server listens", look, (seen) => seen !== undefined, "30 seconds")

@@ -46,10 +46,11 @@ export class World extends Context.Service<
 /** Starts a server at the place of the world, or at another place. */
 export const start = Effect.fnUntraced(function* (
   given?: Place,
-  env: Readonly<Record<string, string>> = {}
+  env: Readonly<Record<string, string>> = {},
+  program?: ReadonlyArray<string>
 ): Effect.fn.Return<Running, never, World | Scope.Scope> {
   const place = given ?? (yield* World).place
-  const server = yield* startServer(place, env)
+  const server = yield* startServer(place, env, program)
   return { ...server, place, client: yield* makeClient({ baseUrl: server.url, token: place.token }) }
 })
 

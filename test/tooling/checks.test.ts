@@ -5,6 +5,7 @@ import { checkCharacters } from "../../scripts/checks/characters.ts"
 import { checkComments } from "../../scripts/checks/comments.ts"
 import { checkDocumented } from "../../scripts/checks/documented.ts"
 import { checkImports } from "../../scripts/checks/imports.ts"
+import { checkMerges } from "../../scripts/checks/merges.ts"
 import { checkStability } from "../../scripts/checks/stability.ts"
 import { checkSyntax } from "../../scripts/checks/syntax.ts"
 
@@ -113,6 +114,20 @@ describe("characters", () => {
 
   it("accepts letters of any script", () => {
     expect(checkCharacters({ path: "README.md", text: "\tÄ → 漢字 שלום\n" })).toEqual([])
+  })
+})
+
+describe("merges", () => {
+  it.each([
+    ["<".repeat(7), " HEAD"],
+    [">".repeat(7), " a commit"],
+    ["> ".repeat(6), "> a commit"]
+  ])("reports %s", (mark, rest) => {
+    expect(checkMerges({ path: "README.md", text: `one\n${mark}${rest}\n` })).toMatchObject([{ line: 2 }])
+  })
+
+  it("accepts quotations", () => {
+    expect(checkMerges({ path: "README.md", text: "> one\n> > two\n" })).toEqual([])
   })
 })
 

@@ -11,9 +11,10 @@ describe("requirements", () => {
       'describe("U4: releases", () => {})',
       'it.live(\n  "R9 refuses", () => {})',
       'law(\n  "H22",\n  "…")',
+      'live("X13 answers", () => {})',
       "// B15 is only mentioned"
     ].join("\n")
-    assert.deepStrictEqual([...idsIn(source)].sort(), ["E1", "H22", "INV-5", "R9", "U4"])
+    assert.deepStrictEqual([...idsIn(source)].sort(), ["E1", "H22", "INV-5", "R9", "U4", "X13"])
   })
 
   it("K14 writes the files of a row and says nothing when all is as it should be", () => {

@@ -37,6 +37,8 @@ import { EngineId, ObjectName } from "./internal/references.ts"
 import { asRuntimeError } from "./internal/runtimeErrors.ts"
 import {
   exitReason,
+  nameInUse,
+  nameIsFree,
   portOf,
   removeWorkload,
   startContainer,
@@ -93,13 +95,20 @@ export const make = (
     const undo = ({ name, tenant }: WorkloadSpec): Effect.Effect<void> =>
       Effect.catch(remove(name, tenant), (error) => Effect.logWarning(`${name} was not removed yet`, error))
 
-    /** Makes something whole: what interrupts it has to wait, and then it is taken back. */
+    const starting = new Set<WorkloadName>()
+
+    /** Makes something whole under a free name: what interrupts it has to wait, and then it is taken back. */
     const whole = <A>(spec: WorkloadSpec, making: Effect.Effect<A, EngineError | RuntimeError>) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.onError(making, () => undo(spec)).pipe(
-          Effect.tap(() => Effect.onInterrupt(restore(Effect.yieldNow), () => undo(spec))),
-          Effect.mapError(asRuntimeError("start_failed"))
-        )
+        Effect.gen(function* () {
+          if (starting.has(spec.name)) return yield* nameInUse(spec)
+          starting.add(spec.name)
+          const made = Effect.onError(making, () => undo(spec)).pipe(
+            Effect.tap(() => Effect.onInterrupt(restore(Effect.yieldNow), () => undo(spec)))
+          )
+          const isOver = Effect.sync(() => starting.delete(spec.name))
+          return yield* Effect.ensuring(Effect.andThen(restore(nameIsFree(context, spec)), made), isOver)
+        }).pipe(Effect.mapError(asRuntimeError("start_failed")))
       )
 
     const start = Effect.fn("DockerContainerRuntime.start")(function* (
@@ -161,6 +170,12 @@ export const make = (
       yield* Effect.mapError(stopped, asRuntimeError("engine_unavailable"))
     })
 
+    const hasImage = (image: ImageDigest): Effect.Effect<boolean, RuntimeError> =>
+      Images.inspect(docker, image).pipe(
+        Effect.map((seen) => seen !== undefined),
+        Effect.mapError(asRuntimeError("engine_unavailable"))
+      )
+
     const owned = Containers.list(docker, filterOf(owner, "workload")).pipe(
       Effect.map((listed) => listed.flatMap(nameOf)),
       Effect.mapError(asRuntimeError("engine_unavailable"))
@@ -171,7 +186,7 @@ export const make = (
       return Stream.mapError(lastWords.reading(id, follow(docker, id, cursor)), asRuntimeError("engine_unavailable"))
     }
 
-    return ContainerRuntime.of({ build: buildTree, start, inspect, run, logs, stop, owned })
+    return ContainerRuntime.of({ build: buildTree, start, inspect, run, logs, stop, hasImage, owned })
   })
 
 /** Provides {@link make}. */

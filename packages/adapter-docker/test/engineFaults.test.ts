@@ -5,7 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { ImageReference } from "@lockkeeper/core/domain/Source"
 import type { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
-import { Duration, Effect, Fiber, Stream } from "effect"
+import { Clock, Duration, Effect, Fiber, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import { describeWith } from "../../../test/harness/capability.ts"
 import { eventually } from "../../../test/harness/eventually.ts"
 import { images } from "../../../test/harness/images.ts"
@@ -154,6 +155,30 @@ describeWith("docker")("an engine", () => {
         yield* Effect.sleep("700 millis")
         proxy.resume()
         const entries = yield* Fiber.join(reading)
+        assert.deepStrictEqual(
+          entries.map(({ line }) => line),
+          Array.from({ length: 8 }, (_, index) => `line ${index + 1}`)
+        )
+      })
+    )
+
+    it.live("X1 for minutes while a container speaks: what it says is heard when the engine is back", () =>
+      Effect.gen(function* () {
+        const { made, proxy } = yield* proxied
+        const image = yield* made.buildOf(shell("for i in 1 2 3 4 5 6 7 8; do echo line $i; sleep 0.3; done"))
+        const workload = yield* made.start(specOf(image))
+        const clock = yield* TestClock.make()
+        const inItsTime = Effect.provideService(Clock.Clock, clock)
+        const reading = yield* Effect.forkChild(inItsTime(Stream.runCollect(made.logs(workload))))
+        const minutesPass = Effect.repeat(Effect.andThen(clock.adjust("1 second"), Effect.sleep("5 millis")), {
+          times: 180
+        })
+        yield* proxy.away
+        yield* minutesPass
+        yield* proxy.back
+        const passing = yield* Effect.forkChild(Effect.forever(minutesPass))
+        const entries = yield* Fiber.join(reading)
+        yield* Fiber.interrupt(passing)
         assert.deepStrictEqual(
           entries.map(({ line }) => line),
           Array.from({ length: 8 }, (_, index) => `line ${index + 1}`)

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { type GitSource, GitUrl, ImageReference } from "@lockkeeper/core/domain/Source"
 import { SourceError, SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
+import { runWithFault } from "@lockkeeper/core/testing/everyFailpoint"
 import { Duration, Effect, Fiber, Redacted } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -71,6 +72,21 @@ describeWith(
           })
         )
         assert.deepStrictEqual(made.files(), [])
+      })
+    )
+
+    it.effect.each([
+      ["docker.create volume", "loses its answer"],
+      ["docker.create", "loses its answer"],
+      ["docker.remove volume", "fails"],
+      ["docker.remove", "dies before"]
+    ] as const)("U2 INV-12 H24 of a fetch in which the call %s %s nothing is left", ([name, fault]) =>
+      Effect.gen(function* () {
+        const { source } = yield* GitWorld
+        const made = yield* fetcher()
+        const { reached } = yield* runWithFault(Effect.scoped(made.fetch(source)), { name, nth: 1 }, fault)
+        assert.isTrue(reached)
+        assert.deepStrictEqual([yield* made.left, made.files()], [nothing, []])
       })
     )
 

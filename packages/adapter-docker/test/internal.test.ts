@@ -7,7 +7,10 @@ import { ImageReference } from "@lockkeeper/core/domain/Source"
 import { format } from "@lockkeeper/core/domain/Subnet"
 import { ImageDigest, WorkloadName } from "@lockkeeper/core/domain/Workload"
 import { DateTime, Effect, Schema, Stream } from "effect"
+import { PassThrough } from "node:stream"
 import { InstallationId } from "../src/InstallationId.ts"
+import { buildContext } from "../src/internal/buildContext.ts"
+import { open } from "../src/internal/call.ts"
 import { helperOptions, workloadOptions } from "../src/internal/containerSpec.ts"
 import { labelled } from "../src/internal/dockerfile.ts"
 import { engineError } from "../src/internal/EngineError.ts"
@@ -15,7 +18,7 @@ import { parseRoutes } from "../src/internal/hostRoutes.ts"
 import { isLeftOver, ownerLabels } from "../src/internal/labels.ts"
 import { after, lines, sinceOf } from "../src/internal/output.ts"
 import { ObjectName } from "../src/internal/references.ts"
-import { specOf } from "./support/engine.ts"
+import { specOf, treeOf } from "./support/engine.ts"
 
 const owner = { installation: InstallationId.make("one"), replica: ReplicaId.make("r1"), process: "p1" }
 const limits = { memoryBytes: 2 ** 29, cpus: 1.5, pids: 100 }
@@ -153,6 +156,30 @@ describe("what a container says", () => {
     Effect.gen(function* () {
       const error = yield* Effect.flip(Stream.runDrain(lines(Stream.make(Buffer.from("<html>not a log</html>")))))
       assert.strictEqual(error.reason, "unexpected")
+    })
+  )
+})
+
+describe("when nobody reads any more", () => {
+  it.live("U3 a request is aborted and its answer is let go of", () =>
+    Effect.gen(function* () {
+      const answer = new PassThrough()
+      let signal: AbortSignal | undefined
+      const asked = (abort: AbortSignal) => {
+        signal = abort
+        return Promise.resolve(answer)
+      }
+      yield* Effect.scoped(open("test", asked))
+      assert.isTrue(signal?.aborted)
+      assert.isTrue(answer.destroyed)
+    })
+  )
+
+  it.live("U3 the context of a build is let go of", () =>
+    Effect.gen(function* () {
+      const { directory } = yield* treeOf({ Dockerfile: "FROM scratch\n" })
+      const context = yield* Effect.scoped(buildContext(directory, ["label", "x"]))
+      assert.isTrue(context.destroyed)
     })
   )
 })

@@ -248,17 +248,20 @@ describeWith("docker")("a name on Docker", () => {
     })
   )
 
-  it.live("that a call whose answer was lost has taken is taken over", () =>
+  it.live("that a call whose answer was lost has created is replaced, one that was started is not", () =>
     Effect.gen(function* () {
       const made = yield* runtime()
       const image = yield* made.buildOf(sleeping)
+      const first = yield* made.start(specOf(image))
       const spec = specOf(image)
-      const first = yield* made.start(spec)
-      const second = yield* made.start(spec)
-      assert.notStrictEqual(first.id, second.id)
-      assert.deepStrictEqual(yield* made.inspect(first), { state: "gone" })
-      assert.deepStrictEqual(yield* made.owned, [spec.name])
-      assert.strictEqual((yield* made.left).containers, 1)
+      const seen = yield* Effect.promise(() => docker.getContainer(first.id).inspect())
+      const Labels = { ...seen.Config.Labels, "lockkeeper.workload": spec.name }
+      yield* Effect.promise(() => docker.createContainer({ name: spec.name, Image: image, Labels }))
+      const workload = yield* made.start(spec)
+      assert.strictEqual((yield* made.inspect(workload)).state, "running")
+      assert.strictEqual((yield* Effect.flip(made.start(spec))).detail, `the name ${spec.name} is in use`)
+      assert.strictEqual((yield* made.inspect(workload)).state, "running")
+      assert.strictEqual((yield* made.left).containers, 2)
     })
   )
 

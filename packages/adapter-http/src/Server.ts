@@ -1,4 +1,4 @@
-// Serves the API. What the handlers need of the core comes in as layers; see examples/server.ts for a whole server.
+// Serves the API. What the handlers need of the core comes in as layers; see examples/server/main.ts for a whole server.
 import { createServer } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Duration, Effect, Layer } from "effect"
@@ -6,25 +6,46 @@ import { HttpRouter, type HttpServer, type HttpServerError, HttpServerResponse }
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { PrometheusMetrics } from "effect/observability"
 import type { AppStore } from "@lockkeeper/core/port/AppStore"
+import type { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
 import type { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import type { EnvStore } from "@lockkeeper/core/port/EnvStore"
+import type { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import {
+  defaultReservationTerms,
+  type IdempotencyStore,
+  type ReservationTerms
+} from "@lockkeeper/core/port/IdempotencyStore"
 import type { LogStore } from "@lockkeeper/core/port/LogStore"
 import type { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
 import { Api } from "./api/Api.ts"
 import { appsHandlers } from "./handlers/apps.ts"
 import { deploymentsHandlers } from "./handlers/deployments.ts"
+import { eventsHandlers } from "./handlers/events.ts"
 import { systemHandlers } from "./handlers/system.ts"
 import { tenantsHandlers } from "./handlers/tenants.ts"
 import { authorizationLayer } from "./internal/authorizationLayer.ts"
 import { problemMiddleware } from "./internal/problemMiddleware.ts"
 import { requestErrorsLayer } from "./internal/requestErrors.ts"
+import { saysStopping, Stopping } from "./internal/Stopping.ts"
+import type { Fingerprints } from "./Fingerprints.ts"
 import type { ServerInfo } from "./ServerInfo.ts"
 import type { Tokens } from "./Tokens.ts"
 
 /** What serving the API needs. */
-export type ServerPorts = AppStore | DeploymentStore | EnvStore | LogStore | Dispatcher | ServerInfo | Tokens
+export type ServerPorts =
+  | AppStore
+  | ContainerRuntime
+  | DeploymentStore
+  | EnvStore
+  | EventFeed
+  | IdempotencyStore
+  | LogStore
+  | Dispatcher
+  | Fingerprints
+  | ServerInfo
+  | Tokens
 
-const handlers = Layer.mergeAll(systemHandlers, tenantsHandlers, appsHandlers, deploymentsHandlers)
+const handlers = Layer.mergeAll(systemHandlers, tenantsHandlers, appsHandlers, deploymentsHandlers, eventsHandlers)
 
 const api = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
   Layer.provide(handlers),
@@ -47,7 +68,8 @@ const docs = HttpApiScalar.layer(Api, {
   scalar: { authentication: { preferredSecurityScheme: "bearer" }, withDefaultFonts: false }
 }).pipe(Layer.provide(ownHostOnly.layer))
 
-const routes = Layer.mergeAll(problemMiddleware, api, docs, PrometheusMetrics.layerHttp({ path: "/metrics" }))
+const routes = (terms: ReservationTerms) =>
+  Layer.mergeAll(problemMiddleware(terms), api, docs, PrometheusMetrics.layerHttp({ path: "/metrics" }))
 
 /** Where the server listens. */
 export interface ServerOptions {
@@ -55,13 +77,23 @@ export interface ServerOptions {
   readonly port: number
   /** How long requests in progress may go on when the server stops. */
   readonly grace?: Duration.Input | undefined
+  /** How long a request with an idempotency key may take, and how long its answer is kept; a minute and a day. */
+  readonly reservationTerms?: ReservationTerms | undefined
 }
 
 /** Serves the API, its OpenAPI document, its documentation page and the metrics until the layer is closed. */
 export const layer = (
   options: ServerOptions
 ): Layer.Layer<HttpServer.HttpServer, HttpServerError.ServeError, ServerPorts> =>
-  HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
+  saysStopping.pipe(Layer.provideMerge(serving(options)), Layer.provide(Stopping.layer))
+
+const serving = (
+  options: ServerOptions
+): Layer.Layer<HttpServer.HttpServer, HttpServerError.ServeError, ServerPorts | Stopping> =>
+  HttpRouter.serve(routes(options.reservationTerms ?? defaultReservationTerms), {
+    disableLogger: true,
+    disableListenLog: true
+  }).pipe(
     Layer.provideMerge(
       NodeHttpServer.layer(createServer, {
         host: options.host,

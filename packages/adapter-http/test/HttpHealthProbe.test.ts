@@ -2,6 +2,7 @@
 import type { HealthCheck } from "@lockkeeper/core/domain/HealthCheck"
 import type { Address } from "@lockkeeper/core/domain/Workload"
 import { HealthProbe } from "@lockkeeper/core/port/HealthProbe"
+import { makeHealthProbeContract, probeCanary, type ProbeFixture } from "@lockkeeper/core/testing/HealthProbeContract"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
@@ -39,6 +40,28 @@ const accepting = (onSocket: (socket: Socket) => void) =>
     }),
     ({ close }) => Effect.sync(close)
   )
+
+const probed: ProbeFixture<never> = {
+  serving: Effect.map(
+    serve((_request, response) => response.end()),
+    ({ address }) => address
+  ),
+  failing: Effect.map(
+    serve((_request, response) => response.writeHead(500, { "x-said": probeCanary }).end(probeCanary)),
+    ({ address }) => address
+  ),
+  silent: Effect.map(
+    serve(() => undefined),
+    ({ address }) => address
+  ),
+  absent: Effect.map(freePort, at)
+}
+
+describe("the contract of HealthProbe", () => {
+  it.live.each(makeHealthProbeContract(probed).map(({ id, law, run }) => ({ id, law, run })))("$id $law", ({ run }) =>
+    Effect.provide(run, HttpHealthProbe.layer)
+  )
+})
 
 describe("a check with a path", () => {
   it.live.each([200, 204, 301, 399])("passes on %s, and the path is asked for as it is", (status) =>

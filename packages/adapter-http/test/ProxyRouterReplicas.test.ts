@@ -145,6 +145,56 @@ describe("replicas", () => {
     })
   )
 
+  live("INV-13 free their ports when they end, before they wait for a store that hangs", () =>
+    Effect.gen(function* () {
+      const port = yield* freePort
+      const routes = yield* RouteStore
+      let isHanging = false
+      const [hung, resumed] = [Deferred.makeUnsafe<void>(), Deferred.makeUnsafe<void>()]
+      const hanging = Effect.andThen(Deferred.succeed(hung, undefined), Effect.uninterruptible(Deferred.await(resumed)))
+      const scope = yield* Scope.make()
+      const router = yield* Scope.provide(replica("a"), scope).pipe(
+        Effect.provideService(
+          RouteStore,
+          RouteStore.of({
+            ...routes,
+            since: (seen) =>
+              Effect.andThen(
+                Effect.suspend(() => (isHanging ? hanging : Effect.void)),
+                routes.since(seen)
+              )
+          })
+        )
+      )
+      yield* router.swap(route(port, 1, (yield* named("one")).address))
+      isHanging = true
+      yield* Deferred.await(hung)
+
+      const ending = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* until(Effect.map(isListening(port), (listens) => !listens))
+      assert.isUndefined(ending.pollUnsafe())
+      yield* Deferred.succeed(resumed, undefined)
+      yield* Fiber.join(ending)
+    })
+  )
+
+  live("INV-13 give back a lease that they are given while they end", () =>
+    Effect.gen(function* () {
+      const leases = yield* Leases
+      const given = Deferred.makeUnsafe<void>()
+      const slow = Leases.of({
+        ...leases,
+        acquire: (...args) =>
+          Effect.tap(leases.acquire(...args), () => Effect.andThen(Deferred.succeed(given, undefined), Effect.never))
+      })
+      const scope = yield* Scope.make()
+      yield* Scope.provide(replica("a"), scope).pipe(Effect.provideService(Leases, slow))
+      yield* Deferred.await(given)
+      yield* Scope.close(scope, Exit.void)
+      assert.isUndefined(yield* holder)
+    })
+  )
+
   it.live("do not begin with terms that leave no room for two missed renewals (H22)", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(replica("a", { leaseTtl: "1 second", renewEvery: "400 millis" }))

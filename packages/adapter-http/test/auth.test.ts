@@ -26,6 +26,8 @@ const routes = (app: string, deployment: string): ReadonlyArray<readonly [string
   ["PATCH", `/v1/apps/${app}`],
   ["GET", `/v1/apps/${app}/env`],
   ["PATCH", `/v1/apps/${app}/env`],
+  ["PUT", `/v1/apps/${app}/env`],
+  ["GET", `/v1/apps/${app}/env/history`],
   ["POST", `/v1/apps/${app}/deployments`],
   ["GET", `/v1/apps/${app}/deployments`],
   ["GET", `/v1/deployments/${deployment}`],
@@ -132,7 +134,7 @@ describe("another Tenant's", () => {
       const { call, app, deployment } = yield* begun
       const own = routes(app, deployment).filter(([, path]) => /app_|dep_/.test(path))
       const missing = routes("app_missing", "dep_missing").filter(([, path]) => /app_|dep_/.test(path))
-      assert.strictEqual(own.length, 9)
+      assert.strictEqual(own.length, 11)
       for (const [index, [method, path]] of own.entries()) {
         const body = method === "GET" ? {} : { body: path.endsWith("/env") ? { env: { A: "1" } } : {} }
         const theirs = yield* call(method, path, { token: tokens.other, ...body })
@@ -172,7 +174,7 @@ describe("another Tenant's", () => {
       const readable = routes(app, deployment).filter(
         ([method, path]) => method === "GET" && !path.endsWith(`${app}/logs`)
       )
-      assert.lengthOf(readable, 7)
+      assert.lengthOf(readable, 8)
       for (const [method, path] of readable) assert.strictEqual((yield* call(method, path)).status, 200, path)
     })
   )

@@ -2,7 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { request } from "node:http"
-import { type Answer, archive, assertProblem, createApp, each, type Fields, live, started } from "./support/call.ts"
+import { type Answer, archive, assertProblem, createApp, each, live, started } from "./support/call.ts"
 import { tokens } from "./support/memoryServer.ts"
 
 const canary = "CANARY5432"
@@ -228,26 +228,6 @@ describe("a query, a path or a header", () => {
         const paths = [`/v1/apps/${id}`, `/v1/apps/${id}/env`, `/v1/deployments/${id}`, `/v1/tenants/${id}`]
         for (const path of paths) assertProblem(yield* call("GET", path), 404, "not_found")
       }
-    })
-  )
-
-  live("Idempotency-Key is 400 idempotency_unsupported on POST and PATCH, before the body is looked at", () =>
-    Effect.gen(function* () {
-      const { call } = yield* started()
-      const id = yield* createApp(call)
-      const headers = { "idempotency-key": "k-1" }
-      const bodies: ReadonlyArray<Fields | string> = [{ ...app, name: "again" }, "{"]
-      for (const body of bodies) {
-        for (const [method, path] of [
-          ["POST", "/v1/apps"],
-          ["PATCH", `/v1/apps/${id}`],
-          ["PATCH", `/v1/apps/${id}/env`],
-          ["POST", `/v1/apps/${id}/deployments`]
-        ] as const) {
-          assertProblem(yield* call(method, path, { body, headers }), 400, "idempotency_unsupported")
-        }
-      }
-      assert.strictEqual((yield* call("GET", `/v1/apps/${id}`, { headers })).status, 200)
     })
   )
 })

@@ -46,6 +46,33 @@ const built: Readonly<Record<string, ReadonlyArray<string>>> = {
   "GET /v1/apps": [],
   "GET /v1/apps/{app}": [],
   "PATCH /v1/apps/{app}": ["app_not_live", "invalid_source"],
+  "DELETE /v1/apps/{app}": [],
+  "POST /v1/apps/{app}/stop": ["app_not_live"],
+  "POST /v1/apps/{app}/start": [
+    "app_not_stopped",
+    "no_release",
+    "deployment_in_progress",
+    "revision_mismatch",
+    "queue_full"
+  ],
+  "POST /v1/apps/{app}/redeploy": [
+    "not_redeployable",
+    "no_release",
+    "deployment_in_progress",
+    "revision_mismatch",
+    "queue_full"
+  ],
+  "POST /v1/apps/{app}/rollback": [
+    "not_redeployable",
+    "image_gone",
+    "engine_unavailable",
+    "deployment_in_progress",
+    "revision_mismatch",
+    "queue_full"
+  ],
+  "GET /v1/apps/{app}/releases": [],
+  "POST /v1/deployments/{deployment}/cancel": ["already_terminal"],
+  "PUT /v1/apps/{app}/expiry": ["app_not_live"],
   "GET /v1/apps/{app}/env": [],
   "PATCH /v1/apps/{app}/env": [
     "missing_env",
@@ -57,6 +84,18 @@ const built: Readonly<Record<string, ReadonlyArray<string>>> = {
     "env_too_large",
     "env_busy"
   ],
+  "PUT /v1/apps/{app}/env": [
+    "missing_env",
+    "invalid_env_key",
+    "invalid_env_value",
+    "app_deleting",
+    "app_not_live",
+    "revision_mismatch",
+    "if_match_required",
+    "env_too_large",
+    "env_busy"
+  ],
+  "GET /v1/apps/{app}/env/history": [],
   "POST /v1/apps/{app}/deployments": [
     "deployment_in_progress",
     "app_not_live",
@@ -68,7 +107,8 @@ const built: Readonly<Record<string, ReadonlyArray<string>>> = {
   "GET /v1/apps/{app}/deployments": [],
   "GET /v1/deployments/{deployment}": [],
   "GET /v1/deployments/{deployment}/logs": [],
-  "GET /v1/apps/{app}/logs": []
+  "GET /v1/apps/{app}/logs": [],
+  "GET /v1/events": []
 }
 
 const schemaNamed = (name: string): string => JSON.stringify(document.components.schemas[name])
@@ -105,8 +145,10 @@ describe("the document", () => {
   it("X13 names what every operation may answer, by code", () => {
     for (const { route, path, responses } of operations) {
       const codes = Object.keys(responses).flatMap((status) => codesOf(responses, status))
-      const always = path.startsWith("/v1") ? ["unauthorized", "not_found", "invalid_body", "store_unavailable"] : []
-      assert.includeMembers(codes, [...always, ...(built[route] ?? ["an unknown route"])], route)
+      const always = path.startsWith("/v1") ? ["unauthorized", "invalid_body", "store_unavailable"] : []
+      const ofSomething = always.length > 0 && route !== "GET /v1/events" ? ["not_found"] : []
+      assert.includeMembers(codes, [...always, ...ofSomething, ...(built[route] ?? ["an unknown route"])], route)
+      assert.notInclude(codes, "idempotency_unsupported", route)
     }
   })
 
@@ -129,6 +171,21 @@ describe("the document", () => {
     }
     for (const [, name = ""] of JSON.stringify(document).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
       assert.property(document.components.schemas, name)
+    }
+  })
+
+  it("B11 X13 takes an idempotency key where something is asked for that must not be done twice, and says what may come of it", () => {
+    const taking = operations.filter(({ parameters }) => parameters.some(({ name }) => name === "idempotency-key"))
+    assert.sameMembers(
+      taking.map(({ route }) => route),
+      operations.filter(({ method }) => method === "post" || method === "patch").map(({ route }) => route)
+    )
+    assert.isNotEmpty(taking)
+    for (const operation of operations) {
+      const codes = Object.keys(operation.responses).flatMap((status) => codesOf(operation.responses, status))
+      const aboutKeys = codes.filter((code) => code.startsWith("idempotency"))
+      const expected = taking.includes(operation) ? ["idempotency_key_reused", "idempotency_in_progress"] : []
+      assert.deepStrictEqual(aboutKeys, expected, operation.route)
     }
   })
 
@@ -163,6 +220,7 @@ describe("the document", () => {
     assert.deepStrictEqual(headersOf("POST /v1/apps/{app}/deployments", "202"), ["location"])
     assert.deepStrictEqual(headersOf("GET /v1/apps/{app}/env", "200"), ["etag"])
     assert.deepStrictEqual(headersOf("PATCH /v1/apps/{app}/env", "200"), ["etag"])
+    assert.deepStrictEqual(headersOf("PUT /v1/apps/{app}/env", "200"), ["etag"])
   })
 
   it("INV-11 has a deploy key only where one is sent", () => {
@@ -174,9 +232,10 @@ describe("the document", () => {
     Effect.gen(function* () {
       const { call } = yield* started()
       for (const { route, method, path } of operations) {
+        const isEndless = route === "GET /v1/events"
         const answer = yield* call(
           method.toUpperCase(),
-          path.replace(/\{\w+\}/g, "x"),
+          isEndless ? `${path}?after=x` : path.replace(/\{\w+\}/g, "x"),
           method === "get" ? {} : { body: "{" }
         )
         assert.notInclude([405, 500], answer.status, route)

@@ -33,8 +33,9 @@ describe("requests that no route takes", () => {
       const cases = [
         ["DELETE", "/v1/apps", "GET, HEAD, POST"],
         ["OPTIONS", "/v1/apps/", "GET, HEAD, POST"],
-        ["PUT", "/v1/apps/app_1", "GET, HEAD, PATCH"],
-        ["POST", "/v1/apps/app_1/env", "GET, HEAD, PATCH"],
+        ["PUT", "/v1/apps/app_1", "DELETE, GET, HEAD, PATCH"],
+        ["POST", "/v1/apps/app_1/env", "GET, HEAD, PATCH, PUT"],
+        ["PUT", "/v1/apps/app_1/env/history", "GET, HEAD"],
         ["PATCH", "/v1/deployments/dep_1", "GET, HEAD"],
         ["POST", "/healthz", "GET, HEAD"],
         ["POST", "/openapi.json", "GET, HEAD"],

@@ -18,6 +18,7 @@ import {
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { Effect, Layer, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
+import { appLife, instant } from "./internal/appLife.ts"
 import { appColumns, appJoins, appRows, appTables, listedAppRows, lockedAppRows, unlisted } from "./internal/appRows.ts"
 import { database, rowsOf } from "./internal/Database.ts"
 import { isUniqueViolation } from "./internal/faults.ts"
@@ -54,13 +55,21 @@ export const make: (options?: {
       ) as port`)
 
   const insert = Effect.fnUntraced(function* (request: AppRequest, id: AppId, port: number) {
-    const { healthCheck = defaultHealthCheck, name, policy = null, port: listens = null, source, tenant } = request
+    const {
+      healthCheck = defaultHealthCheck,
+      name,
+      policy = null,
+      port: listens = null,
+      source,
+      tenant,
+      expiresAt = null
+    } = request
     const stored = source === undefined ? undefined : yield* store(cipher, id, source)
     return yield* appRows(sql`with a as (
         insert into apps (id, tenant, name, status, source, source_secret, policy, health_check, port, host_port,
-          created_at, updated_at)
+          expires_at, created_at, updated_at)
         select ${id}, ${tenant}, ${name}, 'live', ${json(stored?.source)}::jsonb, ${stored?.sealed ?? null}::bytea, ${policy},
-          ${json(healthCheck)}::jsonb, ${listens}::int, ${port}, at, at from (select clock_timestamp() as at) now
+          ${json(healthCheck)}::jsonb, ${listens}::int, ${port}, ${instant(expiresAt)}::timestamptz, at, at from (select clock_timestamp() as at) now
         returning *
       ), told as (
         insert into events (type, tenant, app, subject) select 'app.live', tenant, id, id from a
@@ -139,7 +148,7 @@ export const make: (options?: {
       })
     )
 
-  return AppStore.of({ register, get, list, change })
+  return AppStore.of({ register, get, list, change, ...appLife(db) })
 })
 
 /** Provides the store. */

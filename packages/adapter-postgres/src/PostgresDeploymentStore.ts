@@ -22,10 +22,12 @@ import {
   deploymentColumns,
   deploymentRows,
   listedDeploymentRows,
+  requestStop,
   transition,
   unlisted
 } from "./internal/deploymentRows.ts"
 import { endings } from "./internal/endings.ts"
+import { releases } from "./internal/releases.ts"
 
 const usageRows = rowsOf(TenantUsage)
 
@@ -79,16 +81,27 @@ export const make: Effect.Effect<DeploymentStore["Service"], never, SqlClient.Sq
         where replica = ${replica} and status in ('building', 'deploying') and lease_until > clock_timestamp()`)
       )
 
+    const withdrawal = (deployment: DeploymentId) =>
+      transition(
+        sql,
+        sql`update deployments d set status = 'cancelled', finished_at = clock_timestamp()
+          where d.id = ${deployment} and d.status = 'queued' returning d.*`
+      )
+
     const withdraw = (deployment: DeploymentId) =>
-      db.transaction<void>(
-        "DeploymentStore.withdraw",
-        Effect.asVoid(
-          transition(
-            sql,
-            sql`update deployments d set status = 'cancelled', finished_at = clock_timestamp()
-            where d.id = ${deployment} and d.status = 'queued' returning d.*`
-          )
-        )
+      db.transaction<void>("DeploymentStore.withdraw", Effect.asVoid(withdrawal(deployment)))
+
+    const requestCancel = (deployment: DeploymentId) =>
+      db.transaction(
+        "DeploymentStore.requestCancel",
+        Effect.gen(function* () {
+          yield* sql`select from deployments where id = ${deployment} for no key update`
+          yield* requestStop(sql, deployment, "cancelled")
+          const [withdrawn] = yield* deploymentRows(withdrawal(deployment))
+          if (withdrawn !== undefined) return withdrawn
+          const [found] = yield* deploymentRows(sql`select ${columns} from deployments d where d.id = ${deployment}`)
+          return found ?? (yield* new DeploymentNotFound({ deployment }))
+        })
       )
 
     const serving = db.statement<ReadonlyArray<Serving>>(
@@ -123,7 +136,9 @@ export const make: Effect.Effect<DeploymentStore["Service"], never, SqlClient.Sq
       list,
       ...claims(db, cipher),
       ...endings(db),
+      ...releases(db),
       withdraw,
+      requestCancel,
       abandon,
       serving,
       usage

@@ -1,5 +1,6 @@
 // Events on PostgreSQL, in the order of the transactions that wrote them. Only those are answered whose transaction is
-// older than every one that still runs: nothing can appear before them any more. One long transaction delays all.
+// older than every one that still runs: nothing can appear before them any more. One long transaction delays all. A row may
+// stand for several Events of one kind, one after the other: it is read as these.
 
 import { Event, EventId } from "@lockkeeper/core/domain/Event"
 import { EventFeed, type EventQuery } from "@lockkeeper/core/port/EventFeed"
@@ -13,6 +14,9 @@ const eventRows = rowsOf(Schema.Struct({ ...Event.fields, at: Instant }))
 /** Larger than any: PostgreSQL numbers transactions with 64 bits and rows with 63. */
 const lastTransaction = 18_446_744_073_709_551_615n
 const lastRow = 9_223_372_036_854_775_807n
+
+/** How many Events a row stands for at most. */
+const mostOfOneRow = 256n
 
 const partsOf = (id: EventId): readonly [transaction: bigint, row: bigint] => {
   const [transaction = "0", row = "0"] = id.split("-")
@@ -32,11 +36,14 @@ export const make: Effect.Effect<EventFeed["Service"], never, SqlClient.SqlClien
     if (transaction > lastTransaction) return Effect.succeed([])
     return db.statement<ReadonlyArray<Event>>(
       "EventFeed.read",
-      eventRows(sql`select xid::text || '-' || id as id, type, at, tenant, app, subject, data from events
-        where (xid, id) > (${String(transaction)}::xid8, ${row})
-          and xid < pg_snapshot_xmin(pg_current_snapshot())
+      eventRows(sql`select e.xid::text || '-' || (e.id + n) as id, type, at, tenant, app, subject,
+          case when n = 0 then data else data || jsonb_build_object('revision', (data ->> 'revision')::int + n) end as data
+        from events e cross join lateral generate_series(0, e.count - 1) n
+        where (e.xid, e.id) > (${String(transaction)}::xid8, ${row - mostOfOneRow}::bigint)
+          and (e.xid, e.id + n) > (${String(transaction)}::xid8, ${row}::bigint)
+          and e.xid < pg_snapshot_xmin(pg_current_snapshot())
           and (${tenant ?? null}::text is null or tenant = ${tenant ?? null})
-        order by events.xid, events.id limit ${limit}`)
+        order by e.xid, e.id, n limit ${limit}`)
     )
   }
 

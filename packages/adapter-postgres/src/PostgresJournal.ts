@@ -1,7 +1,8 @@
 // Intents on PostgreSQL. An intent is written only while its Fence is that of the locked Deployment: whoever takes the
-// Deployment over afterwards sees it.
+// Deployment over afterwards sees it. What has ended is started again only while its App, locked before it, is live: whoever
+// ends the App afterwards sees the intent.
 
-import { AppId, DeploymentId } from "@lockkeeper/core/domain/App"
+import { AppId, AppStatus, DeploymentId } from "@lockkeeper/core/domain/App"
 import { Fence, ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { Workload, WorkloadName } from "@lockkeeper/core/domain/Workload"
 import { LeaseLost } from "@lockkeeper/core/port/Claim"
@@ -22,6 +23,8 @@ const intentRows = rowsOf(
   })
 )
 
+const appRows = rowsOf(Schema.Struct({ status: AppStatus }))
+
 const nameRows = rowsOf(Schema.Struct({ name: WorkloadName }))
 
 /** Makes the journal. */
@@ -30,13 +33,16 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
   const { sql } = db
   const columns = sql`i.name, i.app, i.deployment, i.fence, i.replica, i.workload`
 
-  const intend = ({ app, deployment, fence, name, replica }: Omit<Intent, "workload">) =>
+  const intend = ({ app: id, deployment, fence, name, replica }: Omit<Intent, "workload">) =>
     db.transaction(
       "Journal.intend",
       Effect.gen(function* () {
+        const [app] = yield* appRows(sql`select a.status from apps a join deployments d on d.app = a.id
+          where a.id = ${id} and d.id = ${deployment} and d.status not in ('building', 'deploying') for share of a`)
         const written = yield* sql`insert into intents as i (name, app, deployment, fence, replica)
           select ${name}, app, id, fence, ${replica} from deployments
-          where id = ${deployment} and app = ${app} and fence = ${fence} for share
+          where id = ${deployment} and app = ${id} and fence = ${fence}
+            and (status in ('building', 'deploying') or ${app?.status === "live"}) for share
           on conflict (name) do update
             set replica = excluded.replica, workload = null, confirmed_at = null, released_at = null
             where i.deployment = excluded.deployment and i.fence = excluded.fence

@@ -4,8 +4,10 @@
 import { type LogCursor, type LogEntry, LogLine } from "@lockkeeper/core/domain/LogLine"
 import {
   defaultLogLimitBytes,
+  knownWriters,
   type LogName,
   type LogPart,
+  type LogPlace,
   LogStore,
   truncationLine
 } from "@lockkeeper/core/port/LogStore"
@@ -19,7 +21,7 @@ interface Size {
   readonly truncated: boolean
 }
 
-const sizeRows = rowsOf(Schema.Struct({ bytes: Int8, truncated: Schema.Boolean, ended: Schema.Boolean }))
+const sizeRows = rowsOf(Schema.Struct({ bytes: Int8, truncated: Schema.Boolean, ended: Schema.Boolean, nth: Int8 }))
 const headRows = rowsOf(Schema.Struct({ lines: Int8, ended: Schema.Boolean, seq: Schema.NullOr(Int8) }))
 const lineRows = rowsOf(Schema.Struct({ ...LogLine.fields, seq: Int8, at: Instant }))
 
@@ -52,6 +54,10 @@ export const make: (options?: {
   const { sql } = db
   const limit = options.limitBytes ?? defaultLogLimitBytes
 
+  /** What is known of the writers of a log when one of them has added something. */
+  const written = (place: LogPlace | undefined) =>
+    place === undefined ? sql`writers` : sql`writers || jsonb_build_object(${place.writer}::text, ${place.nth}::bigint)`
+
   /** Adds lines under the numbers that `numbered`, a part of the statement, took for them. */
   const insert = (log: LogName, entries: ReadonlyArray<LogEntry>) => sql`
     insert into log_lines (log, seq, at, stream, line)
@@ -62,46 +68,54 @@ export const make: (options?: {
         ${entries.map(({ at }) => (at === undefined ? "" : DateTime.formatIso(at)))}::text[]
       ) with ordinality e (stream, line, at, nth)`
 
-  /** For a log that goes on and whose limit is far: its row guards the statement. */
-  const appendAll = (log: LogName, entries: ReadonlyArray<LogEntry>, bytes: number) => sql`
+  /** For a log that goes on, whose limit is far, and whose writer is known there: its row guards the statement. */
+  const appendAll = (log: LogName, entries: ReadonlyArray<LogEntry>, bytes: number, place?: LogPlace) => sql`
     with numbered as (
-      update logs set lines = lines + ${entries.length}, bytes = bytes + ${bytes}
+      update logs set lines = lines + ${entries.length}, bytes = bytes + ${bytes}, writers = ${written(place)}
       where name = ${log} and not ended and not truncated and bytes + ${bytes} <= ${limit}
+        ${place === undefined ? sql`` : sql`and (writers ->> ${place.writer}::text)::bigint < ${place.nth}`}
       returning lines
     )
     ${insert(log, entries)}
     returning seq`
 
-  const appendFitting = (log: LogName, entries: ReadonlyArray<LogEntry>) =>
+  const appendFitting = (log: LogName, entries: ReadonlyArray<LogEntry>, place?: LogPlace) =>
     db.transaction<void>(
       "LogStore.append",
       Effect.gen(function* () {
         const [size] = yield* sizeRows(sql`insert into logs (name) values (${log})
-          on conflict (name) do update set name = excluded.name returning bytes, truncated, ended`)
+          on conflict (name) do update set name = excluded.name
+          returning bytes, truncated, ended, coalesce((logs.writers ->> ${place?.writer ?? ""}::text)::bigint, 0) as nth`)
         if (size === undefined || size.ended) return
+        if (place !== undefined && size.nth >= place.nth) return
         const { bytes, kept, truncated } = fitting(size, entries, limit)
         if (kept.length === 0) return
         yield* sql`with numbered as (
-            update logs set lines = lines + ${kept.length}, bytes = ${bytes}, truncated = ${truncated}
+            update logs set lines = lines + ${kept.length}, bytes = ${bytes}, truncated = ${truncated}, writers = (
+              select coalesce(jsonb_object_agg(key, value), '{}') from (
+                select key, value from jsonb_each(${written(place)}) order by key collate "C" desc limit ${knownWriters}
+              ) newest
+            )
             where name = ${log} returning lines
           )
           ${insert(log, kept)}`
       })
     )
 
-  const append = Effect.fnUntraced(function* (log: LogName, said: ReadonlyArray<LogEntry>) {
+  const append = Effect.fnUntraced(function* (log: LogName, said: ReadonlyArray<LogEntry>, place?: LogPlace) {
     const entries = said.map((entry) => ({ ...entry, line: storable(entry.line) }))
     if (entries.length === 0) return
     const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0)
-    const added = yield* db.statement<ReadonlyArray<object>>("LogStore.append", appendAll(log, entries, bytes))
-    if (added.length === 0) yield* appendFitting(log, entries)
+    const added = yield* db.statement<ReadonlyArray<object>>("LogStore.append", appendAll(log, entries, bytes, place))
+    if (added.length === 0) yield* appendFitting(log, entries, place)
   })
 
   const end = (log: LogName) =>
     db.statement<void>(
       "LogStore.end",
       Effect.asVoid(
-        sql`insert into logs (name, ended) values (${log}, true) on conflict (name) do update set ended = true`
+        sql`insert into logs (name, ended) values (${log}, true) on conflict (name)
+          do update set ended = true, writers = '{}'`
       )
     )
 

@@ -8,6 +8,10 @@ import { createHash } from "node:crypto"
 import { rowsOf } from "./internal/Database.ts"
 import { foundation } from "./migrations/0001_foundation.ts"
 import { workloadPorts } from "./migrations/0002_workload_ports.ts"
+import { envChanges } from "./migrations/0003_env_changes.ts"
+import { idempotency } from "./migrations/0004_idempotency.ts"
+import { installation } from "./migrations/0005_installation.ts"
+import { lifecycle } from "./migrations/0006_lifecycle.ts"
 
 /** One step of the schema. Released, it never changes: `statements` are compared by their checksum. */
 export interface Migration {
@@ -17,7 +21,14 @@ export interface Migration {
 }
 
 /** All migrations, in order. */
-export const migrations: ReadonlyArray<Migration> = [foundation, workloadPorts]
+export const migrations: ReadonlyArray<Migration> = [
+  foundation,
+  workloadPorts,
+  envChanges,
+  idempotency,
+  installation,
+  lifecycle
+]
 
 /** The version of the schema that this version of the package expects: the id of the last migration. */
 export const schemaVersion: number = Math.max(...migrations.map(({ id }) => id))

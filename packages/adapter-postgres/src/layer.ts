@@ -6,10 +6,12 @@ import { AppStore, type PortRange } from "@lockkeeper/core/port/AppStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import { IdempotencyStore } from "@lockkeeper/core/port/IdempotencyStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { Leases } from "@lockkeeper/core/port/Leases"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { RouteStore } from "@lockkeeper/core/port/RouteStore"
+import { SealedSecrets } from "@lockkeeper/core/port/SealedSecrets"
 import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { Layer, type Redacted } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
@@ -18,14 +20,27 @@ import * as PostgresDeploymentStore from "./PostgresDeploymentStore.ts"
 import * as PostgresEnvStore from "./PostgresEnvStore.ts"
 import * as PostgresEventFeed from "./PostgresEventFeed.ts"
 import * as PostgresHealth from "./PostgresHealth.ts"
+import * as PostgresIdempotencyStore from "./PostgresIdempotencyStore.ts"
+import * as PostgresInstallation from "./PostgresInstallation.ts"
 import * as PostgresJournal from "./PostgresJournal.ts"
 import * as PostgresLeases from "./PostgresLeases.ts"
 import * as PostgresLogStore from "./PostgresLogStore.ts"
 import * as PostgresMigrations from "./PostgresMigrations.ts"
 import * as PostgresRouteStore from "./PostgresRouteStore.ts"
+import * as PostgresSealedSecrets from "./PostgresSealedSecrets.ts"
 
 /** Every port that this package binds. */
-export type Stores = AppStore | DeploymentStore | EnvStore | Journal | LogStore | EventFeed | Leases | RouteStore
+export type Stores =
+  | AppStore
+  | DeploymentStore
+  | EnvStore
+  | IdempotencyStore
+  | Journal
+  | LogStore
+  | EventFeed
+  | Leases
+  | RouteStore
+  | SealedSecrets
 
 /** How to reach the database. `prepare` names statements: only without a transaction pooler in between. */
 export interface ClientOptions {
@@ -76,23 +91,27 @@ export const layerStores = (
     Layer.effect(DeploymentStore, PostgresDeploymentStore.make),
     Layer.effect(EnvStore, PostgresEnvStore.make),
     Layer.effect(EventFeed, PostgresEventFeed.make),
+    Layer.effect(IdempotencyStore, PostgresIdempotencyStore.make),
     Layer.effect(Journal, PostgresJournal.make),
     Layer.effect(Leases, PostgresLeases.make),
     Layer.effect(LogStore, PostgresLogStore.make({ limitBytes: options.logLimitBytes })),
-    Layer.effect(RouteStore, PostgresRouteStore.make)
+    Layer.effect(RouteStore, PostgresRouteStore.make),
+    Layer.effect(SealedSecrets, PostgresSealedSecrets.make)
   ).pipe(Layer.provide(layerMigrated(options.migrate)))
 
 /**
- * All stores and the check of their database, over one pool. Fails with a MigrationError when the schema cannot be brought
+ * All stores, the check of their database and the id of its installation, over one pool. Fails with a MigrationError when the schema cannot be brought
  * to what is expected; with `migrate: "wait"` it takes as long as somebody else needs to bring it.
  */
 export const layer = (
   options: ClientOptions & StoresOptions
 ): Layer.Layer<
-  Stores | PostgresHealth.PostgresHealth,
+  Stores | PostgresHealth.PostgresHealth | PostgresInstallation.PostgresInstallation,
   PostgresMigrations.MigrationError | SqlError.SqlError,
   SecretCipher
 > =>
-  Layer.merge(layerStores(options), Layer.effect(PostgresHealth.PostgresHealth, PostgresHealth.make)).pipe(
-    Layer.provide(layerClient(options))
-  )
+  Layer.mergeAll(
+    layerStores(options),
+    Layer.effect(PostgresHealth.PostgresHealth, PostgresHealth.make),
+    Layer.effect(PostgresInstallation.PostgresInstallation, PostgresInstallation.make)
+  ).pipe(Layer.provide(layerClient(options)))

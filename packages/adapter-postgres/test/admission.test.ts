@@ -80,6 +80,27 @@ layer(stores(), { excludeTestServices: true })("two replicas", (it) => {
     })
   )
 
+  it.effect("INV-3: a hundred Tenants whose cap is reached, all before it, do not keep another one waiting", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`insert into tenants (name, job_cap) select 'full-' || n, 0 from generate_series(1, 100) n`
+      yield* sql`insert into apps (id, tenant, name, status, health_check, host_port, created_at, updated_at)
+        select 'app_full' || n, 'full-' || n, 'full', 'live', '{}', 50000 + n, now(), now() from generate_series(1, 100) n`
+      yield* sql`insert into deployments
+        (id, app, tenant, number, status, trigger_kind, policy, source, env_revision, created_at)
+        select 'dep_full' || n, 'app_full' || n, 'full-' || n, 1, 'queued', 'manual', 'reject', '{}', 0, now()
+        from generate_series(1, 100) n`
+      const { id } = yield* Given.begun(yield* Given.registered())
+      const claims = yield* askedTogether(1)
+      assert.deepStrictEqual(
+        claims.map(({ deployment }) => deployment.id),
+        [id]
+      )
+      yield* cancelledTogether(claims)
+      yield* sql`update deployments set status = 'cancelled', finished_at = now() where status = 'queued'`
+    })
+  )
+
   it.effect(
     "U5 INV-2: of fifty who begin a Deployment of one App at once, one does and the others are told which",
     () =>

@@ -65,6 +65,22 @@ layer(stores(), { excludeTestServices: true })("the database refuses", (it) => {
     })
   )
 
+  it.effect(
+    "B3: a request to stop that is none, one that is not known, and a healthy Deployment that was asked to stop",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const [building, healthy] = [yield* given.building, yield* given.healthy]
+        const stop = (deployment: string, as: string | null, at: Statement.Fragment) =>
+          sql`update deployments set stop_as = ${as}, stop_requested_at = ${at} where id = ${deployment}`
+        yield* refused("23514", stop(building, "cancelled", sql`null`))
+        yield* refused("23514", stop(building, null, sql`now()`))
+        yield* refused("23514", stop(building, "healthy", sql`now()`))
+        yield* refused("23514", stop(healthy, "superseded", sql`now()`))
+        yield* refused("23503", sql`update deployments set of_release = 'rel_none' where id = ${building}`)
+      })
+  )
+
   it.effect("INV-1 INV-8: a Deployment whose status its other columns do not bear out", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
@@ -101,9 +117,9 @@ layer(stores(), { excludeTestServices: true })("the database refuses", (it) => {
       yield* Given.deployed(app)
       yield* refused("23505", sql`update releases set current = true where app = ${app.id}`)
       yield* Given.revised(app, { A: "1" })
-      yield* refused("23514", sql`update envs set bytes = 65537 where app = ${app.id}`)
-      yield* refused("23514", sql`update envs set bytes = 1 where app = ${app.id}`)
-      yield* refused("23505", sql`insert into env_revisions select * from env_revisions where app = ${app.id}`)
+      yield* refused("23514", sql`update apps set env_bytes = 65537 where id = ${app.id}`)
+      yield* refused("23514", sql`update apps set env_bytes = 1 where id = ${app.id}`)
+      yield* refused("23505", sql`insert into env_changes select * from env_changes where app = ${app.id}`)
       const other = yield* Given.registered({ tenant: app.tenant })
       yield* refused("23505", sql`update apps set name = ${app.name} where id = ${other.id}`)
       yield* refused("23505", sql`update apps set host_port = ${app.hostPort} where id = ${other.id}`)

@@ -3,7 +3,7 @@
 
 import { NodeServices } from "@effect/platform-node"
 import { assert, layer } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Effect, Fiber, Option, Schedule } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -60,6 +60,23 @@ layer(NodeServices.layer, { excludeTestServices: true })("the programs of the em
       assert.strictEqual(Fs.statSync(second.bin).ino, made.ino)
       assert.strictEqual(Fs.readdirSync(Path.join(parent, "cache")).length, 1)
     })
+  )
+
+  it.effect.skipIf(!isRoot)(
+    "are copied to the end when the start is interrupted meanwhile: no part of a copy is left",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* closedPackage
+        const parent = yield* openDirectory
+        const copying = yield* Effect.forkChild(usableBinaries(directory, [parent], waysToRun(undefined)))
+        yield* Effect.repeat(
+          Effect.sync(() => Fs.readdirSync(parent).length),
+          { until: (count) => count > 0, schedule: Schedule.spaced("1 millis") }
+        )
+        yield* Fiber.interrupt(copying)
+        assert.lengthOf(Fs.readdirSync(parent), 1)
+        assert.match(Fs.readdirSync(parent).join(), /^postgres-[\d.a-z-]*-(x64|arm64)$/)
+      })
   )
 
   it.effect.skipIf(!isRoot)("are never taken from or copied to a place that another user can change", () =>

@@ -6,39 +6,32 @@ import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import { IdempotencyStore } from "@lockkeeper/core/port/IdempotencyStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { Leases } from "@lockkeeper/core/port/Leases"
 import { LogName, LogStore } from "@lockkeeper/core/port/LogStore"
 import { RouteVersion } from "@lockkeeper/core/domain/Route"
 import { RouteStore } from "@lockkeeper/core/port/RouteStore"
-import { StoreError } from "@lockkeeper/core/port/StoreError"
+import { eventually } from "@lockkeeper/core/testing/Contract"
 import * as Given from "@lockkeeper/core/testing/Fixture"
-import { Duration, Effect, Exit, Fiber, Layer, Redacted } from "effect"
+import { Duration, Effect, Exit, Fiber, Layer, Redacted, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Net from "node:net"
 import { TestDatabase } from "../../../test/harness/database.ts"
+import { postgresProxy } from "../../../test/harness/postgresProxy.ts"
 import { layerClient, layerStores } from "../src/layer.ts"
 import * as PostgresHealth from "../src/PostgresHealth.ts"
 import * as PostgresAppStore from "../src/PostgresAppStore.ts"
 import * as PostgresDeploymentStore from "../src/PostgresDeploymentStore.ts"
 import * as PostgresEnvStore from "../src/PostgresEnvStore.ts"
 import * as PostgresEventFeed from "../src/PostgresEventFeed.ts"
+import * as PostgresIdempotencyStore from "../src/PostgresIdempotencyStore.ts"
 import * as PostgresJournal from "../src/PostgresJournal.ts"
 import * as PostgresLeases from "../src/PostgresLeases.ts"
 import * as PostgresLogStore from "../src/PostgresLogStore.ts"
 import * as PostgresRouteStore from "../src/PostgresRouteStore.ts"
+import { reasonOf } from "./support/reasonOf.ts"
 import { cipher, opened, stores, waiting } from "./support/stores.ts"
-
-/** What an effect fails with, when that is a StoreError; anything else, a defect above all, fails the test. */
-const reasonOf = <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.map(Effect.exit(self), (exit) => {
-    if (Exit.isSuccess(exit)) return assert.fail("it succeeded")
-    const [reason, ...others] = exit.cause.reasons
-    if (reason?._tag !== "Fail" || others.length > 0 || !(reason.error instanceof StoreError)) {
-      return assert.fail(`it ended with ${String(exit.cause)}`)
-    }
-    return reason.error.reason
-  })
 
 const log = LogName.make("deployment/dep_1")
 
@@ -62,6 +55,7 @@ const calls = Effect.gen(function* () {
     envs.read(app),
     envs.revise({ app, actor: "test", decide: () => assert.fail("there is nothing to decide about") }),
     (yield* EventFeed).read({ limit: 1 }),
+    (yield* IdempotencyStore).reserve(yield* Given.freshReservation()),
     (yield* Journal).unowned(1),
     (yield* Leases).acquire("test", replica, Duration.seconds(1)),
     (yield* LogStore).append(log, [{ stream: "system", line: "said" }]),
@@ -75,6 +69,7 @@ const unmigrated = Layer.mergeAll(
   PostgresDeploymentStore.layer,
   PostgresEnvStore.layer,
   PostgresEventFeed.layer,
+  PostgresIdempotencyStore.layer,
   PostgresJournal.layer,
   PostgresLeases.layer,
   PostgresLogStore.layer(),
@@ -102,6 +97,12 @@ describe("a database that is not there", () => {
     })
   )
 })
+
+/** The sessions of the database of the test that wait for a lock. */
+const waiters = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) => sql`select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+)
 
 layer(stores(), { excludeTestServices: true })("a database that fails", (it) => {
   it.effect("a session that is ended in the middle of a transaction is a StoreError, and nothing of it is kept", () =>
@@ -162,11 +163,73 @@ layer(stores(), { excludeTestServices: true })("a database that fails", (it) => 
     () =>
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
-        yield* sql`alter table env_revisions add constraint odd check (actor <> 'contract') not valid`
+        yield* sql`alter table env_changes add constraint odd check (history #>> '{0,actor}' <> 'contract') not valid`
         const app = yield* Given.registered()
         assert.strictEqual(yield* reasonOf(Given.revised(app, { A: "1" })), "unexpected")
-        yield* sql`alter table env_revisions drop constraint odd`
+        yield* sql`alter table env_changes drop constraint odd`
       })
+  )
+
+  it.effect(
+    "E6: what a session holds whose client is gone is free again after ten seconds, though nobody told the server",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* TestDatabase
+        const [app, proxy] = [yield* Given.registered(), yield* postgresProxy(url)]
+        const over = layerStores({ migrate: "apply" }).pipe(
+          Layer.provide(layerClient({ url: proxy.url })),
+          Layer.provide(cipher),
+          Layer.fresh
+        )
+        const ports = yield* Layer.build(over)
+        let decisions = 0
+        const goneWhileHolding = Effect.flatMap(EnvStore, (envs) =>
+          envs.revise({
+            app: app.id,
+            actor: "contract",
+            decide: () => {
+              if (++decisions === 2) Effect.runSync(proxy.halve("client"))
+              return Result.succeed(Given.changeOf({ A: "1" }))
+            }
+          })
+        )
+        yield* Given.revised(app, { A: "0" }).pipe(Effect.provideContext(ports))
+        yield* Given.revised(app, { B: "somebody else's, so that what was known is not enough and the row is held" })
+        assert.strictEqual(yield* reasonOf(Effect.provideContext(goneWhileHolding, ports)), "unavailable")
+        assert.strictEqual(decisions, 2)
+        const next = Given.revised(app, { A: "2" })
+        assert.strictEqual((yield* Effect.flip(next))._tag, "EnvBusy")
+        const [duration, { revision }] = yield* Effect.timed(
+          Effect.retry(next, { while: ({ _tag }) => _tag === "EnvBusy", times: 10 })
+        )
+        assert.strictEqual(Number(revision), 3)
+        assert.isBelow(Duration.toMillis(duration), 14_000)
+      })
+  )
+
+  it.effect("H24: who is interrupted while its statement waits leaves no session that waits for it", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const app = yield* Given.registered()
+      const hold = yield* opened(sql`select 1 from apps where id = ${app.id} for update`)
+      const revising = yield* Effect.forkChild(Given.revised(app, { A: "1" }))
+      yield* waiting(1)
+      yield* Fiber.interrupt(revising)
+      assert.deepStrictEqual(yield* waiters, [])
+      yield* hold
+      assert.strictEqual(Number((yield* Given.revised(app, { A: "2" })).revision), 1)
+    })
+  )
+
+  it.effect("K11: the health check answers in time and takes back the question that it waits for", () =>
+    Effect.gen(function* () {
+      const [{ reasons }, sql] = [yield* PostgresHealth.PostgresHealth, yield* SqlClient.SqlClient]
+      const hold = yield* opened(sql`lock table lockkeeper_migrations in access exclusive mode`)
+      assert.deepStrictEqual(yield* reasons, [{ _tag: "DatabaseUnavailable" }])
+      yield* eventually("no session that waits", waiters, (rows) => rows.length === 0)
+      yield* hold
+      assert.deepStrictEqual(yield* reasons, [])
+    })
   )
 
   it.effect("who waits too long for a connection is told, and the next one gets it", () =>

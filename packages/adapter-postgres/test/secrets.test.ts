@@ -6,9 +6,11 @@ import { GitRef, GitSource, GitUrl, KnownHosts } from "@lockkeeper/core/domain/S
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
+import { IdempotencyStore } from "@lockkeeper/core/port/IdempotencyStore"
 import * as Given from "@lockkeeper/core/testing/Fixture"
 import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
+import { reasonOf } from "./support/reasonOf.ts"
 import { cancelledTogether, stores } from "./support/stores.ts"
 
 const canary = "Q0FOQVJZQ0FOQVJZQ0FOQVJZ"
@@ -69,7 +71,7 @@ layer(stores(), { excludeTestServices: true })("INV-11: secrets at rest", (it) =
       yield* deployments.begin(Given.asked(other, { source: keyed(`${canary}c`) }))
 
       const rows = yield* dump
-      assert.include(rows, "{OTHER}")
+      assert.isTrue(rows.some((cell) => cell.includes('"keysDeleted": ["OTHER"]')))
       for (const form of [canary, value].flatMap(formsOf)) {
         assert.deepStrictEqual(
           rows.filter((cell) => cell.includes(form)),
@@ -107,6 +109,34 @@ layer(stores(), { excludeTestServices: true })("INV-11: secrets at rest", (it) =
       const again = yield* Given.claimed(app)
       assert.deepStrictEqual(again.source, Given.archive)
     })
+  )
+
+  it.effect(
+    "B11: no table holds what a request with an idempotency key was answered, and a moved answer does not open",
+    () =>
+      Effect.gen(function* () {
+        const [sql, store] = [yield* SqlClient.SqlClient, yield* IdempotencyStore]
+        const [request, other] = [yield* Given.freshReservation(), yield* Given.freshReservation()]
+        const answer = `{"status":200,"body":"canary ${canary} & séance"}`
+        for (const reservation of [request, other]) {
+          yield* store.reserve(reservation)
+          yield* store.complete(reservation, Redacted.make(answer))
+        }
+        const rows = yield* dump
+        assert.include(rows, request.fingerprint)
+        for (const form of [canary, answer].flatMap(formsOf)) {
+          assert.deepStrictEqual(
+            rows.filter((cell) => cell.includes(form)),
+            [],
+            form
+          )
+        }
+        yield* sql`update idempotency_keys k set sealed = o.sealed from idempotency_keys o
+        where k.key = ${request.key} and o.key = ${other.key}`
+        assert.strictEqual(yield* reasonOf(store.reserve(yield* Given.reservedAgain(request))), "corrupt")
+        const outcome = yield* store.reserve(yield* Given.reservedAgain(other))
+        assert.strictEqual(outcome._tag === "Answered" && Redacted.value(outcome.answer), answer)
+      })
   )
 
   it.effect("text that a text column refuses is kept readable: NUL and lone surrogates are replaced", () =>

@@ -174,6 +174,7 @@ export const make = (
       run,
       logs: (workload) => own(workload.name, workload.id)?.process.logs ?? elsewhere(workload),
       stop,
+      hasImage: (image) => Effect.isSuccess(imageCommand(builds, image)),
       owned: Effect.sync(() => [...workloads.keys()])
     })
   })

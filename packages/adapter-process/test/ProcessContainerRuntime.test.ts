@@ -1,22 +1,26 @@
 // Workloads as processes: the contract of the port, what they are given, how they end, and that nothing of them is left.
 
+import { Env, EnvKey } from "@lockkeeper/core/domain/Env"
 import { WorkloadId, WorkloadName } from "@lockkeeper/core/domain/Workload"
 import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
 import { makeContainerRuntimeContract } from "@lockkeeper/core/testing/ContainerRuntimeContract"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Redacted, Scope } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { findProcess, isAlive } from "../src/internal/processTable.ts"
-import { filesBelow, until } from "./support/processes.ts"
+import { filesBelow, processesWith, until } from "./support/processes.ts"
 import { groupOf, pidOf, runtime, specOf, treeOf } from "./support/running.ts"
 
 describe("the contract of ContainerRuntime", () => {
   const world = Layer.effect(ContainerRuntime, runtime())
-  const contract = Effect.map(treeOf({ Procfile: "web: exec sleep 1000\n" }), makeContainerRuntimeContract)
-  const laws = makeContainerRuntimeContract({ directory: "", commit: null })
+  const files = { Procfile: "web: exec sleep 1000\n" }
+  const trees = Effect.all([treeOf(files), treeOf({ ...files, "below/more/file.txt": "one" })])
+  const contract = Effect.map(trees, ([tree, deeper]) => makeContainerRuntimeContract(tree, deeper))
+  const nowhere = { directory: "", commit: null }
+  const laws = makeContainerRuntimeContract(nowhere, nowhere)
   it.live.each(laws.map(({ id, law }, index) => [`${id}: ${law}`, index] as const))("%s", ([, index]) =>
     Effect.flatMap(contract, (made) => made[index]?.run ?? Effect.die("no such law")).pipe(
       Effect.provide(world),
@@ -181,6 +185,36 @@ describe("a Workload", () => {
     })
   )
 
+  it.live("that is interrupted when its process is there already leaves neither it nor a home (INV-7)", () =>
+    Effect.gen(function* () {
+      const { buildOf, directory, homes, owned, start } = yield* runtime()
+      const image = yield* buildOf({ Procfile: "web: exec sleep 1000.5" })
+      for (let round = 0; round < 10; round++) {
+        const starting = yield* Effect.forkChild(start(specOf(image, `w${round}`)))
+        yield* Effect.repeat(
+          Effect.sync(() => homes().length),
+          { until: (count) => count === 1 }
+        )
+        yield* Fiber.interrupt(starting)
+        assert.isTrue(Exit.isFailure(yield* Fiber.await(starting)))
+        assert.deepStrictEqual([yield* owned, homes(), processesWith(directory)], [[], [], []])
+      }
+    })
+  )
+
+  it.live("whose process cannot be started leaves no home, and its name is free (INV-7)", () =>
+    Effect.gen(function* () {
+      const { buildOf, homes, start } = yield* runtime()
+      const spec = specOf(yield* buildOf({ Procfile: "web: exec sleep 1000" }), "workload")
+      const env = Env.empty.with(new Map([[EnvKey.make("A"), Redacted.make("x".repeat(300_000))]]))
+      const { detail, reason } = yield* Effect.flip(start({ ...spec, env }))
+      assert.strictEqual(reason, "start_failed")
+      assert.match(detail, /the command and its environment are too long/)
+      assert.deepStrictEqual(homes(), [])
+      yield* start(spec)
+    })
+  )
+
   it.live("ends with the Scope of its runtime", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
@@ -195,6 +229,18 @@ describe("a Workload", () => {
       const [one] = workloads
       const late = one === undefined ? undefined : yield* Effect.exit(start(specOf(one.image, "late")))
       assert.isTrue(late !== undefined && Exit.isFailure(late))
+    })
+  )
+})
+
+describe("a command", () => {
+  it.live("that is interrupted leaves no process and no home (INV-7)", () =>
+    Effect.gen(function* () {
+      const { command, directory, homes } = yield* runtime()
+      const running = yield* Effect.forkChild(command(["sleep", "1000.75"]))
+      yield* until(() => processesWith(directory).length > 0)
+      yield* Fiber.interrupt(running)
+      assert.deepStrictEqual([homes(), processesWith(directory)], [[], []])
     })
   )
 })

@@ -37,6 +37,15 @@ describe("lines", () => {
     assert.notInclude(lines.join(""), "\ufffd")
   })
 
+  it("say that they go on where they were cut, and nowhere else (B23)", () => {
+    const cuts: Array<boolean> = []
+    const splitter = makeLineSplitter((_, isCut) => cuts.push(isCut))
+    for (const length of [lineBytes, 2 * lineBytes + 1]) splitter.push(Buffer.from(`${"a".repeat(length)}\n`))
+    splitter.push(Buffer.from("a".repeat(lineBytes + 1)))
+    splitter.end()
+    assert.deepStrictEqual(cuts, [false, true, true, false, true, false])
+  })
+
   it("may be empty, end with a carriage return, or hold bytes that are no text", () => {
     assert.deepStrictEqual(split([Buffer.from("\n\r\na\r"), Buffer.from("\n"), Buffer.from([0xff, 10])]), [
       "",

@@ -1,52 +1,57 @@
 // What a change to an Env means: stated as laws over arbitrary changes and as tables where an edge has a name.
+// Not here: how large it is (EnvSize.test.ts), what is read as one (EnvParse.test.ts).
 
 import { describe, expect, it } from "@effect/vitest"
-import { Redacted, Result } from "effect"
 import * as Env from "../src/domain/Env.ts"
-import { anyEntries, applied, changeOf, type Entries, envOf, plain } from "./support/entries.ts"
+import {
+  anyChanges,
+  anyEntries,
+  applied,
+  changeOf,
+  type Entries,
+  envOf,
+  naiveJson,
+  naively,
+  plain,
+  walk
+} from "./support/entries.ts"
 
-const utf8Bytes = (text: string): number => Buffer.byteLength(text, "utf8")
-
-/** The same merge over a plain map, counted by comparing before and after. */
-const recount = (before: Entries, entries: Entries) => {
-  const next = new Map(plain(envOf(before)))
-  const last = new Map(entries)
-  for (const [key, value] of last) {
-    if (value === null || value === "") next.delete(key)
-    else next.set(key, value)
-  }
-  const present = envOf(before)
+/** What a change comes to, counted by comparing before and after. */
+const recount = (before: ReadonlyMap<string, string>, entries: Entries) => {
+  const next = naively(before, entries)
+  const sent = new Map(entries)
+  const names = (keys: Iterable<string>, kept: (key: string) => boolean) => [...keys].filter(kept).sort()
   return {
     env: [...next].sort(),
-    keysSet: [...last]
-      .filter(([, value]) => value !== null && value !== "")
-      .map(([key]) => key)
-      .sort(),
-    keysDeleted: plain(present)
-      .map(([key]) => key)
-      .filter((key) => !next.has(key))
-      .sort(),
-    changed: JSON.stringify([...next].sort()) !== JSON.stringify(plain(present))
+    keysSet: names(sent.keys(), (key) => Boolean(sent.get(key))),
+    keysDeleted: names(before.keys(), (key) => !next.has(key)),
+    changed: naiveJson(next) !== naiveJson(before)
   }
 }
 
+const union = (a: Env.EnvChange, b: Env.EnvChange): Env.EnvChange => new Map([...a, ...b])
+
+const shown = ({ env, ...counts }: Env.EnvApplied) => ({ ...counts, env: plain(env) })
+
 describe("Env.apply", () => {
   it.prop(
-    "E3 two changes one after the other are their union in one",
-    [anyEntries, anyEntries, anyEntries],
-    ([env, a, b]) => {
+    "E3 changes one after the other are their union in one, however they are put together",
+    [anyEntries, anyEntries, anyEntries, anyEntries],
+    ([env, a, b, c]) => {
       const start = envOf(env)
-      const twice = applied(applied(start, changeOf(a)).env, changeOf(b)).env
-      const once = applied(start, new Map([...changeOf(a), ...changeOf(b)])).env
-      expect(plain(twice)).toEqual(plain(once))
+      const [first, second, third] = [changeOf(a), changeOf(b), changeOf(c)]
+      const oneByOne = applied(applied(applied(start, first).env, second).env, third).env
+      const left = applied(applied(start, union(first, second)).env, third).env
+      const right = applied(applied(start, first).env, union(second, third)).env
+      const atOnce = applied(start, union(union(first, second), third)).env
+      expect([left, right, atOnce].map(plain)).toEqual([oneByOne, oneByOne, oneByOne].map(plain))
     }
   )
 
   it.prop("E3 the order inside a change makes no difference", [anyEntries, anyEntries], ([env, a]) => {
     const change = changeOf(a)
     const reversed = new Map([...change].reverse())
-    const [one, other] = [applied(envOf(env), change), applied(envOf(env), reversed)]
-    expect({ ...one, env: plain(one.env) }).toEqual({ ...other, env: plain(other.env) })
+    expect(shown(applied(envOf(env), reversed))).toEqual(shown(applied(envOf(env), change)))
   })
 
   it.prop("E3 a change applied again changes nothing", [anyEntries, anyEntries], ([env, a]) => {
@@ -56,8 +61,7 @@ describe("Env.apply", () => {
   })
 
   it.prop("E4 counts and outcome are those of a naive recount", [anyEntries, anyEntries], ([env, a]) => {
-    const { keysSet, keysDeleted, changed, env: next } = applied(envOf(env), changeOf(a))
-    expect({ env: plain(next), keysSet, keysDeleted, changed }).toEqual(recount(env, a))
+    expect(shown(applied(envOf(env), changeOf(a)))).toEqual(recount(naively(new Map(), env), a))
   })
 
   it.prop("INV-5 keys that a change does not name keep their values", [anyEntries, anyEntries], ([env, a]) => {
@@ -66,15 +70,19 @@ describe("Env.apply", () => {
     expect(unnamed(plain(applied(envOf(env), changeOf(a)).env))).toEqual(unnamed(plain(envOf(env))))
   })
 
-  it.prop("INV-5 the Env that a change is applied to stays as it is", [anyEntries, anyEntries], ([env, a]) => {
-    const start = envOf(env)
-    applied(start, changeOf(a))
-    expect(plain(start)).toEqual(plain(envOf(env)))
+  it.prop("INV-5 an Env stays as it is, whatever is made of it", [anyChanges, anyEntries], ([changes, other]) => {
+    const envs = walk(changes)
+    for (const env of envs) applied(env, changeOf(other))
+    let values: ReadonlyMap<string, string> = new Map()
+    for (const [index, env] of envs.entries()) {
+      if (index > 0) values = naively(values, changes[index - 1] ?? [])
+      expect(plain(env)).toEqual([...values].sort())
+    }
   })
 
   it("E4 counts the four steps of a walk", () => {
     const one = applied(
-      Env.empty,
+      Env.Env.empty,
       changeOf([
         ["A", "1"],
         ["B", "2"],
@@ -133,41 +141,45 @@ describe("Env.apply", () => {
   })
 })
 
-describe("the size of an Env", () => {
-  const filling = (filler: string, bytes: number) => {
-    const room = bytes - utf8Bytes('{"A":""}')
-    const width = utf8Bytes(JSON.stringify(filler)) - 2
-    return filler.repeat(Math.floor(room / width)) + "x".repeat(room % width)
-  }
+describe("Env.replacing", () => {
+  it.prop("E12 leaves what the change sets and nothing else", [anyEntries, anyEntries], ([env, a]) => {
+    const start = envOf(env)
+    const replaced = applied(start, Env.replacing(start, changeOf(a)))
+    const wanted = naively(new Map(), a)
+    expect(shown(replaced)).toEqual({
+      env: [...wanted].sort(),
+      keysSet: [...wanted.keys()].sort(),
+      keysDeleted: start.keys().filter((key) => !wanted.has(key)),
+      changed: naiveJson(wanted) !== naiveJson(plain(start))
+    })
+    expect(replaced.env.bytes).toBe(envOf(a).bytes)
+  })
 
-  const fillers = ["x", "é", "€", "\u{1F512}", "\n", "\u0001", '"', "\u2028"]
-
-  it.each(fillers)("E2 is counted in bytes of its JSON, to the last one, with %j", (filler) => {
-    for (const bytes of [65_535, 65_536]) {
-      const outcome = applied(Env.empty, changeOf([["A", filling(filler, bytes)]]))
-      expect([outcome.bytes, outcome.changed]).toEqual([bytes, true])
+  it.prop(
+    "E12 forgets what was there before: the last of two stays, and once more changes nothing",
+    [anyEntries, anyEntries, anyEntries],
+    ([env, a, b]) => {
+      const first = applied(envOf(env), Env.replacing(envOf(env), changeOf(a))).env
+      const second = applied(first, Env.replacing(first, changeOf(b))).env
+      expect(plain(second)).toEqual(plain(envOf(b)))
+      expect(applied(second, Env.replacing(second, changeOf(b)))).toMatchObject({ changed: false, keysDeleted: [] })
     }
-    const tooLarge = Result.flip(Env.apply(Env.empty, changeOf([["A", filling(filler, 65_537)]])))
-    expect(Result.getOrThrow(tooLarge)).toMatchObject({ _tag: "EnvTooLarge", limit: 65_536, actual: 65_537 })
-  })
+  )
 
-  it("E2 is that of the result, so that a change may delete as much as it adds", () => {
-    const full = envOf([["A", filling("x", 65_536)]])
-    expect(
-      applied(
-        full,
-        changeOf([
-          ["A", null],
-          ["B", filling("x", 65_536)]
-        ])
-      ).bytes
-    ).toBe(65_536)
-    expect(Result.isFailure(Env.apply(full, changeOf([["B", "1"]])))).toBe(true)
-  })
-
-  it.prop("E2 is the length of the JSON that a naive encoder makes", [anyEntries], ([entries]) => {
-    const env = envOf(entries)
-    const naive = JSON.stringify(Object.fromEntries(plain(env).toSorted(([a], [b]) => (a < b ? -1 : 1))))
-    expect([Redacted.value(Env.toCanonicalJson(env)), Env.sizeBytes(env)]).toEqual([naive, utf8Bytes(naive)])
+  it("E12 by nothing, or by empty values alone, empties it", () => {
+    const env = envOf([
+      ["A", "1"],
+      ["B", "2"]
+    ])
+    for (const nothing of [
+      [],
+      [
+        ["A", ""],
+        ["NEVER", null]
+      ]
+    ] as const) {
+      const { env: left, keysDeleted } = applied(env, Env.replacing(env, changeOf(nothing)))
+      expect([left.size, left.bytes, keysDeleted]).toEqual([0, 2, ["A", "B"]])
+    }
   })
 })

@@ -1,9 +1,11 @@
 // What is taken as a change of an Env from outside, and what is read back from rows.
 
 import { describe, expect, it } from "@effect/vitest"
-import { Redacted, Result } from "effect"
+import { Inspectable, Redacted, Result, Schema } from "effect"
+import { inspect } from "node:util"
 import * as Env from "../src/domain/Env.ts"
-import { anyEntries, applied, changeOf, envOf, plain } from "./support/entries.ts"
+import { changesFromJson, changesToJson, fromCanonicalJson, toCanonicalJson } from "../src/domain/EnvJson.ts"
+import { anyChanges, anyEntries, applied, changeOf, envOf, plain } from "./support/entries.ts"
 
 const refusal = (entries: Iterable<readonly [string, unknown]>) =>
   Result.getOrThrow(Result.flip(Env.parseChange(entries)))
@@ -22,7 +24,8 @@ describe("Env.parseChange", () => {
     "with spaces": ["A B", " A", "A ", "A\n"],
     "of Lockkeeper": ["PORT", "LOCKKEEPER_", "LOCKKEEPER_TOKEN"],
     "of every object": ["__proto__", "constructor", "toString"],
-    "with hidden characters": ["A\0", "A\u202eB", "\u200bA", "A\u0007", "A\u2066", "\ufeffA"],
+    "with hidden characters": ["A\0", "A\u202eB", "\u200bA", "A\u0007", "A\u2066", "\ufeffA", "A\u00adB", "A\u2028"],
+    "with half a character": ["A\ud800", "\udc00A"],
     "longer than 1,024": ["A".repeat(1025)]
   }
 
@@ -37,6 +40,20 @@ describe("Env.parseChange", () => {
     ).toMatchObject({ _tag: "InvalidEnvKey", key })
     expect(refusal([[key, null]])).toMatchObject({ _tag: "InvalidEnvKey", key })
   })
+
+  it.prop(
+    "E14 refuses a key with any character that no name has, wherever it stands, before any value is looked at",
+    [Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffff })), Schema.Literals(["", "A", "LONG_NAME"])],
+    ([code, rest]) => {
+      const character = String.fromCharCode(code)
+      if ("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_".includes(character)) return
+      for (const key of [`${character}${rest}`, `${rest}${character}`, `X${character}${rest}`]) {
+        for (const value of ["1", "", null, "***", 7]) {
+          expect(refusal([[key, value]])).toMatchObject({ _tag: "InvalidEnvKey", key })
+        }
+      }
+    }
+  )
 
   const notValues: ReadonlyArray<readonly [string, unknown]> = [
     ["the mask", "***"],
@@ -75,31 +92,70 @@ describe("Env.parseChange", () => {
     ]).toEqual([null, null])
   })
 
-  it("INV-11 keeps values redacted in what is printed", () => {
-    const outcome = applied(Env.empty, changeOf([["A", "canary"]]))
-    expect(`${JSON.stringify([...outcome.env])} ${String([...outcome.env])}`).not.toContain("canary")
-    expect(String(Env.toCanonicalJson(outcome.env))).not.toContain("canary")
+  it("INV-11 keeps values redacted, whatever is printed of an Env and however deep somebody looks", () => {
+    const change = changeOf([
+      ["A", "canary"],
+      ["B", "canary\n"]
+    ])
+    const outcome = applied(envOf([["A", "canary of before"]]), change)
+    const { env } = outcome
+    const things = [
+      env,
+      [...env],
+      env.get(Env.EnvKey.make("A")),
+      change,
+      outcome,
+      Env.replacing(env, change),
+      toCanonicalJson(env),
+      changesToJson([change, change]),
+      Env.apply(env, changeOf([["C", "canary".repeat(20_000)]])),
+      new Error("with an Env as its cause", { cause: { env, change } })
+    ]
+    for (const thing of things) {
+      const printed = [
+        JSON.stringify(thing),
+        JSON.stringify({ thing }),
+        String(thing),
+        Inspectable.toStringUnknown(thing),
+        inspect(thing, { depth: Infinity, showHidden: true, getters: true, showProxy: true, maxStringLength: null })
+      ]
+      expect(printed.join("\n")).not.toMatch(/canary/)
+    }
+    expect(Object.entries(env)).toEqual([["bytes", env.bytes]])
   })
 })
 
 describe("stored JSON", () => {
   it.prop("E10 of an Env is read back as it was", [anyEntries], ([entries]) => {
     const env = envOf(entries)
-    expect(plain(Result.getOrThrow(Env.fromCanonicalJson(Env.toCanonicalJson(env))))).toEqual(plain(env))
+    expect(plain(Result.getOrThrow(fromCanonicalJson(toCanonicalJson(env))))).toEqual(plain(env))
   })
 
-  it.prop("E10 of a change is read back as it was", [anyEntries], ([entries]) => {
-    const change = changeOf(entries)
+  it.prop("E10 of changes is read back as it was, and comes to the same", [anyChanges, anyEntries], ([list, env]) => {
     const shown = (each: Env.EnvChange) =>
       [...each]
         .map(([key, value]): [string, string | null] => [key, value === null ? null : Redacted.value(value)])
         .sort()
-    expect(shown(Result.getOrThrow(Env.changeFromJson(Env.changeToJson(change))))).toEqual(shown(change))
+    const last = (changes: ReadonlyArray<Env.EnvChange>) =>
+      plain(changes.reduce((present, change) => applied(present, change).env, envOf(env)))
+    const changes = list.map(changeOf)
+    for (const some of [changes, changes.slice(0, 1), [], [...changes, new Map(), ...changes]]) {
+      const readBack = Result.getOrThrow(changesFromJson(changesToJson(some)))
+      expect(readBack.map(shown)).toEqual(some.map(shown))
+      expect(last(readBack)).toEqual(last(some))
+    }
   })
+
+  it.each(['[{"A":"1"},{"a":"1"}]', '[{"A":"***"}]', '[{"A":""}]', "[null]", "[[]]", '[{"A":"1"},"x"]', '[{"A":"1"}'])(
+    "E10 of changes of which one is none is an error, and none of them is taken: %s",
+    (json) => {
+      expect(Result.isFailure(changesFromJson(Redacted.make(json)))).toBe(true)
+    }
+  )
 
   const corrupt: Readonly<Record<string, ReadonlyArray<string>>> = {
     "is no JSON": ["", "{", '{"A":"1"'],
-    "is no object": ["null", "[]", "1", '"x"'],
+    "is no object": ["null", "[1]", "1", '"x"', '[["A","1"]]'],
     "holds what is no text": ['{"A":1}', '{"A":["1"]}', '{"A":{"B":"1"}}', '{"A":true}'],
     "holds what is no key": ['{"a":"1"}', '{"PORT":"1"}', '{"constructor":"1"}', '{"A":"1","__proto__":"2"}'],
     "holds what is no value": ['{"A":""}', '{"A":"***"}', '{"A":"\\u0000"}', '{"A":"\\ud800"}']
@@ -108,20 +164,20 @@ describe("stored JSON", () => {
   const each = Object.entries(corrupt).flatMap(([kind, group]) => group.map((json) => [kind, json] as const))
 
   it.each(each)("E10 that %s is an error and never an empty Env: %s", (_, json) => {
-    expect(Result.isFailure(Env.fromCanonicalJson(Redacted.make(json)))).toBe(true)
-    expect(Result.isFailure(Env.changeFromJson(Redacted.make(json)))).toBe(true)
+    expect(Result.isFailure(fromCanonicalJson(Redacted.make(json)))).toBe(true)
+    expect(Result.isFailure(changesFromJson(Redacted.make(json)))).toBe(true)
   })
 
   it("E10 of an Env never holds null, that of a change may", () => {
     const json = Redacted.make('{"A":null}')
-    expect(Result.isFailure(Env.fromCanonicalJson(json))).toBe(true)
-    expect([...Result.getOrThrow(Env.changeFromJson(json))]).toEqual([["A", null]])
+    expect(Result.isFailure(fromCanonicalJson(json))).toBe(true)
+    expect(Result.getOrThrow(changesFromJson(json)).map((change) => [...change])).toEqual([[["A", null]]])
   })
 
   it.each(['{"A":"canary"', '{"a":"canary"}', '{"A":["canary"]}', '{"A":"canary\\u0000"}'])(
     "INV-11 is not shown by the error that refuses it: %s",
     (json) => {
-      const error = Result.getOrThrow(Result.flip(Env.fromCanonicalJson(Redacted.make(json))))
+      const error = Result.getOrThrow(Result.flip(fromCanonicalJson(Redacted.make(json))))
       expect(`${error.message} ${JSON.stringify(error)} ${String(error)}`).not.toContain("canary")
     }
   )

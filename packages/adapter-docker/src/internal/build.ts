@@ -46,11 +46,9 @@ export const build = Effect.fnUntraced(function* (
 
   let image: ImageDigest | undefined
   let failure: string | undefined
-  const lines: Array<string> = []
-  const splitter = makeLineSplitter((line) => lines.push(line))
-  const sayLines = Effect.suspend(() =>
-    Effect.forEach(lines.splice(0), (line) => say({ stream: "build", line }), { discard: true })
-  )
+  const lines: Array<LogEntry> = []
+  const splitter = makeLineSplitter((line, isCut) => lines.push({ stream: "build", line, ...(isCut ? { isCut } : {}) }))
+  const sayLines = Effect.suspend(() => Effect.forEach(lines.splice(0), say, { discard: true }))
   yield* Stream.runForEach(messages("build", BuildMessage, bytesOf("build", stream)), (message) => {
     image = message.aux?.ID ?? image
     failure = message.error ?? failure

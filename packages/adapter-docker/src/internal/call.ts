@@ -2,6 +2,7 @@
 // answer never settles, whatever it was told of timeouts and signals.
 
 import { NodeStream } from "@effect/platform-node"
+import { failpoint } from "@lockkeeper/core/port/failpoint"
 import { Duration, Effect, Schema, type Scope, type Stream } from "effect"
 import { Readable } from "node:stream"
 import { EngineError, engineError } from "./EngineError.ts"
@@ -14,6 +15,17 @@ export const patience = { short: Duration.seconds(15), long: Duration.seconds(60
  * a call that changes something is made where nothing interrupts it, and settled by looking.
  */
 export const call = <A>(
+  operation: string,
+  within: Duration.Duration,
+  run: (abortSignal: AbortSignal) => Promise<A>
+): Effect.Effect<A, EngineError> =>
+  failpoint(
+    `docker.${operation}`,
+    answered(operation, within, run),
+    Effect.fail(new EngineError({ operation, reason: "unreachable", detail: "a failpoint" }))
+  )
+
+const answered = <A>(
   operation: string,
   within: Duration.Duration,
   run: (abortSignal: AbortSignal) => Promise<A>

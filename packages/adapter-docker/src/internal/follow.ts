@@ -10,15 +10,16 @@ import type { EngineError } from "./EngineError.ts"
 import { after, lines, sinceOf } from "./output.ts"
 import type { EngineId } from "./references.ts"
 
-/** How often in a row the engine is asked again before it is given up, and how long to wait in between. */
-const patienceTries = 30
+/** How long to wait before the engine is asked again. */
 const pause = Duration.seconds(1)
 
-/** The lines of a container from the start, or from behind a cursor. One that is gone, or going, says nothing any more. */
+/**
+ * The lines of a container from the start, or from behind a cursor. One that is gone, or going, says nothing any more. While
+ * the engine is away it is asked again for as long as somebody listens: the container may run on.
+ */
 export const follow = (docker: Dockerode, id: EngineId, from?: LogCursor): Stream.Stream<LogEntry, EngineError> =>
   Stream.suspend(() => {
     let cursor = from
-    let failures = 0
 
     const pass = Stream.suspend(() => {
       const since = cursor === undefined ? undefined : sinceOf(cursor)
@@ -27,7 +28,6 @@ export const follow = (docker: Dockerode, id: EngineId, from?: LogCursor): Strea
       ).pipe(
         Stream.tap((entry) =>
           Effect.sync(() => {
-            failures = 0
             cursor = advanced(cursor, entry)
           })
         )
@@ -47,7 +47,7 @@ export const follow = (docker: Dockerode, id: EngineId, from?: LogCursor): Strea
     const recovered = (error: EngineError): Stream.Stream<LogEntry, EngineError> => {
       if (error.reason === "not_found" || error.reason === "conflict") return Stream.empty
       const isAway = error.reason === "unreachable" || error.reason === "timed_out"
-      return isAway && ++failures <= patienceTries ? Stream.catch(again(rest), recovered) : Stream.fail(error)
+      return isAway ? Stream.catch(again(rest), recovered) : Stream.fail(error)
     }
     const all: Stream.Stream<LogEntry, EngineError> = Stream.suspend(() =>
       Stream.catch(Stream.concat(pass, Stream.unwrap(rest)), recovered)

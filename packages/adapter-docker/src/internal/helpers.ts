@@ -26,10 +26,15 @@ export const startHelper = Effect.fnUntraced(function* (
   const labels = helperLabels(owner, nowSeconds + spec.lifetimeSeconds + graceSeconds)
   const options = helperOptions({ ...spec, name, volume: { name, target: spec.target } }, labels)
 
-  yield* Effect.acquireRelease(Volumes.create(docker, name, labels), () => settled(name, removeVolume(docker, name)))
+  const noVolume = settled(name, removeVolume(docker, name))
+  const noContainer = settled(name, removeByName(docker, name))
+  yield* Effect.acquireRelease(
+    Effect.onError(Volumes.create(docker, name, labels), () => noVolume),
+    () => noVolume
+  )
   const id = yield* Effect.acquireRelease(
-    Effect.tapError(Containers.create(docker, options), () => settled(name, removeByName(docker, name))),
-    () => settled(name, removeByName(docker, name))
+    Effect.onError(Containers.create(docker, options), () => noContainer),
+    () => noContainer
   )
   yield* Effect.uninterruptible(Containers.start(docker, id))
   return id
@@ -48,8 +53,13 @@ const removeVolume = (docker: Dockerode, name: ObjectName): Effect.Effect<void, 
     times: 100
   })
 
+/** Tries a removal a few times: a helper may hold a key, and the sweep comes only when its time is over. */
 const settled = (name: string, removal: Effect.Effect<void, EngineError>): Effect.Effect<void> =>
-  Effect.catch(removal, (error) => Effect.logWarning(`${name} is left to the next sweep`, error))
+  removal.pipe(
+    Effect.sandbox,
+    Effect.retry({ times: 4, schedule: Schedule.exponential("100 millis") }),
+    Effect.catch((cause) => Effect.logWarning(`${name} is left to the next sweep`, cause))
+  )
 
 /** A container inherits the labels of its image, which anybody may write; what it is called, only who made it. */
 const isHelperName = (name: string): boolean => /^\/lockkeeper-helper-[0-9a-f]{20}$/.test(name)

@@ -62,7 +62,7 @@ const makeLineReader = () => {
 
 const makeOutput = (stream: Frame["stream"], entries: Array<LogEntry>) => {
   let at: DateTime.Utc | undefined
-  const splitter = makeLineSplitter((line) => entries.push({ stream, line, at }))
+  const splitter = makeLineSplitter((line, isCut) => entries.push({ stream, line, at, ...(isCut ? { isCut } : {}) }))
   return {
     push: (payload: Uint8Array): void => {
       const message = timed(payload)

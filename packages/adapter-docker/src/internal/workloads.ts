@@ -109,7 +109,7 @@ const placeIn = Effect.fnUntraced(function* (
   return address ?? (yield* noAddress(spec))
 })
 
-/** Creates the container. One of this name that was made for this very spec, by a call whose answer was lost, is replaced. */
+/** Creates the container. What {@link nameIsFree} does not take for a use of the name is replaced. */
 const created = Effect.fnUntraced(function* (
   context: WorkloadContext,
   spec: WorkloadSpec,
@@ -119,18 +119,30 @@ const created = Effect.fnUntraced(function* (
   return yield* Effect.catch(create, (error) =>
     Effect.gen(function* () {
       if (error.reason !== "conflict") return yield* error
-      const present = yield* Containers.inspect(context.docker, ObjectName.make(spec.name))
-      const labels = present?.Config.Labels ?? {}
-      if (present !== undefined && !(isWorkload(labels, context.owner, spec.name) && isOf(labels, spec))) {
-        return yield* new RuntimeError({
-          reason: "start_failed",
-          detail: `the name ${spec.name} is in use by a container that is not ours`
-        })
-      }
+      const present = yield* nameIsFree(context, spec)
       if (present !== undefined) yield* Containers.remove(context.docker, present.Id)
       return yield* create
     })
   )
+})
+
+/** The refusal of a name that is in use. */
+export const nameInUse = ({ name }: WorkloadSpec, by = ""): RuntimeError =>
+  new RuntimeError({ reason: "start_failed", detail: `the name ${name} is in use${by}` })
+
+/**
+ * Fails when a container bears the name. One that was made for this very spec and never started is what a call has left
+ * whose answer was lost: it is answered, and may be replaced.
+ */
+export const nameIsFree = Effect.fnUntraced(function* (
+  { docker, owner }: WorkloadContext,
+  spec: WorkloadSpec
+): Effect.fn.Return<Containers.ContainerSeen | undefined, EngineError | RuntimeError> {
+  const seen = yield* Containers.inspect(docker, ObjectName.make(spec.name))
+  if (seen === undefined) return undefined
+  const labels = seen.Config.Labels ?? {}
+  if (!isWorkload(labels, owner, spec.name)) return yield* nameInUse(spec, " by a container that is not ours")
+  return seen.State.Status === "created" && isOf(labels, spec) ? seen : yield* nameInUse(spec)
 })
 
 const isAddress = Schema.decodeUnknownOption(IpAddress)

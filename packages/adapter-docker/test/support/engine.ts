@@ -2,7 +2,7 @@
 // removed when the Scope closes.
 
 import { AppId, DeploymentId } from "@lockkeeper/core/domain/App"
-import { type Env, parseChange } from "@lockkeeper/core/domain/Env"
+import { Env, parseChange } from "@lockkeeper/core/domain/Env"
 import { Fence, ReplicaId } from "@lockkeeper/core/domain/Lease"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
@@ -69,11 +69,7 @@ export const serving = `trap 'exit 0' TERM; while :; do printf 'HTTP/1.0 200 OK\
 export const sleeping = shell("trap 'exit 0' TERM; echo up; sleep 1000 & wait")
 
 const envOf = (entries: Readonly<Record<string, string>>): Env =>
-  new Map(
-    [...Result.getOrThrow(parseChange(Object.entries(entries)))].flatMap(([key, value]) =>
-      value === null ? [] : [[key, value] as const]
-    )
-  )
+  Env.empty.with(Result.getOrThrow(parseChange(Object.entries(entries))))
 
 /** A Workload of an image. */
 export const specOf = (

@@ -4,37 +4,47 @@ import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "
 import { TenantUsage } from "@lockkeeper/core/domain/Tenant"
 import { completed } from "../internal/openApiExtras.ts"
 import { Authorization } from "./Authorization.ts"
+import { DeploymentsGroup } from "./DeploymentsGroup.ts"
+import { EventsGroup } from "./EventsGroup.ts"
 import {
   App,
+  AppExpiry,
   AppPage,
   AppPatch,
-  Deployment,
-  DeploymentPage,
   EnvChanged,
   EnvPatch,
+  EnvReplacement,
+  EnvRevisionPage,
   EnvView,
   Health,
-  LogItem,
   NewApp,
-  NewDeployment,
   NotReady,
   PageQuery,
   Ready
 } from "./Objects.ts"
 import * as Problems from "./Problems.ts"
 import { RequestErrors } from "./RequestErrors.ts"
+import { app, found, location, refusals } from "./shared.ts"
 
-const app = { app: Schema.String }
-const found = [Problems.NotFound, Problems.StoreUnavailable] as const
-const location = { location: Schema.String }
 const etag = { etag: Schema.String }
-const logQuery = {
-  after: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
-  follow: Schema.optionalKey(Schema.Literals(["true", "false"]))
+const ifMatch = Schema.String.annotate({ description: "The ETag of the env as it was read" })
+const envChange = {
+  params: app,
+  query: {
+    dryRun: Schema.optionalKey(
+      Schema.Literals(["true", "false"]).annotate({ description: "`true` answers what would be, and changes nothing" })
+    )
+  },
+  success: HttpApiSchema.WithHeaders(EnvChanged, etag)
 }
-const logHeaders = { accept: Schema.optionalKey(Schema.String), "last-event-id": Schema.optionalKey(Schema.String) }
-const logLines = HttpApiSchema.StreamNdjson({ schema: LogItem })
-
+const envChangeErrors = [
+  ...found,
+  Problems.AppNotLive,
+  Problems.AppDeleting,
+  Problems.RevisionMismatch,
+  Problems.EnvTooLarge,
+  Problems.EnvBusy
+] as const
 /** Whether the server is there, and whether it takes requests. */
 export class SystemGroup extends HttpApiGroup.make("system", { topLevel: true })
   .add(
@@ -85,6 +95,44 @@ export class AppsGroup extends HttpApiGroup.make("apps")
       success: App,
       error: [...found, Problems.AppNotLive]
     }).annotate(OpenApi.Summary, "Change an app"),
+    HttpApiEndpoint.delete("delete", "/v1/apps/:app", {
+      params: app,
+      success: App.pipe(HttpApiSchema.status(202)),
+      error: found
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Delete an app",
+        description:
+          "Its deployments are cancelled and everything that it runs is removed; then it is gone and its name is free. Repeating it changes nothing."
+      })
+    ),
+    HttpApiEndpoint.post("start", "/v1/apps/:app/start", {
+      params: app,
+      success: App.pipe(HttpApiSchema.status(202)),
+      error: [...found, Problems.AppNotStopped, Problems.NoRelease, ...refusals]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Start a stopped app",
+        description: "It is live again and its current release is deployed. A live app is answered as it is."
+      })
+    ),
+    HttpApiEndpoint.post("stop", "/v1/apps/:app/stop", {
+      params: app,
+      success: App.pipe(HttpApiSchema.status(202)),
+      error: [...found, Problems.AppNotLive]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Stop an app",
+        description:
+          "Its deployments are cancelled and what it runs is removed; its releases and its environment variables stay. Repeating it changes nothing."
+      })
+    ),
+    HttpApiEndpoint.put("setExpiry", "/v1/apps/:app/expiry", {
+      params: app,
+      payload: AppExpiry,
+      success: App,
+      error: [...found, Problems.AppNotLive]
+    }).annotate(OpenApi.Summary, "Say when an app expires"),
     HttpApiEndpoint.get("readEnv", "/v1/apps/:app/env", {
       params: app,
       query: { reveal: Schema.optionalKey(Schema.Literals(["true", "false"])) },
@@ -92,70 +140,39 @@ export class AppsGroup extends HttpApiGroup.make("apps")
       error: found
     }).annotate(OpenApi.Summary, "Show an app's environment variables"),
     HttpApiEndpoint.patch("mergeEnv", "/v1/apps/:app/env", {
-      params: app,
-      query: { dryRun: Schema.optionalKey(Schema.Literals(["true", "false"])) },
-      headers: { "if-match": Schema.optionalKey(Schema.String) },
+      ...envChange,
+      headers: { "if-match": Schema.optionalKey(ifMatch) },
       payload: EnvPatch,
-      success: HttpApiSchema.WithHeaders(EnvChanged, etag),
-      error: [
-        ...found,
-        Problems.AppNotLive,
-        Problems.AppDeleting,
-        Problems.RevisionMismatch,
-        Problems.EnvTooLarge,
-        Problems.EnvBusy
-      ]
-    }).annotate(OpenApi.Summary, "Set and delete environment variables")
+      error: envChangeErrors
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Set and delete environment variables",
+        description:
+          "Variables that are not named keep their values, whoever else changes the env meanwhile. `null` and the empty string delete. With `If-Match`, only at that revision."
+      })
+    ),
+    HttpApiEndpoint.put("replaceEnv", "/v1/apps/:app/env", {
+      ...envChange,
+      headers: { "if-match": Schema.optionalKey(ifMatch) },
+      payload: EnvReplacement,
+      error: [...envChangeErrors, Problems.IfMatchRequired]
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Replace an app's environment variables",
+        description:
+          "The env holds these variables afterwards and no others. `If-Match` is required and names the revision that is replaced, so that nobody overwrites what they have not seen."
+      })
+    ),
+    HttpApiEndpoint.get("envHistory", "/v1/apps/:app/env/history", {
+      params: app,
+      query: PageQuery,
+      success: EnvRevisionPage,
+      error: found
+    }).annotate(OpenApi.Summary, "List the changes of an app's environment variables")
   )
   .middleware(RequestErrors)
   .middleware(Authorization)
   .annotateMerge(OpenApi.annotations({ title: "Apps", description: "Apps and their environment variables" })) {}
-
-/** Deployments and logs. */
-export class DeploymentsGroup extends HttpApiGroup.make("deployments")
-  .add(
-    HttpApiEndpoint.post("begin", "/v1/apps/:app/deployments", {
-      params: app,
-      payload: [NewDeployment, Schema.Null],
-      success: [HttpApiSchema.WithHeaders(Deployment.pipe(HttpApiSchema.status(202)), location), Deployment],
-      error: [
-        ...found,
-        Problems.AppNotLive,
-        Problems.DeploymentInProgress,
-        Problems.NoSource,
-        Problems.RevisionMismatch,
-        Problems.QueueFull
-      ]
-    }).annotate(OpenApi.Summary, "Deploy an app"),
-    HttpApiEndpoint.get("list", "/v1/apps/:app/deployments", {
-      params: app,
-      query: PageQuery,
-      success: DeploymentPage,
-      error: found
-    }).annotate(OpenApi.Summary, "List an app's deployments"),
-    HttpApiEndpoint.get("get", "/v1/deployments/:deployment", {
-      params: { deployment: Schema.String },
-      success: Deployment,
-      error: found
-    }).annotate(OpenApi.Summary, "Show a deployment"),
-    HttpApiEndpoint.get("logs", "/v1/deployments/:deployment/logs", {
-      params: { deployment: Schema.String },
-      query: logQuery,
-      headers: logHeaders,
-      success: logLines,
-      error: found
-    }).annotate(OpenApi.Summary, "Read or follow a deployment's log"),
-    HttpApiEndpoint.get("appLogs", "/v1/apps/:app/logs", {
-      params: app,
-      query: logQuery,
-      headers: logHeaders,
-      success: logLines,
-      error: found
-    }).annotate(OpenApi.Summary, "Read or follow what an app says")
-  )
-  .middleware(RequestErrors)
-  .middleware(Authorization)
-  .annotateMerge(OpenApi.annotations({ title: "Deployments", description: "Deployments and logs" })) {}
 
 /** The whole API. Bodies with fields that are not declared are refused. */
 export class Api extends HttpApi.make("lockkeeper")
@@ -163,6 +180,7 @@ export class Api extends HttpApi.make("lockkeeper")
   .add(TenantsGroup)
   .add(AppsGroup)
   .add(DeploymentsGroup)
+  .add(EventsGroup)
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotateMerge(
     OpenApi.annotations({

@@ -3,21 +3,31 @@ import { Effect, Schema } from "effect"
 import { App as DomainApp, AppName } from "@lockkeeper/core/domain/App"
 import { Deployment as DomainDeployment, DeploymentStatus, Trigger } from "@lockkeeper/core/domain/Deployment"
 import { Revision } from "@lockkeeper/core/domain/Env"
+import { Event as DomainEvent } from "@lockkeeper/core/domain/Event"
 import { HealthCheck } from "@lockkeeper/core/domain/HealthCheck"
 import { LogLine } from "@lockkeeper/core/domain/LogLine"
 import { Policy } from "@lockkeeper/core/domain/Policy"
 import { GitRef, Source } from "@lockkeeper/core/domain/Source"
+import { Release as DomainRelease } from "@lockkeeper/core/domain/Release"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { WorkloadPort } from "@lockkeeper/core/domain/Workload"
 
 const { hostPort: _, ...appFields } = DomainApp.fields
 
+const expiresAt = Schema.NullOr(Schema.DateTimeUtcFromString).annotate({
+  description: "When the app expires and is deleted; a permanent one never does"
+})
+
+/** Whether an Env is at another revision than the one that serves. */
+const pending = Schema.Boolean.annotate({
+  description: "Whether the env changed since the version that serves took it; false while there is none"
+})
+
 /** An App. `url` is null until its first healthy Deployment; `envPending` says that its Env changed since that. */
 export const App = Schema.Struct({
   ...appFields,
   preDeploy: Schema.Null,
-  expiresAt: Schema.Null,
-  envPending: Schema.Boolean,
+  envPending: pending,
   url: Schema.NullOr(Schema.String)
 }).annotate({ identifier: "App" })
 
@@ -25,9 +35,7 @@ export const App = Schema.Struct({
 export interface App extends Schema.Schema.Type<typeof App> {}
 
 /** A Deployment. `cancelling` says that somebody asked for its end and it has not come yet. */
-export const Deployment = Schema.Struct({ ...DomainDeployment.fields, cancelling: Schema.Boolean }).annotate({
-  identifier: "Deployment"
-})
+export const Deployment = DomainDeployment.annotate({ identifier: "Deployment" })
 
 /** The type of {@link Deployment}. */
 export interface Deployment extends Schema.Schema.Type<typeof Deployment> {}
@@ -63,8 +71,12 @@ export const NewApp = Schema.Struct({
   source: Schema.optionalKey(Source),
   policy: Schema.optionalKey(Policy),
   healthCheck: Schema.optionalKey(HealthCheckInput),
-  port: Schema.optionalKey(WorkloadPort)
+  port: Schema.optionalKey(WorkloadPort),
+  expiresAt: Schema.optionalKey(expiresAt)
 })
+
+/** When an App is to expire; a permanent one never does. */
+export const AppExpiry = Schema.Struct({ expiresAt })
 
 /** What to change of an App; what is absent stays. */
 export const AppPatch = Schema.Struct({
@@ -80,28 +92,60 @@ export const NewDeployment = Schema.Struct({
   ref: Schema.optionalKey(GitRef),
   policy: Schema.optionalKey(Policy),
   minEnvRevision: Schema.optionalKey(Revision),
-  trigger: Schema.optionalKey(Trigger)
+  trigger: Schema.optionalKey(Schema.Struct({ ...Trigger.fields, kind: Schema.Literals(["manual", "webhook"]) }))
 })
+
+/** What a Rollback is asked for with. */
+export const Rollback = Schema.Struct({ release: Schema.String, policy: Schema.optionalKey(Policy) })
+
+/** A Release. `current` is the one that serves. */
+export const Release = DomainRelease.annotate({ identifier: "Release" })
+
+/** Some Releases, newest first. */
+export const ReleasePage = page(Release)
+
+/** What a Redeploy may be asked for with. */
+export const Redeploy = Schema.Struct({ policy: Schema.optionalKey(Policy) })
 
 /** The variables of an App. Values are masked as `***` unless they were asked for. */
 export const EnvView = Schema.Struct({
   revision: Revision,
-  deployedRevision: Schema.NullOr(Revision),
-  pending: Schema.Boolean,
+  deployedRevision: Schema.NullOr(Revision).annotate({
+    description: "The revision that the version that serves runs with; null while there is none"
+  }),
+  pending,
   env: Schema.Record(Schema.String, Schema.String)
 })
 
 /** Variables to set, and those to delete: `null` or the empty string. */
 export const EnvPatch = Schema.Struct({ env: Schema.Record(Schema.String, Schema.NullOr(Schema.String)) })
 
+/** All the variables that an Env is to have; one with the empty string is not among them. */
+export const EnvReplacement = Schema.Struct({ env: Schema.Record(Schema.String, Schema.String) })
+
 /** What a change of an Env came to. */
 export const EnvChanged = Schema.Struct({
-  revision: Revision,
-  keysSet: Schema.Int,
-  keysDeleted: Schema.Int,
+  revision: Revision.annotate({
+    description: "The revision that holds the change; the present one when nothing changed and for a dry run"
+  }),
+  keysSet: Schema.Int.annotate({ description: "How many non-empty values were sent" }),
+  keysDeleted: Schema.Int.annotate({ description: "How many variables that were there are not any more" }),
   total: Schema.Int,
   env: Schema.Record(Schema.String, Schema.String)
 })
+
+/** How a Revision came to be. The names that it set and deleted, never their values. */
+export const EnvRevision = Schema.Struct({
+  revision: Revision,
+  actor: Schema.String.annotate({ description: "The name of the token that the change came with" }),
+  at: Schema.DateTimeUtc,
+  keysSet: Schema.Array(Schema.String),
+  keysDeleted: Schema.Array(Schema.String),
+  total: Schema.Int.annotate({ description: "How many variables there were then" })
+})
+
+/** Some Revisions of an Env, newest first. */
+export const EnvRevisionPage = page(EnvRevision)
 
 /** A line of a log, or its end with the status that the Deployment ended in. */
 export const LogItem = Schema.Union([
@@ -111,6 +155,14 @@ export const LogItem = Schema.Union([
 
 /** The type of {@link LogItem}. */
 export type LogItem = typeof LogItem.Type
+
+/** Something that happened. `id` is the cursor to go on after; `subject` is the id of what it happened to. */
+export const Event = Schema.Struct({ ...DomainEvent.fields, at: Schema.DateTimeUtcFromString }).annotate({
+  identifier: "Event"
+})
+
+/** The type of {@link Event}. */
+export interface Event extends Schema.Schema.Type<typeof Event> {}
 
 /** That the server is up, what it was built from, and the schema that it needs. */
 export const Health = Schema.Struct({ status: Schema.Literal("ok"), build: Schema.String, schemaVersion: Schema.Int })

@@ -4,6 +4,7 @@
 import { Schema } from "effect"
 import { HttpApiError } from "effect/http-api"
 import { AppStatus, DeploymentId } from "@lockkeeper/core/domain/App"
+import { DeploymentStatus } from "@lockkeeper/core/domain/Deployment"
 import { Revision } from "@lockkeeper/core/domain/Env"
 
 const urn = <const Code extends string>(code: Code): `urn:lockkeeper:problem:${Code}` =>
@@ -35,11 +36,18 @@ export class InvalidBody extends HttpApiError.Problem<InvalidBody>()(
   members("invalid_body")
 ) {}
 
-/** 400: idempotency keys are not supported yet. */
-export class IdempotencyUnsupported extends HttpApiError.Problem<IdempotencyUnsupported>()(
-  "IdempotencyUnsupported",
-  { type: urn("idempotency_unsupported"), status: 400, title: "Idempotency Keys Are Not Supported" },
-  members("idempotency_unsupported")
+/** 409: the idempotency key was used for another request. */
+export class IdempotencyKeyReused extends HttpApiError.Problem<IdempotencyKeyReused>()(
+  "IdempotencyKeyReused",
+  { type: urn("idempotency_key_reused"), status: 409, title: "Idempotency Key Reused" },
+  members("idempotency_key_reused")
+) {}
+
+/** 409: the first request with this idempotency key is in progress. */
+export class IdempotencyInProgress extends HttpApiError.Problem<IdempotencyInProgress>()(
+  "IdempotencyInProgress",
+  { type: urn("idempotency_in_progress"), status: 409, title: "Idempotency In Progress" },
+  members("idempotency_in_progress")
 ) {}
 
 /** 400: the source is not one that is accepted. */
@@ -61,6 +69,48 @@ export class AppNotLive extends HttpApiError.Problem<AppNotLive>()(
   "AppNotLive",
   { type: urn("app_not_live"), status: 409, title: "App Not Live" },
   { ...members("app_not_live"), appStatus: AppStatus }
+) {}
+
+/** 409: the App is not stopped, so that it cannot be started. */
+export class AppNotStopped extends HttpApiError.Problem<AppNotStopped>()(
+  "AppNotStopped",
+  { type: urn("app_not_stopped"), status: 409, title: "App Not Stopped" },
+  { ...members("app_not_stopped"), appStatus: AppStatus }
+) {}
+
+/** 409: the App is not live, so that what it runs is not deployed again. */
+export class NotRedeployable extends HttpApiError.Problem<NotRedeployable>()(
+  "NotRedeployable",
+  { type: urn("not_redeployable"), status: 409, title: "Not Redeployable" },
+  { ...members("not_redeployable"), appStatus: AppStatus }
+) {}
+
+/** 409: no Deployment of the App has been healthy yet. */
+export class NoRelease extends HttpApiError.Problem<NoRelease>()(
+  "NoRelease",
+  { type: urn("no_release"), status: 409, title: "No Release" },
+  members("no_release")
+) {}
+
+/** 409: the image of the Release is not there any more. */
+export class ImageGone extends HttpApiError.Problem<ImageGone>()(
+  "ImageGone",
+  { type: urn("image_gone"), status: 409, title: "Image Gone" },
+  members("image_gone")
+) {}
+
+/** 503: the engine that runs Apps did not answer; nothing began. */
+export class EngineUnavailable extends HttpApiError.Problem<EngineUnavailable>()(
+  "EngineUnavailable",
+  { type: urn("engine_unavailable"), status: 503, title: "Engine Unavailable" },
+  members("engine_unavailable")
+) {}
+
+/** 409: the Deployment has ended, and not by being cancelled. */
+export class AlreadyTerminal extends HttpApiError.Problem<AlreadyTerminal>()(
+  "AlreadyTerminal",
+  { type: urn("already_terminal"), status: 409, title: "Already Terminal" },
+  { ...members("already_terminal"), deploymentStatus: DeploymentStatus }
 ) {}
 
 /** 409: the App is being deleted. */
@@ -89,6 +139,13 @@ export class RevisionMismatch extends HttpApiError.Problem<RevisionMismatch>()(
   "RevisionMismatch",
   { type: urn("revision_mismatch"), status: 412, title: "Revision Mismatch" },
   { ...members("revision_mismatch"), actual: Revision }
+) {}
+
+/** 428: all of an Env is replaced only at the revision that `If-Match` names. */
+export class IfMatchRequired extends HttpApiError.Problem<IfMatchRequired>()(
+  "IfMatchRequired",
+  { type: urn("if_match_required"), status: 428, title: "If-Match Required" },
+  members("if_match_required")
 ) {}
 
 /** 400: the body has no `env`. */

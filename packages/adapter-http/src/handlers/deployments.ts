@@ -2,24 +2,28 @@
 import { Effect, Option, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
-import { DeploymentId } from "@lockkeeper/core/domain/App"
-import type { Deployment } from "@lockkeeper/core/domain/Deployment"
-import { Cursor } from "@lockkeeper/core/domain/Page"
+import { DeploymentId, ReleaseId } from "@lockkeeper/core/domain/App"
+import { type Deployment, isTerminal } from "@lockkeeper/core/domain/Deployment"
 import type { AppStore } from "@lockkeeper/core/port/AppStore"
+import type { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { LogName, type LogStore } from "@lockkeeper/core/port/LogStore"
+import { cancel } from "@lockkeeper/core/program/cancel"
 import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
+import { beginRollback } from "@lockkeeper/core/program/rollback"
 import { Api } from "../api/Api.ts"
 import { Deployment as DeploymentView } from "../api/Objects.ts"
+import * as Problems from "../api/Problems.ts"
 import { logItems, type LogQuery, logResponse } from "../internal/logStream.ts"
-import { notFound, refused, unavailable, visibleApp } from "./outcomes.ts"
+import { pageOf } from "../internal/pages.ts"
+import { notFound, refused, refusedAgain, refusedRollback, unavailable, visibleApp } from "./outcomes.ts"
 
 /** Handles the Deployment and log routes. */
 export const deploymentsHandlers = HttpApiBuilder.group(
   Api,
   "deployments",
   Effect.fnUntraced(function* (handlers) {
-    const ports = yield* Effect.context<AppStore | DeploymentStore | LogStore>()
+    const ports = yield* Effect.context<AppStore | ContainerRuntime | DeploymentStore | LogStore>()
     const store = yield* DeploymentStore
     const dispatcher = yield* Dispatcher
 
@@ -40,6 +44,13 @@ export const deploymentsHandlers = HttpApiBuilder.group(
         Effect.catchTags({ DeploymentNotFound: () => Effect.fail(notFound()), StoreError: unavailable })
       )
 
+    /** Has a Deployment that has just begun carried out, and says where it is to be seen. */
+    const begun = (deployment: Deployment) =>
+      Effect.as(
+        dispatcher.wake,
+        HttpApiSchema.withHeaders({ body: deployment, headers: { location: `/v1/deployments/${deployment.id}` } })
+      )
+
     return handlers.handleAll({
       begin: Effect.fnUntraced(function* ({ params, payload }) {
         const { id: app } = yield* visibleApp(params.app)
@@ -47,22 +58,62 @@ export const deploymentsHandlers = HttpApiBuilder.group(
         const { deployment, created } = yield* store
           .begin({ app, trigger, ...request })
           .pipe(Effect.catchTags({ DeploymentRefused: refused, StoreError: unavailable }))
-        if (!created) return yield* known(view(deployment))
+        if (!created) return yield* answered(deployment, 200)
+        return yield* begun(deployment)
+      }, Effect.provideContext(ports)),
+
+      redeploy: Effect.fnUntraced(function* ({ params, payload }) {
+        const { id: app } = yield* visibleApp(params.app)
+        const { deployment } = yield* store
+          .begin({ app, trigger: { kind: "redeploy" }, release: "current", policy: payload?.policy })
+          .pipe(Effect.catchTags({ DeploymentRefused: refusedAgain, StoreError: unavailable }))
+        return yield* begun(deployment)
+      }, Effect.provideContext(ports)),
+
+      rollback: Effect.fnUntraced(function* ({ params, payload }) {
+        const { id: app } = yield* visibleApp(params.app)
+        const release = yield* Effect.mapError(
+          Effect.fromOption(Schema.decodeOption(ReleaseId)(payload.release)),
+          notFound
+        )
+        const deployment = yield* beginRollback({ app, release, policy: payload.policy }).pipe(
+          Effect.catchTags({
+            ReleaseNotFound: () => Effect.fail(notFound()),
+            ImageGone: () => Effect.fail(new Problems.ImageGone({ detail: "the image of the release is gone" })),
+            RuntimeError: () =>
+              Effect.fail(new Problems.EngineUnavailable({ detail: "the engine did not answer; try again" })),
+            DeploymentRefused: refusedRollback,
+            StoreError: unavailable
+          })
+        )
+        return yield* begun(deployment)
+      }, Effect.provideContext(ports)),
+
+      releases: Effect.fnUntraced(function* ({ params, query }) {
+        const { id } = yield* visibleApp(params.app)
+        return yield* Effect.catchTags(store.releases(id, pageOf(query)), { StoreError: unavailable })
+      }, Effect.provideContext(ports)),
+
+      cancel: Effect.fnUntraced(function* ({ params }) {
+        const { id } = yield* visible(params.deployment)
+        const deployment = yield* cancel(id).pipe(
+          Effect.catchTags({ DeploymentNotFound: () => Effect.fail(notFound()), StoreError: unavailable })
+        )
         yield* dispatcher.wake
-        const headers = { location: `/v1/deployments/${deployment.id}` }
-        return HttpApiSchema.withHeaders({ body: view(deployment), headers })
+        const { status } = deployment
+        if (status === "cancelled") return deployment
+        if (isTerminal(status)) {
+          return yield* new Problems.AlreadyTerminal({ detail: `it is ${status}`, deploymentStatus: status })
+        }
+        return yield* answered(deployment, 202)
       }, Effect.provideContext(ports)),
 
       list: Effect.fnUntraced(function* ({ params, query }) {
         const { id } = yield* visibleApp(params.app)
-        const cursor = query.cursor === undefined ? undefined : Cursor.make(query.cursor)
-        const page = yield* store
-          .list(id, { limit: query.limit ?? 20, cursor })
-          .pipe(Effect.catchTags({ StoreError: unavailable }))
-        return { items: page.items.map(view), nextCursor: page.nextCursor }
+        return yield* Effect.catchTags(store.list(id, pageOf(query)), { StoreError: unavailable })
       }, Effect.provideContext(ports)),
 
-      get: ({ params }) => visible(params.deployment).pipe(Effect.map(view), Effect.provideContext(ports)),
+      get: ({ params }) => Effect.provideContext(visible(params.deployment), ports),
 
       logs: Effect.fnUntraced(function* ({ params, query, headers }) {
         const { id } = yield* visible(params.deployment)
@@ -84,11 +135,9 @@ export const deploymentsHandlers = HttpApiBuilder.group(
   })
 )
 
-const view = (deployment: Deployment): DeploymentView => ({ ...deployment, cancelling: false })
-
 /** The declared answers differ in their status alone, so the second one is made by hand. */
-const known = (deployment: DeploymentView) =>
-  Effect.orDie(HttpServerResponse.schemaJson(Schema.toCodecJson(DeploymentView))(deployment, { status: 200 }))
+const answered = (deployment: Deployment, status: 200 | 202) =>
+  Effect.orDie(HttpServerResponse.schemaJson(Schema.toCodecJson(DeploymentView))(deployment, { status }))
 
 const from = (
   query: { readonly after?: number; readonly follow?: "true" | "false" },

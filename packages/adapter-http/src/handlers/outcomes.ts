@@ -1,6 +1,6 @@
 // Which problem each of the core's errors becomes, and what of another Tenant's things is shown: nothing.
 import { Effect, Option, Schema } from "effect"
-import type { App } from "@lockkeeper/core/domain/App"
+import type { App, AppStatus } from "@lockkeeper/core/domain/App"
 import { AppId } from "@lockkeeper/core/domain/App"
 import { type AppGone, type AppNotLive, AppStore } from "@lockkeeper/core/port/AppStore"
 import type { DeploymentRefused } from "@lockkeeper/core/port/DeploymentRequest"
@@ -34,8 +34,8 @@ export const notFound = (): Problems.NotFound => new Problems.NotFound({ detail:
 export const gone = (_: AppGone): Effect.Effect<never, Problems.NotFound> => Effect.fail(notFound())
 
 /** An App that is not live, with its status. */
-export const notLive = (error: AppNotLive): Effect.Effect<never, Problems.AppNotLive> =>
-  Effect.fail(new Problems.AppNotLive({ detail: `the app is ${error.status}`, appStatus: error.status }))
+export const notLive = ({ status }: Pick<AppNotLive, "status">): Effect.Effect<never, Problems.AppNotLive> =>
+  Effect.fail(new Problems.AppNotLive({ detail: `the app is ${status}`, appStatus: status }))
 
 /** A store that did not do its part; the log has the cause, the answer has not. */
 export const unavailable = (error: StoreError): Effect.Effect<never, Problems.StoreUnavailable> =>
@@ -43,13 +43,11 @@ export const unavailable = (error: StoreError): Effect.Effect<never, Problems.St
     Effect.andThen(Effect.fail(new Problems.StoreUnavailable({ detail: "the store did not answer; try again" })))
   )
 
-/** Why a Deployment did not begin. */
-export const refused = ({ reason }: DeploymentRefused) => {
+/** Why a Deployment did not begin, whatever it is made from. */
+const refusedAnyhow = ({ reason }: DeploymentRefused) => {
   switch (reason._tag) {
     case "AppGone":
       return Effect.fail(notFound())
-    case "AppNotLive":
-      return Effect.fail(new Problems.AppNotLive({ detail: `the app is ${reason.status}`, appStatus: reason.status }))
     case "DeploymentInProgress":
       return Effect.fail(
         new Problems.DeploymentInProgress({
@@ -57,8 +55,6 @@ export const refused = ({ reason }: DeploymentRefused) => {
           activeDeployment: reason.activeDeployment
         })
       )
-    case "NoSource":
-      return Effect.fail(new Problems.NoSource({ detail: "neither the request nor the app has a source" }))
     case "RevisionMismatch":
       return Effect.fail(
         new Problems.RevisionMismatch({ detail: `the env is at revision ${reason.actual}`, actual: reason.actual })
@@ -67,5 +63,72 @@ export const refused = ({ reason }: DeploymentRefused) => {
       return Effect.fail(
         new Problems.QueueFull({ detail: `${reason.limit} deployments wait already`, limit: reason.limit })
       )
+    case "AppNotLive":
+    case "AppNotStopped":
+    case "NoRelease":
+    case "NoSource":
+      return Effect.die(new Error(`a deployment was refused with ${reason._tag}`))
   }
 }
+
+/** Why a Deployment from a Source did not begin. */
+export const refused = (error: DeploymentRefused) => {
+  const { reason } = error
+  switch (reason._tag) {
+    case "AppNotLive":
+      return notLive(reason)
+    case "NoSource":
+      return Effect.fail(new Problems.NoSource({ detail: "neither the request nor the app has a source" }))
+    default:
+      return refusedAnyhow(error)
+  }
+}
+
+/** Why a Deployment of the current Release did not begin. */
+export const refusedAgain = (error: DeploymentRefused) => {
+  const { reason } = error
+  switch (reason._tag) {
+    case "AppNotLive":
+      return Effect.fail(notRedeployable(reason.status))
+    case "NoRelease":
+      return Effect.fail(noRelease())
+    default:
+      return refusedAnyhow(error)
+  }
+}
+
+/** Why a stopped App was not started; one that somebody else has just started is as it should be. */
+export const refusedStart = (error: DeploymentRefused) => {
+  const { reason } = error
+  switch (reason._tag) {
+    case "AppNotStopped":
+      if (reason.status === "live") return Effect.void
+      return Effect.fail(
+        new Problems.AppNotStopped({ detail: `the app is ${reason.status}`, appStatus: reason.status })
+      )
+    case "NoRelease":
+      return Effect.fail(noRelease())
+    default:
+      return refusedAnyhow(error)
+  }
+}
+
+/** Why a Rollback did not begin. */
+export const refusedRollback = (error: DeploymentRefused) => {
+  const { reason } = error
+  switch (reason._tag) {
+    case "AppNotLive":
+      return Effect.fail(notRedeployable(reason.status))
+    case "NoRelease":
+      return Effect.fail(notFound())
+    default:
+      return refusedAnyhow(error)
+  }
+}
+
+const notRedeployable = (status: AppStatus): Problems.NotRedeployable =>
+  new Problems.NotRedeployable({ detail: `the app is ${status}`, appStatus: status })
+
+/** An App that has nothing to run yet. */
+const noRelease = (): Problems.NoRelease =>
+  new Problems.NoRelease({ detail: "no deployment of the app has been healthy yet" })

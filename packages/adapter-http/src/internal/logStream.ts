@@ -1,6 +1,6 @@
 // A log as a response: what is stored, then, when it is followed, what comes, then its end.
 import { Duration, Effect, Option, Schema, Stream } from "effect"
-import { HttpServerResponse } from "effect/http"
+import type { HttpServerResponse } from "effect/http"
 import type { DeploymentId } from "@lockkeeper/core/domain/App"
 import { isTerminal } from "@lockkeeper/core/domain/Deployment"
 import type { DeploymentNotFound } from "@lockkeeper/core/port/DeploymentRequest"
@@ -8,6 +8,7 @@ import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { type LogName, LogStore } from "@lockkeeper/core/port/LogStore"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import { LogItem } from "../api/Objects.ts"
+import { pings, streamed } from "./streamed.ts"
 
 /** Which log, from where, and whether to wait for what comes. */
 export interface LogQuery {
@@ -68,9 +69,6 @@ const endsUnwritten = (query: LogQuery, idle: number): boolean => query.mode ===
 
 const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(LogItem)))
 
-/** Written first, it sends the head of the answer, which would else wait for the first line. */
-const noBytes = new Uint8Array()
-
 const asEvent = (item: LogItem): string => `id: ${item.seq}\ndata: ${toJson(item)}\n\n`
 
 /**
@@ -84,12 +82,10 @@ export const logResponse = Effect.fnUntraced(function* (
   const ports = yield* Effect.context<LogStore | DeploymentStore>()
   const provided = Stream.provideContext(items, ports)
   const wantsEvents = accept?.includes("text/event-stream") === true
-  const pings = Stream.map(Stream.tick(Duration.seconds(15)), () => ": ping\n\n")
-  const text = wantsEvents
-    ? Stream.merge(Stream.map(provided, asEvent), Stream.drop(pings, 1), { haltStrategy: "left" })
-    : Stream.map(provided, (item) => `${toJson(item)}\n`)
-  return HttpServerResponse.stream(Stream.concat(Stream.make(noBytes), Stream.encodeText(text)), {
-    contentType: wantsEvents ? "text/event-stream" : "application/x-ndjson",
-    headers: { "cache-control": "no-store", "x-accel-buffering": "no" }
-  })
+  return wantsEvents
+    ? streamed(Stream.merge(Stream.map(provided, asEvent), pings, { haltStrategy: "left" }), "text/event-stream")
+    : streamed(
+        Stream.map(provided, (item) => `${toJson(item)}\n`),
+        "application/x-ndjson"
+      )
 })

@@ -1,13 +1,22 @@
 // What the OpenAPI document says besides the declared routes: routes outside the API's groups, the errors that any route
-// may answer, when to come back after one, and that a log comes as events too.
+// may answer, when to come back after one, that a log comes as events too, and which operations take an idempotency key.
+
+interface Reference {
+  readonly $ref?: string
+}
+
+interface Content {
+  readonly schema?: Reference & { readonly anyOf?: ReadonlyArray<Reference>; readonly [key: string]: unknown }
+}
 
 interface Response {
   readonly description?: string
   readonly headers?: Readonly<Record<string, unknown>>
-  readonly content?: Readonly<Record<string, unknown>>
+  readonly content?: Readonly<Record<string, Content>>
 }
 
 interface Operation {
+  readonly parameters?: ReadonlyArray<unknown>
   readonly responses: Readonly<Record<string, Response>>
   readonly requestBody?: unknown
 }
@@ -52,7 +61,36 @@ const withEvents = (response: Response): Response => ({
   }
 })
 
-const completedOperation = (path: string, operation: Operation): Operation => {
+const idempotencyKey = {
+  name: "idempotency-key",
+  in: "header",
+  required: false,
+  description:
+    "A name for this request, such as a UUID: sent again with the same key and body within 24 hours, it is not carried out again but answered as the first time, with `Idempotency-Replayed: true`",
+  schema: { ...text, minLength: 1, maxLength: 255, pattern: "^[ -~]+$" }
+}
+
+const isAboutKeys = ({ $ref }: Reference): boolean => $ref?.includes("/Idempotency") === true
+
+/** The errors about keys are declared with the token, which every operation takes; only some take a key. */
+const withoutKeys = ([status, response]: readonly [string, Response]): ReadonlyArray<readonly [string, Response]> => {
+  const [type, content] = Object.entries(response.content ?? {})[0] ?? []
+  const all = content?.schema?.anyOf ?? []
+  const others = all.filter((one) => !isAboutKeys(one))
+  if (type === undefined || others.length === all.length) return [[status, response]]
+  if (others.length === 0) return []
+  const description = (response.description ?? "").split(" | ").filter((title) => !title.startsWith("Idempotency"))
+  const schema = { ...content?.schema, anyOf: others }
+  return [[status, { ...response, description: description.join(" | "), content: { [type]: { schema } } }]]
+}
+
+const withKeys = (method: string, operation: Operation): Operation =>
+  (method === "post" || method === "patch") && operation.responses["401"] !== undefined
+    ? { ...operation, parameters: [...(operation.parameters ?? []), idempotencyKey] }
+    : { ...operation, responses: Object.fromEntries(Object.entries(operation.responses).flatMap(withoutKeys)) }
+
+const completedOperation = (path: string, method: string, declared: Operation): Operation => {
+  const operation = withKeys(method, declared)
   const { responses, requestBody } = operation
   const { "200": success } = responses
   const { "413": tooLarge } = responses
@@ -108,7 +146,7 @@ export const completed = ({ paths, components }: OpenApiParts): OpenApiParts => 
       Object.entries(paths).map(([path, methods]) => [
         path,
         Object.fromEntries(
-          Object.entries(methods).map(([method, operation]) => [method, completedOperation(path, operation)])
+          Object.entries(methods).map(([method, operation]) => [method, completedOperation(path, method, operation)])
         )
       ])
     ),

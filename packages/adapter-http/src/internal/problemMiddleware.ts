@@ -3,7 +3,10 @@
 import { randomUUID } from "node:crypto"
 import { ByteSize, Effect, type Layer, Option, Schema, type Types } from "effect"
 import { HttpIncomingMessage, HttpRouter, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { IdempotencyStore, ReservationTerms } from "@lockkeeper/core/port/IdempotencyStore"
+import type { Fingerprints } from "../Fingerprints.ts"
 import { Tokens } from "../Tokens.ts"
+import { makeIdempotency } from "./idempotency.ts"
 import { unrouted } from "./unrouted.ts"
 
 const problemType = "application/problem+json"
@@ -70,28 +73,36 @@ const finished = (response: HttpServerResponse.HttpServerResponse, requestId: st
 
 type Answer<E> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, HttpServerRequest.HttpServerRequest>
 
-/** For every route: the request id, the limit of a body, and errors as problem documents. */
-export const problemMiddleware: Layer.Layer<never, never, HttpRouter.HttpRouter | Tokens> = HttpRouter.middleware(
-  Effect.map(
-    Tokens,
-    (tokens) =>
-      (httpEffect): Answer<Types.unhandled> =>
+/** For every route: the request id, the limit of a body, idempotency keys, and errors as problem documents. */
+export const problemMiddleware = (
+  terms: ReservationTerms
+): Layer.Layer<never, never, HttpRouter.HttpRouter | Tokens | Fingerprints | IdempotencyStore> =>
+  HttpRouter.middleware(
+    Effect.gen(function* () {
+      const [idempotent, tokens] = [yield* makeIdempotency(terms), yield* Tokens]
+
+      const answer = Effect.fnUntraced(function* (outcome: Answer<unknown>, requestId: string) {
+        const request = yield* HttpServerRequest.HttpServerRequest
+        const response = yield* Effect.catchCause(outcome, (cause) =>
+          Effect.flatMap(HttpServerError.causeResponse(cause), ([failed, rest]) =>
+            Effect.as(failed.status >= 500 ? Effect.logError("a request failed", rest) : Effect.void, failed)
+          )
+        )
+        const routed = response.status === 404 && !isProblem(response) ? unrouted(request, tokens) : response
+        return finished(routed, requestId)
+      })
+
+      return (httpEffect): Answer<Types.unhandled> =>
         Effect.gen(function* () {
           const request = yield* HttpServerRequest.HttpServerRequest
           const given = request.headers["x-request-id"]
           const requestId = isRequestId(given) ? given : randomUUID()
-          const response = yield* httpEffect.pipe(
+          const response = yield* idempotent(request, httpEffect, (outcome) => answer(outcome, requestId)).pipe(
             Effect.provideService(HttpIncomingMessage.MaxBodySize, bodyLimit),
-            Effect.catchCause((cause) =>
-              Effect.flatMap(HttpServerError.causeResponse(cause), ([failed, rest]) =>
-                Effect.as(failed.status >= 500 ? Effect.logError("a request failed", rest) : Effect.void, failed)
-              )
-            ),
             Effect.annotateLogs({ requestId })
           )
-          const routed = response.status === 404 && !isProblem(response) ? unrouted(request, tokens) : response
-          return HttpServerResponse.setHeader(finished(routed, requestId), "x-request-id", requestId)
+          return HttpServerResponse.setHeader(response, "x-request-id", requestId)
         })
-  ),
-  { global: true }
-)
+    }),
+    { global: true }
+  )

@@ -4,8 +4,9 @@ import { Cause, Effect, Layer, Schema, SchemaIssue, type Types } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError, type HttpApiEndpoint } from "effect/http-api"
 import { EnvKey } from "@lockkeeper/core/domain/Env"
-import { InvalidBody, InvalidEnvKey, InvalidEnvValue, InvalidSource, MissingEnv } from "../api/Problems.ts"
+import { InvalidBody, type InvalidEnvKey, type InvalidEnvValue, InvalidSource, MissingEnv } from "../api/Problems.ts"
 import { RequestErrors } from "../api/RequestErrors.ts"
+import { invalidEnvKey, invalidEnvValue } from "../handlers/envOutcomes.ts"
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 
@@ -25,17 +26,17 @@ const problemOf = (error: HttpApiError.HttpApiSchemaError, endpoint: HttpApiEndp
   if (error.kind === "Payload" && field === "source") return new InvalidSource({ detail })
   if (error.kind === "Payload" && field === "env" && endpoint.identifier.endsWith("Env")) {
     if (key === undefined) return new MissingEnv({ detail })
-    return isEnvKey(key)
-      ? new InvalidEnvValue({ detail, key })
-      : new InvalidEnvKey({ detail: "not the name of a variable", key })
+    return isEnvKey(key) ? invalidEnvValue(key) : invalidEnvKey(key)
   }
   return new InvalidBody({ detail })
 }
 
+const carriesBody: ReadonlySet<string> = new Set(["POST", "PUT", "PATCH"])
+
 /** A body that is not UTF-8 would be read with its bytes replaced: nobody stores a value that nobody sent. */
 const requireUtf8 = Effect.gen(function* () {
   const request = yield* HttpServerRequest.HttpServerRequest
-  if (request.method !== "POST" && request.method !== "PATCH") return
+  if (!carriesBody.has(request.method)) return
   const body = yield* Effect.orDie(request.arrayBuffer)
   if (!isUtf8(body)) return yield* new InvalidBody({ detail: "payload: Expected UTF-8" })
 })

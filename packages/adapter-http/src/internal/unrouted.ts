@@ -15,11 +15,16 @@ const served = [
 }))
 
 /** A path as the router sees it: without query, repeated and trailing slashes. */
-const pathOf = (request: HttpServerRequest.HttpServerRequest): string =>
+export const pathOf = (request: HttpServerRequest.HttpServerRequest): string =>
   (request.url.split("?", 1)[0] ?? "").replace(/\/{2,}/g, "/").replace(/(?<=.)\/$/, "")
 
-const tokenOf = (request: HttpServerRequest.HttpServerRequest): Redacted.Redacted<string> =>
+/** The bearer token of a request; empty without one. */
+export const tokenOf = (request: HttpServerRequest.HttpServerRequest): Redacted.Redacted<string> =>
   Redacted.make(/^bearer +(.+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "")
+
+/** Whether a route takes the request. */
+export const isServed = (request: HttpServerRequest.HttpServerRequest): boolean =>
+  served.some(({ methods, pattern }) => methods.includes(request.method) && pattern.test(pathOf(request)))
 
 /** 401 below `/v1` without a known token, 405 with `Allow` where other methods are taken, else 404. */
 export const unrouted = (

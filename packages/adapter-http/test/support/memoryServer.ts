@@ -8,6 +8,7 @@ import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { EventFeed } from "@lockkeeper/core/port/EventFeed"
 import { HealthProbe } from "@lockkeeper/core/port/HealthProbe"
+import { IdempotencyStore, type ReservationTerms } from "@lockkeeper/core/port/IdempotencyStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
@@ -15,6 +16,7 @@ import { Router } from "@lockkeeper/core/port/Router"
 import { SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
 import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
 import { Replica } from "@lockkeeper/core/program/Replica"
+import { Fingerprints } from "../../src/Fingerprints.ts"
 import { layer as serverLayer } from "../../src/Server.ts"
 import { ServerInfo } from "../../src/ServerInfo.ts"
 import { Tokens } from "../../src/Tokens.ts"
@@ -30,6 +32,7 @@ export const memoryPorts = Layer.mergeAll(
   EnvStore.layerMemory,
   EventFeed.layerMemory,
   HealthProbe.layerMemory,
+  IdempotencyStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
   Router.layerMemory,
@@ -40,14 +43,17 @@ export const memoryPorts = Layer.mergeAll(
 /** The memory ports and what they are over. */
 export type MemoryPorts = Layer.Success<typeof memoryPorts>
 
-/** The memory ports, with one altered by somebody who knows it as it should be. */
+/** The memory ports, or others, with one altered by somebody who knows it, and all of them, as they should be. */
 export const altered = <Id extends MemoryPorts, Shape>(
   port: Context.Key<Id, Shape>,
-  alter: (original: Shape) => Shape
+  alter: (original: Shape, ports: Context.Context<MemoryPorts>) => Shape,
+  others: typeof memoryPorts = memoryPorts
 ): typeof memoryPorts =>
   Layer.effectContext(
-    Effect.map(Layer.build(memoryPorts), (ports) => Context.add(ports, port, alter(Context.get(ports, port))))
+    Effect.map(Layer.build(others), (ports) => Context.add(ports, port, alter(Context.get(ports, port), ports)))
   )
+
+const fingerprints = Fingerprints.layer(Redacted.make(new Uint8Array(32).fill(7)))
 
 /** Nobody carries out what is queued: a Deployment stands where a test puts it. */
 const nobody = Layer.succeed(Dispatcher, { wake: Effect.void })
@@ -68,6 +74,7 @@ export interface MemoryServerOptions {
   readonly ports?: typeof memoryPorts
   /** Who carries out Deployments; nobody unless said. */
   readonly work?: "carried out" | "left alone"
+  readonly reservationTerms?: ReservationTerms
 }
 
 /** Starts the server for as long as the Scope lasts and answers its address, and the ports to reach behind it. */
@@ -81,9 +88,9 @@ export const startServer = Effect.fnUntraced(function* (options: MemoryServerOpt
   })
   const setting = `ops:${tokens.admin}=*,ann:${tokens.acme}=acme,${tokens.other}=other`
   const ports = yield* Layer.build(
-    serverLayer({ host: "127.0.0.1", port }).pipe(
+    serverLayer({ host: "127.0.0.1", port, reservationTerms: options.reservationTerms }).pipe(
       Layer.provideMerge(options.work === "carried out" ? Dispatcher.layer() : nobody),
-      Layer.provide([info, Tokens.layer(Redacted.make(setting))]),
+      Layer.provide([info, fingerprints, Tokens.layer(Redacted.make(setting))]),
       Layer.provideMerge(options.ports ?? memoryPorts)
     )
   )

@@ -1,55 +1,89 @@
 // The one way from a store to the database: every wait is bounded, no session state is left behind, and what fails below
 // is a StoreError. Safe behind PgBouncer in transaction mode. Not here: what any statement says.
 
+import { failpoint } from "@lockkeeper/core/port/failpoint"
 import { StoreError } from "@lockkeeper/core/port/StoreError"
-import { Effect, Fiber, Schema } from "effect"
+import { type Context, Duration, Effect, Fiber, Schema } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { type Fault, isFault, storeError } from "./faults.ts"
+import { monotonic } from "./monotonic.ts"
+import { transactions } from "./transactions.ts"
 
-/** Runs what one method of a port does. */
+/** What a transaction does; as a function of the `lock_timeout`, it sets that and the other limits with its own statement. */
+type Body<A, E> = Effect.Effect<A, E | Fault> | ((lockTimeout: string) => Effect.Effect<A, E | Fault>)
+
+/** Runs what one method of a port does. `within` shortens its waits. */
 export interface Database {
   readonly sql: SqlClient.SqlClient
-  /** Runs statements as one READ COMMITTED transaction. A lost connection is a StoreError, whenever it is lost. */
+  /**
+   * Runs statements as one READ COMMITTED transaction. A lost connection is a StoreError, whenever it is lost. `within` is
+   * how long it waits for a connection and for the locks of others together; it may take a second more then. `locks` is how
+   * long it waits for each lock of others, where that is less. A body that is given how long bounds its waits itself.
+   */
   readonly transaction: <A, E = never>(
     operation: string,
-    body: Effect.Effect<A, E | Fault>
+    body: Body<A, E>,
+    within?: Duration.Duration,
+    locks?: Duration.Duration
   ) => Effect.Effect<A, E | StoreError>
-  /** Runs one statement on its own. */
+  /** Runs one statement on its own. `within` is how long it waits for the answer. */
   readonly statement: <A, E = never>(
     operation: string,
-    body: Effect.Effect<A, E | Fault>
+    body: Effect.Effect<A, E | Fault>,
+    within?: Duration.Duration
   ) => Effect.Effect<A, E | StoreError>
 }
 
 /** How long a transaction may wait for a connection, and a statement for its answer. */
-const patience = "10 seconds"
+const patience = Duration.seconds(10)
+
+/** How long a statement waits for somebody else's lock. */
+const lockPatience = Duration.seconds(3)
 
 /** How long a transaction that has begun may take after that. The server ends what waits or idles long before. */
 const transactionLimit = "10 seconds"
 
-const timedOut = (operation: string, what: string): Effect.Effect<never, StoreError> =>
-  Effect.fail(new StoreError({ operation, reason: "unavailable", cause: new Error(what) }))
+/** How long a COMMIT may go on after its caller was told that it takes too long; on a dead connection it never ends. */
+const commitLimit = "1 minute"
+
+/** Made when it happens: an error that nobody needs would cost more than the rest of a statement here. */
+const unavailable = (operation: string, what: string): Effect.Effect<never, StoreError> =>
+  Effect.suspend(() => Effect.fail(new StoreError({ operation, reason: "unavailable", cause: new Error(what) })))
+
+/** Before it there is nothing of what a method does, after it all of it is committed. */
+const pointAround = <A, E>(operation: string, body: Effect.Effect<A, E | StoreError>) =>
+  failpoint<A, E | StoreError, never>(`postgres.${operation}`, body, unavailable(operation, "a failpoint"))
 
 /**
  * Answers in time, with what `late` fails with when it ends first. What hangs then is ended in the background: a server
  * that does not answer does not confirm that either. An interruption waits, so that nothing outlives it unnoticed.
  */
 const inTime = <A, E, E2>(self: Effect.Effect<A, E>, late: Effect.Effect<never, E2>): Effect.Effect<A, E | E2> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.forkDetach(restore(self)), (fiber) =>
-      restore(Effect.raceFirst(Fiber.join(fiber), late)).pipe(
-        Effect.tapError(() => Effect.forkDetach(Fiber.interrupt(fiber))),
-        Effect.onInterrupt(() => Fiber.interrupt(fiber))
-      )
-    )
+  Effect.contextWith((context: Context.Context<never>) =>
+    Effect.callback<A, E | E2>((resume) => {
+      const fork = Effect.runForkWith(context)
+      const work = fork(self)
+      const watch = fork(late)
+      work.addObserver((exit) => {
+        resume(exit)
+        watch.interruptUnsafe()
+      })
+      watch.addObserver((exit) => {
+        resume(exit)
+        work.interruptUnsafe()
+      })
+      return Effect.andThen(Fiber.interrupt(work), Fiber.interrupt(watch))
+    })
   )
 
 /** Makes the {@link Database} over the client of this layer. */
 export const database: Effect.Effect<Database, never, SqlClient.SqlClient> = Effect.map(
   SqlClient.SqlClient,
   (sql): Database => {
-    const limits = sql`select set_config('lock_timeout', '3s', true), set_config('statement_timeout', '10s', true),
-      set_config('idle_in_transaction_session_timeout', '10s', true)`
+    const inTransaction = transactions(sql, { begin: patience, end: commitLimit })
+    const limits = (lockTimeout: string) =>
+      sql`select set_config('lock_timeout', ${lockTimeout}, true),
+        set_config('statement_timeout', '10s', true), set_config('idle_in_transaction_session_timeout', '10s', true)`
 
     const wrapped = <A, E>(operation: string, body: Effect.Effect<A, E | Fault>): Effect.Effect<A, E | StoreError> =>
       body.pipe(
@@ -57,26 +91,40 @@ export const database: Effect.Effect<Database, never, SqlClient.SqlClient> = Eff
         Effect.mapError((error) => (isFault(error) ? storeError(operation, error) : error))
       )
 
-    const transaction = <A, E = never>(operation: string, body: Effect.Effect<A, E | Fault>) =>
-      Effect.suspend(() => {
+    const transaction = <A, E = never>(
+      operation: string,
+      body: Body<A, E>,
+      within?: Duration.Duration,
+      locks: Duration.Duration = lockPatience
+    ) =>
+      Effect.flatMap(monotonic, (now) => {
         let begun = false
-        const begin = Effect.suspend(() => {
+        const asked = now()
+        const work = Effect.suspend(() => {
           begun = true
-          return limits
+          const left = Duration.toMillis(within ?? lockPatience) - (within === undefined ? 0 : now() - asked)
+          const lockTimeout = `${Math.ceil(Math.min(Duration.toMillis(locks), Math.max(1, left)))}ms`
+          return Effect.isEffect(body) ? Effect.andThen(limits(lockTimeout), body) : body(lockTimeout)
         })
-        const watch = Effect.sleep(patience).pipe(
+        const watch = Effect.sleep(within ?? patience).pipe(
           Effect.flatMap(() =>
             begun
-              ? Effect.andThen(Effect.sleep(transactionLimit), timedOut(operation, "the transaction took too long"))
-              : timedOut(operation, "no connection became free in time")
+              ? Effect.andThen(
+                  Effect.sleep(within === undefined ? transactionLimit : "1 second"),
+                  unavailable(operation, "the transaction took too long")
+                )
+              : unavailable(operation, "no connection became free in time")
           )
         )
-        return wrapped<A, E>(operation, inTime(sql.withTransaction(Effect.andThen(begin, body)), watch))
+        return pointAround<A, E>(operation, wrapped<A, E>(operation, inTime(inTransaction(work), watch)))
       })
 
-    const statement = <A, E = never>(operation: string, body: Effect.Effect<A, E | Fault>) => {
-      const late = Effect.andThen(Effect.sleep(patience), timedOut(operation, "the statement was not answered in time"))
-      return wrapped<A, E>(operation, inTime(body, late))
+    const statement = <A, E = never>(operation: string, body: Effect.Effect<A, E | Fault>, within = patience) => {
+      const late = Effect.andThen(
+        Effect.sleep(within),
+        unavailable(operation, "the statement was not answered in time")
+      )
+      return pointAround<A, E>(operation, wrapped<A, E>(operation, inTime(body, late)))
     }
 
     return { sql, transaction, statement }

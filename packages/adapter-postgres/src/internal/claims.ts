@@ -32,6 +32,11 @@ export const leaseEnd = (sql: Database["sql"], terms: LeaseTerms) =>
 export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
   const { sql } = db
 
+  /** Waits for nothing of its own App: who does holds nobody up. */
+  const ready = sql`not exists (
+    select 1 from deployments o where o.app = d.app and o.status in ('building', 'deploying')
+  )`
+
   const claimOf = Effect.fnUntraced(function* (id: DeploymentId): Effect.fn.Return<Claim, Fault> {
     const [held] = yield* heldDeploymentRows(sql`select ${sql.literal(deploymentColumns)},
       d.source_secret as sealed, d.fence, d.replica from deployments d where d.id = ${id}`)
@@ -46,7 +51,8 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
 
   const candidates = ({ deployment }: AdmissionRequest) =>
     tenantRows(sql`with heads as materialized (
-        select distinct on (tenant) tenant, id, position from deployments where status = 'queued' order by tenant, position
+        select distinct on (tenant) tenant, id, position from deployments d
+        where status = 'queued' and ${ready} order by tenant, position
       )
       select h.tenant from heads h join tenants t on t.name = h.tenant
       where (t.job_cap is null or (select count(*) from slots s where s.tenant = h.tenant) < t.job_cap)
@@ -55,7 +61,8 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
 
   const head = (tenant: TenantName, cap: number) =>
     headRows(sql`select d.id, d.app, n.slot from (
-        select id, app from deployments where tenant = ${tenant} and status = 'queued' order by position limit 1
+        select id, app from deployments d
+        where tenant = ${tenant} and status = 'queued' and ${ready} order by position limit 1
       ) d cross join (
         select min(c.number) as slot
         from (select 1 as number union all select number + 1 from slots where tenant = ${tenant}) c

@@ -1,7 +1,8 @@
 // Rows of Deployments as the domain's Deployments, and the one shape in which their status changes: the change, its
 // history and its Event are one statement.
 
-import { Deployment } from "@lockkeeper/core/domain/Deployment"
+import type { DeploymentId } from "@lockkeeper/core/domain/App"
+import { Deployment, type StopStatus } from "@lockkeeper/core/domain/Deployment"
 import { Fence, ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { Schema } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
@@ -19,6 +20,7 @@ export const deploymentColumns = `
   ) end as "queuePosition",
   case when d.error_code is not null
     then jsonb_build_object('code', d.error_code, 'detail', d.error_detail) end as error,
+  coalesce(d.stop_as = 'cancelled' and d.finished_at is null, false) as cancelling,
   d.created_at as "createdAt", d.started_at as "startedAt", d.finished_at as "finishedAt"`
 
 /** A Deployment as a row. */
@@ -48,6 +50,15 @@ export const heldDeploymentRows = rowsOf(
 /** Drops a row's place from the Deployment. */
 export const unlisted = ({ position: _, ...deployment }: Deployment & { readonly position: number }): Deployment =>
   deployment
+
+/** Puts on record that a Deployment in progress is asked to end so. Who was asked before ends as it was asked first. */
+export const requestStop = (
+  sql: SqlClient.SqlClient,
+  deployment: DeploymentId,
+  as: StopStatus
+): Statement.Statement<object> =>
+  sql<object>`update deployments set stop_as = ${as}, stop_requested_at = clock_timestamp()
+    where id = ${deployment} and status in ('building', 'deploying') and stop_as is null`
 
 /**
  * Changes the status of Deployments and answers them. `change` is the part of the statement that ends in

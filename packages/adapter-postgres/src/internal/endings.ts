@@ -2,12 +2,12 @@
 // before the Deployment, as everybody does who takes both.
 
 import { AppStatus } from "@lockkeeper/core/domain/App"
-import type { Deployment } from "@lockkeeper/core/domain/Deployment"
+import { type Deployment, StopStatus } from "@lockkeeper/core/domain/Deployment"
 import type { LeaseTerms } from "@lockkeeper/core/domain/Lease"
 import type { Commit } from "@lockkeeper/core/domain/Source"
 import type { ImageDigest } from "@lockkeeper/core/domain/Workload"
 import { AppGone } from "@lockkeeper/core/port/AppStore"
-import { type Claim, type DeploymentOutcome, LeaseLost } from "@lockkeeper/core/port/Claim"
+import { type Claim, type DeploymentOutcome, LeaseLost, StopRequested } from "@lockkeeper/core/port/Claim"
 import { Effect, Schema } from "effect"
 import { leaseEnd } from "./claims.ts"
 import { storable } from "./columns.ts"
@@ -16,7 +16,9 @@ import { deploymentRows, transition } from "./deploymentRows.ts"
 
 const statusRows = rowsOf(Schema.Struct({ status: AppStatus }))
 
-/** Builds `renew`, `built`, `activate` and `finish`. */
+const stopRows = rowsOf(Schema.Struct({ stopAs: Schema.NullOr(StopStatus) }))
+
+/** Builds `stopRequested`, `renew`, `built`, `activate` and `finish`. */
 export const endings = (db: Database) => {
   const { sql } = db
 
@@ -32,6 +34,24 @@ export const endings = (db: Database) => {
   })
 
   const freed = sql`, freed as (delete from slots s using moved where s.deployment = moved.id)`
+
+  const stopRequested = (claim: Claim) =>
+    db.statement<StopStatus | undefined>(
+      "DeploymentStore.stopRequested",
+      Effect.map(
+        stopRows(sql`select stop_as as "stopAs" from deployments where id = ${claim.deployment.id}`),
+        ([row]) => row?.stopAs ?? undefined
+      )
+    )
+
+  /** Locks the Deployment while it is held and deploying; refused when it was asked to stop. */
+  const lockUnstopped = Effect.fnUntraced(function* (claim: Claim) {
+    const { id: deployment } = claim.deployment
+    const [held] = yield* stopRows(sql`select stop_as as "stopAs" from deployments
+      where id = ${deployment} and fence = ${claim.fence} and status = 'deploying' for no key update`)
+    if (held === undefined) return yield* new LeaseLost({ deployment })
+    if (held.stopAs !== null) return yield* new StopRequested({ deployment, as: held.stopAs })
+  })
 
   const renew = (claim: Claim, terms: LeaseTerms) =>
     db.statement(
@@ -65,18 +85,16 @@ export const endings = (db: Database) => {
       "DeploymentStore.activate",
       Effect.gen(function* () {
         const live = yield* lockLive(claim)
-        const activated = yield* sql`update deployments set activated_at = coalesce(activated_at, clock_timestamp())
-          where id = ${claim.deployment.id} and fence = ${claim.fence} and status = 'deploying' returning id`
-        if (activated.length === 0) return yield* new LeaseLost({ deployment: claim.deployment.id })
+        yield* lockUnstopped(claim)
         if (!live) return yield* new AppGone({ app: claim.app.id })
+        yield* sql`update deployments set activated_at = coalesce(activated_at, clock_timestamp())
+          where id = ${claim.deployment.id}`
       })
     )
 
   const healthy = Effect.fnUntraced(function* (claim: Claim) {
     const live = yield* lockLive(claim)
-    const held = yield* sql`select from deployments
-      where id = ${claim.deployment.id} and fence = ${claim.fence} and status = 'deploying' for no key update`
-    if (held.length === 0) return yield* new LeaseLost({ deployment: claim.deployment.id })
+    yield* lockUnstopped(claim)
     if (!live) return yield* new AppGone({ app: claim.app.id })
     yield* sql`update releases set current = false where app = ${claim.app.id} and current`
     return yield* deploymentRows(
@@ -102,13 +120,14 @@ export const endings = (db: Database) => {
     )
   })
 
-  const ended = (claim: Claim, status: "failed" | "cancelled", code: string | null, detail: string | null) =>
+  const ended = (claim: Claim, status: "failed" | StopStatus, code: string | null, detail: string | null) =>
     deploymentRows(
       transition(
         sql,
         sql`update deployments d
-          set status = ${status}, error_code = ${code}, error_detail = ${detail}, finished_at = clock_timestamp(),
-            lease_until = null, slot = null
+          set status = coalesce(d.stop_as, ${status}), finished_at = clock_timestamp(), lease_until = null, slot = null,
+            error_code = case when d.stop_as is null then ${code} end,
+            error_detail = case when d.stop_as is null then ${detail} end
           where d.id = ${claim.deployment.id} and d.fence = ${claim.fence} and d.status in ('building', 'deploying')
           returning d.*`,
         { after: freed }
@@ -122,7 +141,8 @@ export const endings = (db: Database) => {
       case "failed":
         return ended(claim, "failed", outcome.error.code, storable(outcome.error.detail))
       case "cancelled":
-        return ended(claim, "cancelled", null, null)
+      case "superseded":
+        return ended(claim, outcome.status, null, null)
     }
   }
 
@@ -132,5 +152,5 @@ export const endings = (db: Database) => {
       Effect.flatMap(outcomeOf(claim, outcome), (rows) => orLost(claim, rows))
     )
 
-  return { renew, built, activate, finish }
+  return { stopRequested, renew, built, activate, finish }
 }

@@ -43,6 +43,17 @@ export const storeError = (operation: string, fault: Fault): StoreError => {
   return new StoreError({ operation, reason: isAway(fault) ? "unavailable" : "unexpected", cause: fault })
 }
 
+/** The connection, the operator, the machine or the server itself ended while it may have been at work. */
+const uncertain = /^(?:08...|57P..|58...|XX...)$/
+
+/** Whether it is certain that what failed so has written nothing: the server says so, or was never asked. */
+export const isWithoutEffect = (error: unknown): boolean => {
+  if (!SqlError.isSqlError(error)) return false
+  if (error.reason._tag === "ConnectionError" && error.reason.operation === "connect") return true
+  const state = stateOf(error)
+  return state !== undefined && !uncertain.test(state)
+}
+
 /** Whether a row that would have been the second of its kind was refused; by this constraint, when one is named. */
 export const isUniqueViolation = (error: unknown, constraint?: string): boolean =>
   SqlError.isSqlError(error) &&

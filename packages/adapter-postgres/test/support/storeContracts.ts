@@ -1,30 +1,37 @@
 // The contracts that the stores keep on any PostgreSQL, by the name of their port.
 
+import { makeAppLifeContract } from "@lockkeeper/core/testing/AppLifeContract"
 import { makeAppStatusContract } from "@lockkeeper/core/testing/AppStatusContract"
 import { AppStoreContract } from "@lockkeeper/core/testing/AppStoreContract"
 import type { Contract } from "@lockkeeper/core/testing/Contract"
 import { DeploymentStoreContract } from "@lockkeeper/core/testing/DeploymentStoreContract"
 import { EnvStoreContract } from "@lockkeeper/core/testing/EnvStoreContract"
 import { EventFeedContract } from "@lockkeeper/core/testing/EventFeedContract"
+import { IdempotencyStoreContract } from "@lockkeeper/core/testing/IdempotencyStoreContract"
 import { JournalContract } from "@lockkeeper/core/testing/JournalContract"
 import { LeasesContract } from "@lockkeeper/core/testing/LeasesContract"
 import { LogStoreContract } from "@lockkeeper/core/testing/LogStoreContract"
 import { RouteStoreContract } from "@lockkeeper/core/testing/RouteStoreContract"
+import { makeSealedSecretsContract } from "@lockkeeper/core/testing/SealedSecretsContract"
 import type { Layer } from "effect"
+import { keptSecrets } from "./keptSecrets.ts"
 import { putStatus, type stores } from "./stores.ts"
 
 type Ports = Layer.Success<ReturnType<typeof stores>>
 
 const contracts: Readonly<Record<string, Contract<Ports>>> = {
   AppStore: AppStoreContract,
+  AppLife: makeAppLifeContract(putStatus),
   AppStatus: makeAppStatusContract(putStatus),
   DeploymentStore: DeploymentStoreContract,
   EnvStore: EnvStoreContract,
   EventFeed: EventFeedContract,
+  IdempotencyStore: IdempotencyStoreContract,
   Journal: JournalContract,
   Leases: LeasesContract,
   LogStore: LogStoreContract,
-  RouteStore: RouteStoreContract
+  RouteStore: RouteStoreContract,
+  SealedSecrets: makeSealedSecretsContract(keptSecrets)
 }
 
 /** All laws of all stores. They may run on one database, one after the other, in real time. */

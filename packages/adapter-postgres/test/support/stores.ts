@@ -9,16 +9,30 @@ import { Effect, Fiber, Latch, Layer, Redacted, Result, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { TestDatabase } from "../../../../test/harness/database.ts"
 import * as Database from "../../../../test/harness/database.ts"
+import { pgbouncer } from "../../../../test/harness/pgbouncer.ts"
 import { type ClientOptions, layer, layerClient, type StoresOptions } from "../../src/layer.ts"
 
+const keyOf = (byte: number) => Redacted.make(new Uint8Array(32).fill(byte))
+
+/** A cipher under a key that is retired in {@link cipher}. */
+export const retiredCipher = SecretCipher.layer(keyOf(8))
+
 /** One key for all tests, so that several pools open what the others sealed. */
-export const cipher = SecretCipher.layer(Redacted.make(new Uint8Array(32).fill(7)))
+export const cipher = SecretCipher.layer(keyOf(7), { retired: [keyOf(8)] })
 
 /** Stores on the database of the test, over a pool of their own each time. */
-const storesOn = (options: Partial<StoresOptions & ClientOptions> = {}) =>
+const storesOn = (options: Partial<StoresOptions & ClientOptions> = {}, secrets = cipher) =>
   Layer.unwrap(
     Effect.map(TestDatabase, ({ url }) => layer({ url, migrate: "apply", maxConnections: 10, ...options }))
-  ).pipe(Layer.provide(cipher))
+  ).pipe(Layer.provide(secrets))
+
+/** A cipher under one of these keys, which opens what was sealed under the others. */
+export const cipherUnder = (key: number, ...retired: ReadonlyArray<number>) =>
+  SecretCipher.layer(keyOf(key), { retired: retired.map(keyOf) })
+
+/** The stores on the database of the test under such keys, over a small pool of their own. */
+export const storesUnder = (key: number, ...retired: ReadonlyArray<number>) =>
+  Layer.build(Layer.fresh(storesOn({ maxConnections: 4 }, cipherUnder(key, ...retired))))
 
 /** A client for plain SQL on the database of the test. */
 const client = Layer.unwrap(Effect.map(TestDatabase, ({ url }) => layerClient({ url, maxConnections: 10 })))
@@ -30,6 +44,24 @@ export const storesAndClient = (options: Partial<StoresOptions> = {}) =>
 /** The same on a fresh database. */
 export const stores = (options: Partial<StoresOptions> = {}) =>
   Layer.provideMerge(storesAndClient(options), Database.layer)
+
+/** A PgBouncer with this many connections in front of the fresh database of the test. */
+const pooledDatabase = (poolSize: number) =>
+  Layer.effect(
+    TestDatabase,
+    Effect.gen(function* () {
+      const { name, url } = yield* TestDatabase
+      return { name, url: (yield* pgbouncer(url, poolSize)).url }
+    })
+  ).pipe(Layer.provide(Database.layer))
+
+/** The same behind PgBouncer, but for the client, which reaches the server without it. */
+export const pooledStores = (poolSize: number) =>
+  Layer.mergeAll(
+    Layer.provideMerge(storesOn(), pooledDatabase(poolSize)),
+    Layer.provide(client, Database.layer),
+    cipher
+  )
 
 /** Sets the status of an App as a program will that ends or deletes it. */
 export const putStatus = (app: AppId, status: AppStatus) =>

@@ -4,6 +4,7 @@
 import { ImageDigest } from "@lockkeeper/core/domain/Workload"
 import { RuntimeError } from "@lockkeeper/core/port/ContainerRuntime"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
+import { failpoint } from "@lockkeeper/core/port/failpoint"
 import { Effect } from "effect"
 import * as Fs from "node:fs"
 import { open, rename } from "node:fs/promises"
@@ -34,6 +35,7 @@ export const store = (
     const copy = yield* Effect.mapError(ownDirectory(builds), failed)
     const { bytes, digest, files } = yield* Effect.mapError(copyTree(tree, copy), failed)
     const image = ImageDigest.make(`sha256:${digest}`)
+    yield* failpoint("disk.publish", Effect.void, Effect.fail(failed("a failpoint")))
     const isNew = yield* publish(copy, imageDirectory(builds, image))
     yield* tell(`${isNew ? "stored" : "found"} ${image}: ${files} files, ${bytes} bytes`)
     return image

@@ -1,12 +1,14 @@
 // Directories that belong to this user alone, and directories below them that belong to this process: their names
 // carry its pid and start time, so that a later start can tell what a dead process left.
 
-import { Effect, type Scope } from "effect"
+import { failpoint } from "@lockkeeper/core/port/failpoint"
+import { Effect, Schedule, type Scope } from "effect"
 import { randomUUID } from "node:crypto"
 import * as Fs from "node:fs"
 import { chmod, readdir, rm } from "node:fs/promises"
 import * as Path from "node:path"
 import { identityText, isAlive, parseIdentity, thisProcess } from "./processTable.ts"
+import { inRealTime } from "./settled.ts"
 import { describeSystemError, errorCode, Refused } from "./systemError.ts"
 
 const refuse = (path: string, problem: string): never => {
@@ -33,8 +35,20 @@ const openDirectories = async (path: string): Promise<void> => {
   }
 }
 
-/** Removes a directory with all that is in it, read-only directories included. A failure is logged as a warning. */
+/**
+ * Removes a directory with all that is in it, read-only directories included. What fails is tried again a few times, for
+ * there may be a key in it, and logged as a warning after that; the next start sweeps it.
+ */
 export const removeDirectory = (path: string): Effect.Effect<void> =>
+  failpoint("disk.remove", removed(path), Effect.fail("a failpoint")).pipe(
+    Effect.sandbox,
+    Effect.retry({ times: 4, schedule: Schedule.exponential("20 millis") }),
+    Effect.catch((cause) => Effect.logWarning(`could not remove ${path}`, cause)),
+    inRealTime,
+    Effect.uninterruptible
+  )
+
+const removed = (path: string): Effect.Effect<void, string> =>
   Effect.tryPromise({
     try: () =>
       rm(path, { recursive: true, force: true, maxRetries: 3 }).catch(async (cause: unknown) => {
@@ -43,10 +57,7 @@ export const removeDirectory = (path: string): Effect.Effect<void> =>
         await rm(path, { recursive: true, force: true, maxRetries: 3 })
       }),
     catch: describeSystemError
-  }).pipe(
-    Effect.catch((problem) => Effect.logWarning(`could not remove ${path}: ${problem}`)),
-    Effect.uninterruptible
-  )
+  })
 
 /** A new name for something of this process below a directory: `PID-START-` and something unique or given. */
 const ownName = (suffix: string = randomUUID()): string => `${identityText(thisProcess)}-${suffix}`
@@ -54,7 +65,7 @@ const ownName = (suffix: string = randomUUID()): string => `${identityText(thisP
 /** Makes a 0700 directory of this process below `parent`, removed when the Scope closes. */
 export const ownDirectory = (parent: string, suffix?: string): Effect.Effect<string, string, Scope.Scope> =>
   Effect.acquireRelease(
-    privateDirectory(parent).pipe(
+    failpoint("disk.directory", privateDirectory(parent), Effect.fail("a failpoint")).pipe(
       Effect.andThen(
         Effect.try({
           try: () => {

@@ -4,7 +4,8 @@
 // A watcher inside the group blocks on a pipe whose other end only this process holds, and kills the group when that
 // end is closed, by the kernel if need be. The program neither inherits the pipe nor has the watcher as its child.
 
-import { Clock, Deferred, Duration, Effect } from "effect"
+import { failpoint } from "@lockkeeper/core/port/failpoint"
+import { Clock, Deferred, Duration, Effect, Result } from "effect"
 import * as ChildProcess from "node:child_process"
 import { isSame, membersOf, type ProcessIdentity, findProcess } from "./processTable.ts"
 import { describeSystemError } from "./systemError.ts"
@@ -48,24 +49,40 @@ const killPatience = Duration.seconds(5)
 
 /** Starts the program. Fails with a clause for a person; then nothing was started. */
 export const startGroup = (spec: GroupSpec): Effect.Effect<ProcessGroup, string> =>
+  failpoint("process.start", Effect.void, Effect.fail("a failpoint")).pipe(
+    Effect.andThen(started(spec)),
+    Effect.uninterruptible
+  )
+
+const started = (spec: GroupSpec): Effect.Effect<ProcessGroup, string> =>
   Effect.callback<ProcessGroup, string>((resume) => {
-    const child = ChildProcess.spawn("/bin/sh", ["-c", wrapper, "sh", ...spec.argv], {
-      cwd: spec.cwd,
-      env: spec.env,
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe", "pipe"]
-    })
+    const spawned = spawn(spec)
+    if (Result.isFailure(spawned)) return resume(Effect.fail(spawned.failure))
+    const child = spawned.success
     child.once("error", (error) => resume(Effect.fail(describeSystemError(error))))
     if (child.pid === undefined) return
-    const started = findProcess(child.pid)
-    if (started === undefined) {
+    const leader = findProcess(child.pid)
+    if (leader === undefined) {
       child.kill("SIGKILL")
       resume(Effect.fail("the process table cannot be read"))
       return
     }
-    const group = watch(child, started, spec.onOutput)
+    const group = watch(child, leader, spec.onOutput)
     child.once("spawn", () => resume(Effect.succeed(group)))
-  }).pipe(Effect.uninterruptible)
+  })
+
+// Most failures are told as an event; some, such as arguments that are too long, are thrown.
+const spawn = (spec: GroupSpec): Result.Result<ChildProcess.ChildProcess, string> =>
+  Result.try({
+    try: () =>
+      ChildProcess.spawn("/bin/sh", ["-c", wrapper, "sh", ...spec.argv], {
+        cwd: spec.cwd,
+        env: spec.env,
+        detached: true,
+        stdio: ["ignore", "pipe", "pipe", "pipe"]
+      }),
+    catch: describeSystemError
+  })
 
 const watch = (
   child: ChildProcess.ChildProcess,
@@ -135,6 +152,7 @@ const signalThenKill = (
   release: () => void
 ): Effect.Effect<boolean> =>
   Effect.gen(function* () {
+    yield* failpoint("process.end", Effect.void)
     signalGroup(leader, "SIGTERM")
     yield* untilEmpty(remaining, grace)
     signalGroup(leader, "SIGKILL")

@@ -1,6 +1,7 @@
 // A deploy key on disk for as long as one fetch needs it, in a directory of its own outside of every tree.
 
 import type { GitSshFiles } from "@lockkeeper/core/port/gitCommand"
+import { failpoint } from "@lockkeeper/core/port/failpoint"
 import { Effect, Redacted, type Scope } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -26,14 +27,21 @@ export const sshFiles = (
   knownHosts: string
 ): Effect.Effect<GitSshFiles, string, Scope.Scope> =>
   Effect.flatMap(ownDirectory(parent), (directory) =>
-    Effect.try({
-      try: () => {
-        const files = { key: Path.join(directory, "key"), knownHosts: Path.join(directory, "known_hosts") }
-        writeWhole(files.knownHosts, asLines(knownHosts))
-        if (deployKey === undefined) return { ...files, key: undefined }
-        writeWhole(files.key, asLines(Redacted.value(deployKey)))
-        return files
-      },
-      catch: describeSystemError
-    })
+    failpoint("disk.key", written(directory, deployKey, knownHosts), Effect.fail("a failpoint"))
   )
+
+const written = (
+  directory: string,
+  deployKey: Redacted.Redacted<string> | undefined,
+  knownHosts: string
+): Effect.Effect<GitSshFiles, string> =>
+  Effect.try({
+    try: () => {
+      const files = { key: Path.join(directory, "key"), knownHosts: Path.join(directory, "known_hosts") }
+      writeWhole(files.knownHosts, asLines(knownHosts))
+      if (deployKey === undefined) return { ...files, key: undefined }
+      writeWhole(files.key, asLines(Redacted.value(deployKey)))
+      return files
+    },
+    catch: describeSystemError
+  })

@@ -7,6 +7,8 @@ const sentences: Readonly<Record<string, string>> = {
   EPERM: "access is denied",
   ENOSPC: "there is no space left on the disk",
   EDQUOT: "the disk quota is exceeded",
+  E2BIG: "the command and its environment are too long",
+  ENOMEM: "there is not enough memory",
   EROFS: "the file system is read-only",
   EMFILE: "too many files are open",
   ENFILE: "too many files are open",

@@ -62,8 +62,8 @@ export const startProcess = Effect.fnUntraced(function* (
 ): Effect.fn.Return<WorkloadProcess, string> {
   const buffer = makeLogBuffer()
   const splitters = {
-    stdout: makeLineSplitter((line) => buffer.add({ stream: "stdout", line })),
-    stderr: makeLineSplitter((line) => buffer.add({ stream: "stderr", line }))
+    stdout: makeLineSplitter((line, isCut) => buffer.add({ stream: "stdout", line, ...(isCut ? { isCut } : {}) })),
+    stderr: makeLineSplitter((line, isCut) => buffer.add({ stream: "stderr", line, ...(isCut ? { isCut } : {}) }))
   }
   const group: ProcessGroup = yield* startGroup({
     argv: spec.argv,

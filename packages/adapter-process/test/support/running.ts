@@ -1,7 +1,7 @@
 // A process runtime on directories of its own, trees to build from, and what is to be seen of its Workloads.
 
 import { AppId, DeploymentId } from "@lockkeeper/core/domain/App"
-import { type Env, parseChange } from "@lockkeeper/core/domain/Env"
+import { Env, parseChange } from "@lockkeeper/core/domain/Env"
 import { Fence } from "@lockkeeper/core/domain/Lease"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
@@ -39,11 +39,7 @@ export const treeOf = (files: Readonly<Record<string, TreeFile>>) =>
 
 /** An Env of plain entries. */
 const envOf = (entries: Readonly<Record<string, string>>): Env =>
-  new Map(
-    [...Result.getOrThrow(parseChange(Object.entries(entries)))].flatMap(([key, value]) =>
-      value === null ? [] : [[key, value] as const]
-    )
-  )
+  Env.empty.with(Result.getOrThrow(parseChange(Object.entries(entries))))
 
 /** A Workload of an image, under a name. */
 export const specOf = (image: ImageDigest, name: string, env: Readonly<Record<string, string>> = {}): WorkloadSpec => ({

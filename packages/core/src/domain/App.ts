@@ -34,6 +34,10 @@ export const appTransitions: { readonly [From in AppStatus]: ReadonlyArray<AppSt
   deleted: []
 }
 
+/** The statuses from which one may be reached: what a guarded write allows as its source. */
+export const appSourcesOf = (to: AppStatus): ReadonlyArray<AppStatus> =>
+  AppStatus.literals.filter((from) => appTransitions[from].includes(to))
+
 /** Identifies a Deployment; `dep_` and an opaque part. Here because an App names its active one. */
 export const DeploymentId = Schema.String.check(Schema.isPattern(/^dep_[a-z0-9]{1,64}$/)).pipe(
   Schema.brand("DeploymentId")
@@ -56,7 +60,7 @@ export const HostPort = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum:
 /** The type of {@link HostPort}. */
 export type HostPort = typeof HostPort.Type
 
-/** An App as its store answers it. `port` is where it listens, null where its image or runtime decides that; `deployedEnvRevision` is that of the current Release. */
+/** An App as its store answers it. `port` is where it listens, null where its image or runtime decides that; `deployedEnvRevision` is that of the current Release; an App without `expiresAt` is permanent. */
 export const App = Schema.Struct({
   id: AppId,
   tenant: TenantName,
@@ -67,6 +71,7 @@ export const App = Schema.Struct({
   healthCheck: HealthCheck,
   port: Schema.NullOr(WorkloadPort),
   hostPort: HostPort,
+  expiresAt: Schema.NullOr(Schema.DateTimeUtc),
   envRevision: Revision,
   deployedEnvRevision: Schema.NullOr(Revision),
   currentRelease: Schema.NullOr(ReleaseId),

@@ -44,9 +44,15 @@ export const DeliveryId = Schema.String.check(Schema.isPattern(/^[\x21-\x7e]{1,2
 /** The type of {@link DeliveryId}. */
 export type DeliveryId = typeof DeliveryId.Type
 
+/** How a Deployment ends that was asked to stop. */
+export const StopStatus = Schema.Literals(["cancelled", "superseded"])
+
+/** The type of {@link StopStatus}. */
+export type StopStatus = typeof StopStatus.Type
+
 /** What asked for a Deployment. */
 export const Trigger = Schema.Struct({
-  kind: Schema.Literals(["manual", "webhook"]),
+  kind: Schema.Literals(["manual", "webhook", "redeploy", "rollback", "start"]),
   deliveryId: Schema.optionalKey(DeliveryId)
 })
 
@@ -82,7 +88,10 @@ export const DeploymentFailure = Schema.Struct({ code: DeploymentFailureCode, de
 /** The type of {@link DeploymentFailure}. */
 export interface DeploymentFailure extends Schema.Schema.Type<typeof DeploymentFailure> {}
 
-/** A Deployment as its store answers it. `number` counts per App; `queuePosition` is 1 for the next one, null when not queued. */
+/**
+ * A Deployment as its store answers it. `number` counts per App; `queuePosition` is 1 for the next one, null when not queued;
+ * `cancelling` says that it was asked to stop and that its end, `cancelled`, has not come yet.
+ */
 export const Deployment = Schema.Struct({
   id: DeploymentId,
   app: AppId,
@@ -97,6 +106,7 @@ export const Deployment = Schema.Struct({
   release: Schema.NullOr(ReleaseId),
   queuePosition: Schema.NullOr(Schema.Int),
   error: Schema.NullOr(DeploymentFailure),
+  cancelling: Schema.Boolean,
   createdAt: Schema.DateTimeUtc,
   startedAt: Schema.NullOr(Schema.DateTimeUtc),
   finishedAt: Schema.NullOr(Schema.DateTimeUtc)

@@ -1,6 +1,6 @@
 // An App's variables and the only place that decides what a change to them means: what is set, what is deleted, how it
 // is counted, how large the result is, and whether anything changed at all. Not here: who may change them, and when.
-import { Redacted, Result, Schema } from "effect"
+import { HashMap, Option, Redacted, Result, Schema } from "effect"
 
 /** The name of a variable. `PORT` and names that begin with `LOCKKEEPER_` belong to Lockkeeper. */
 export const EnvKey = Schema.String.check(
@@ -25,14 +25,62 @@ export const Revision = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)).pipe(
 /** The type of {@link Revision}. */
 export type Revision = typeof Revision.Type
 
-/** Variables by name. */
-export type Env = ReadonlyMap<EnvKey, Redacted.Redacted<string>>
-
 /** What to do to an Env: set these values, delete those (`null`). */
 export type EnvChange = ReadonlyMap<EnvKey, Redacted.Redacted<string> | null>
 
-/** The Env of a new App. */
-export const empty: Env = new Map()
+type Values = HashMap.HashMap<EnvKey, Redacted.Redacted<string>>
+
+/** Variables by name, and what they take as canonical JSON. An Env never changes: {@link apply} makes another one. */
+export class Env {
+  readonly #values: Values
+  /** The size of this Env: the UTF-8 bytes of its canonical JSON. */
+  readonly bytes: number
+
+  private constructor(values: Values, bytes: number) {
+    this.#values = values
+    this.bytes = bytes
+  }
+
+  /** The Env of a new App. */
+  static readonly empty: Env = new Env(HashMap.empty(), 2)
+
+  /** How many variables there are. */
+  get size(): number {
+    return HashMap.size(this.#values)
+  }
+
+  /** The value of a variable. */
+  get(key: EnvKey): Redacted.Redacted<string> | undefined {
+    return Option.getOrUndefined(HashMap.get(this.#values, key))
+  }
+
+  /** The names, in code-unit order. */
+  keys(): ReadonlyArray<EnvKey> {
+    return [...HashMap.keys(this.#values)].sort(byName)
+  }
+
+  /** The variables, in the order of their names. */
+  [Symbol.iterator](): Iterator<readonly [EnvKey, Redacted.Redacted<string>]> {
+    return HashMap.toEntries(this.#values)
+      .sort(([a], [b]) => byName(a, b))
+      .values()
+  }
+
+  /** This Env with these values in place of the ones of the same names; `null` takes one away. */
+  with(change: EnvChange): Env {
+    let bytes = this.bytes + (this.size === 0 ? 0 : 1)
+    const values = HashMap.mutate(this.#values, (draft) => {
+      for (const [key, value] of change) {
+        const present = Option.getOrUndefined(HashMap.get(draft, key))
+        if (present !== undefined) bytes -= entryBytes(key, present)
+        if (value !== null) bytes += entryBytes(key, value)
+        if (value !== null) HashMap.set(draft, key, value)
+        else HashMap.remove(draft, key)
+      }
+    })
+    return new Env(values, bytes - (HashMap.size(values) === 0 ? 0 : 1))
+  }
+}
 
 /** The largest Env, in bytes of its canonical JSON. */
 export const limitBytes = 65_536
@@ -55,12 +103,10 @@ export interface EnvApplied {
   readonly keysSet: ReadonlyArray<EnvKey>
   readonly keysDeleted: ReadonlyArray<EnvKey>
   readonly changed: boolean
-  readonly bytes: number
 }
 
 const isKey = Schema.is(EnvKey)
 const isValue = Schema.is(EnvValue)
-const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** Reads a change from untrusted entries. `null` and the empty string delete. The first key that is wrong is named. */
 export const parseChange = (
@@ -75,24 +121,11 @@ export const parseChange = (
   return Result.succeed(change)
 }
 
-/** The canonical JSON of an Env: keys in code-unit order, no spaces, `JSON.stringify` escapes. It is as secret as the Env. */
-export const toCanonicalJson = (env: Env): Redacted.Redacted<string> =>
-  Redacted.make(
-    `{${[...env]
-      .sort(([a], [b]) => byName(a, b))
-      .map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(Redacted.value(value))}`)
-      .join(",")}}`
-  )
-
-/** The size of an Env: the UTF-8 bytes of its canonical JSON. */
-export const sizeBytes = (env: Env): number => new TextEncoder().encode(Redacted.value(toCanonicalJson(env))).byteLength
-
 /**
  * Applies a change. `keysSet` are the non-empty values of the change, whether they differ from the present ones or not;
  * `keysDeleted` are the keys that were present and are gone.
  */
 export const apply = (env: Env, change: EnvChange): Result.Result<EnvApplied, EnvTooLarge> => {
-  const next = new Map(env)
   const keysSet: Array<EnvKey> = []
   const keysDeleted: Array<EnvKey> = []
   let changed = false
@@ -101,60 +134,32 @@ export const apply = (env: Env, change: EnvChange): Result.Result<EnvApplied, En
     if (value !== null) {
       keysSet.push(key)
       changed ||= present === undefined || Redacted.value(present) !== Redacted.value(value)
-      next.set(key, value)
-    } else if (next.delete(key)) {
+    } else if (present !== undefined) {
       keysDeleted.push(key)
       changed = true
     }
   }
-  const bytes = sizeBytes(next)
-  if (changed && bytes > limitBytes) return Result.fail(new EnvTooLarge({ limit: limitBytes, actual: bytes }))
-  return Result.succeed({
-    env: next,
-    keysSet: keysSet.sort(byName),
-    keysDeleted: keysDeleted.sort(byName),
-    changed,
-    bytes
-  })
+  const next = changed ? env.with(change) : env
+  if (next.bytes > limitBytes && changed) {
+    return Result.fail(new EnvTooLarge({ limit: limitBytes, actual: next.bytes }))
+  }
+  return Result.succeed({ env: next, keysSet: keysSet.sort(byName), keysDeleted: keysDeleted.sort(byName), changed })
 }
 
-const isStored = ([key, value]: readonly [string, string | null]): boolean =>
-  isKey(key) && (value === null || (value !== "" && isValue(value)))
-const storedOnly = Schema.makeFilter(
-  (record: Readonly<Record<string, string | null>>) =>
-    Object.entries(record).every(isStored) || "only keys and values of an Env"
-)
-const Stored = Schema.fromJsonString(Schema.Record(Schema.String, Schema.String).check(storedOnly))
-const StoredChange = Schema.fromJsonString(Schema.Record(Schema.String, Schema.NullOr(Schema.String)).check(storedOnly))
+/** The change that makes an Env hold what `change` sets, and nothing else. */
+export const replacing = (env: Env, change: EnvChange): EnvChange =>
+  new Map([...env.keys().map((key) => [key, null] as const), ...change])
 
-/** Reads canonical JSON back. A text that is not an Env is an error, never an empty Env. */
-export const fromCanonicalJson = (json: Redacted.Redacted<string>): Result.Result<Env, Schema.SchemaError> =>
-  Result.map(
-    Schema.decodeUnknownResult(Stored)(Redacted.value(json)),
-    (record) =>
-      new Map(Object.entries(record).flatMap(([key, value]) => (isKey(key) ? [[key, Redacted.make(value)]] : [])))
-  )
+const byName = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** Writes a change as JSON, to be sealed. It is as secret as the Env. */
-export const changeToJson = (change: EnvChange): Redacted.Redacted<string> =>
-  Redacted.make(
-    JSON.stringify(
-      Object.fromEntries(
-        [...change]
-          .sort(([a], [b]) => byName(a, b))
-          .map(([key, value]) => [key, value === null ? null : Redacted.value(value)])
-      )
-    )
-  )
+const utf8 = new TextEncoder()
 
-/** Reads {@link changeToJson} back. */
-export const changeFromJson = (json: Redacted.Redacted<string>): Result.Result<EnvChange, Schema.SchemaError> =>
-  Result.map(
-    Schema.decodeUnknownResult(StoredChange)(Redacted.value(json)),
-    (record) =>
-      new Map(
-        Object.entries(record).flatMap(([key, value]) =>
-          isKey(key) ? [[key, value === null ? null : Redacted.make(value)]] : []
-        )
-      )
-  )
+/** A text whose JSON is itself between quotes, a byte for each character. Most values are one. */
+const plain = /^[ !#-[\]-~]*$/
+
+const jsonBytes = (text: string): number =>
+  plain.test(text) ? text.length + 2 : utf8.encode(JSON.stringify(text)).byteLength
+
+/** What an entry takes with the comma after it; the last one has none, but the braces are two. */
+const entryBytes = (key: EnvKey, value: Redacted.Redacted<string>): number =>
+  jsonBytes(Redacted.value(value)) + key.length + 4

@@ -7,11 +7,15 @@ export const LogStream = Schema.Literals(["system", "build", "stdout", "stderr"]
 /** The type of {@link LogStream}. */
 export type LogStream = typeof LogStream.Type
 
-/** A line as it is said, and when, where that is known better than by the time at which it is stored. */
+/**
+ * A line as it is said, and when, where that is known better than by the time at which it is stored. One that was too long
+ * is cut: it goes on with the next entry of its stream.
+ */
 export interface LogEntry {
   readonly stream: LogStream
   readonly line: string
   readonly at?: DateTime.Utc | undefined
+  readonly isCut?: boolean | undefined
 }
 
 /** How far the output of a Workload was read: the time of the last line, and how many lines of that very time. */

@@ -14,18 +14,21 @@ export interface LineSplitter {
 const lineFeed = 10
 const carriageReturn = 13
 
-/** Makes a splitter that hands every line to `emit`, without its line end. Bytes that are no text become U+FFFD. */
-export const makeLineSplitter = (emit: (line: string) => void): LineSplitter => {
+/**
+ * Makes a splitter that hands every line to `emit`, without its line end, and whether it was cut and goes on with the next
+ * one. Bytes that are no text become U+FFFD.
+ */
+export const makeLineSplitter = (emit: (line: string, isCut: boolean) => void): LineSplitter => {
   let pending = new Uint8Array(0)
 
   const emitLine = (bytes: Uint8Array): void => {
-    emit(textOf(bytes.at(-1) === carriageReturn ? bytes.subarray(0, -1) : bytes))
+    emit(textOf(bytes.at(-1) === carriageReturn ? bytes.subarray(0, -1) : bytes), false)
   }
   const emitAtMost = (bytes: Uint8Array): Uint8Array => {
     let rest = bytes
     while (rest.length > lineBytes) {
       const cut = cutAt(rest)
-      emit(textOf(rest.subarray(0, cut)))
+      emit(textOf(rest.subarray(0, cut)), true)
       rest = rest.subarray(cut)
     }
     return rest

@@ -1,13 +1,14 @@
 // Keeps Apps and their status. Env, Deployments and Releases have stores of their own.
 import { Context, DateTime, Effect, Layer, Schema } from "effect"
-import { App, AppId, AppName, AppStatus, HostPort } from "../domain/App.ts"
+import { App, AppId, AppName, appSourcesOf, AppStatus, HostPort } from "../domain/App.ts"
 import { defaultHealthCheck, type HealthCheck } from "../domain/HealthCheck.ts"
+import { Fence } from "../domain/Lease.ts"
 import { cut, type Page, type PageRequest } from "../domain/Page.ts"
 import type { Policy } from "../domain/Policy.ts"
 import { open, type Source } from "../domain/Source.ts"
 import { TenantName } from "../domain/Tenant.ts"
 import type { WorkloadPort } from "../domain/Workload.ts"
-import { appOf, MemoryState, publish } from "./MemoryState.ts"
+import { activeDeployment, activeDeployments, appOf, type AppRow, MemoryState, publish } from "./MemoryState.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /** No App of this id exists, or it was deleted. */
@@ -36,6 +37,8 @@ export interface AppRequest {
   readonly policy?: Policy | undefined
   readonly healthCheck?: HealthCheck | undefined
   readonly port?: WorkloadPort | undefined
+  /** When it expires; never without it. */
+  readonly expiresAt?: DateTime.Utc | null | undefined
 }
 
 /** What may be changed of a live App; what is absent stays. */
@@ -44,6 +47,12 @@ export interface AppChange {
   readonly policy?: Policy | undefined
   readonly healthCheck?: HealthCheck | undefined
   readonly port?: WorkloadPort | undefined
+}
+
+/** An App that is not live and of which something may be left, and the Fence under which its route ends. */
+export interface AppEnding {
+  readonly app: App
+  readonly fence: Fence
 }
 
 /** The host ports that Apps are given, both ends included. */
@@ -67,6 +76,26 @@ export class AppStore extends Context.Service<
     readonly list: (tenant: TenantName | undefined, page: PageRequest) => Effect.Effect<Page<App>, StoreError>
     /** Changes a live App as a whole or not at all. */
     readonly change: (app: AppId, change: AppChange) => Effect.Effect<App, AppGone | AppNotLive | StoreError>
+    /**
+     * Stops an App or begins to delete it; what is so already stays as it is. In one step with the status, its queued
+     * Deployment is cancelled, the one in progress is asked to stop, and every Fence given before is older than the App's.
+     * `AppNotLive` when the status cannot follow.
+     */
+    readonly mark: (app: AppId, to: "stopped" | "deleting") => Effect.Effect<App, AppGone | AppNotLive | StoreError>
+    /** Sets when a live App expires; with null it is permanent. */
+    readonly setExpiry: (
+      app: AppId,
+      expiresAt: DateTime.Utc | null
+    ) => Effect.Effect<App, AppGone | AppNotLive | StoreError>
+    /** Marks live and stopped Apps whose time is over as expired, as `mark` does, and answers them: each once to one caller. */
+    readonly claimExpired: (limit: number) => Effect.Effect<ReadonlyArray<App>, StoreError>
+    /** Apps that are not live and not settled. Which of them are answered first is left to chance, so that none keeps others waiting. */
+    readonly ending: (limit: number) => Effect.Effect<ReadonlyArray<AppEnding>, StoreError>
+    /**
+     * Settles a stopped App, and makes a deleting one deleted, if no newer Fence was given, none of its Deployments is queued
+     * or in progress and no intent of it is left. Answers whether it was done.
+     */
+    readonly settle: (ending: AppEnding) => Effect.Effect<boolean, StoreError>
   }
 >()("@lockkeeper/core/port/AppStore") {
   /** Apps in memory; host ports from {@link defaultPorts}. */
@@ -97,6 +126,7 @@ export class AppStore extends Context.Service<
           healthCheck: request.healthCheck ?? defaultHealthCheck,
           port: request.port ?? null,
           hostPort: HostPort.make(port),
+          expiresAt: request.expiresAt ?? null,
           envRevision: state.revisionZero,
           deployedEnvRevision: null,
           currentRelease: null,
@@ -104,7 +134,7 @@ export class AppStore extends Context.Service<
           createdAt: now,
           updatedAt: now
         })
-        state.apps.set(app.id, { app, position, source: request.source, lastFence: 0 })
+        state.apps.set(app.id, { app, position, source: request.source, lastFence: 0, settled: true })
         publish(state, now, "app.live", app, app.id)
         return app
       })
@@ -148,7 +178,76 @@ export class AppStore extends Context.Service<
         return appOf(state, row)
       })
 
-      return AppStore.of({ register, get, list, change })
+      const moved = (row: AppRow, to: "stopped" | "expired" | "deleting", now: DateTime.Utc) => {
+        if (row.app.status === "live") row.lastFence += 1
+        row.settled = false
+        row.app = { ...row.app, status: to, updatedAt: now }
+        const { inProgress, queued } = activeDeployments(state, row.app.id)
+        if (queued !== undefined) {
+          queued.deployment = { ...queued.deployment, status: "cancelled", finishedAt: now }
+          publish(state, now, "deployment.cancelled", row.app, queued.deployment.id)
+        }
+        if (inProgress !== undefined) inProgress.stopAs ??= "cancelled"
+        publish(state, now, `app.${to}`, row.app, row.app.id)
+        return appOf(state, row)
+      }
+
+      const there = Effect.fnUntraced(function* (id: AppId) {
+        const row = state.apps.get(id)
+        return row === undefined || row.app.status === "deleted" ? yield* new AppGone({ app: id }) : row
+      })
+
+      const mark = Effect.fnUntraced(function* (id: AppId, to: "stopped" | "deleting") {
+        const now = yield* DateTime.now
+        const row = yield* there(id)
+        if (row.app.status === to) return appOf(state, row)
+        if (!appSourcesOf(to).includes(row.app.status)) {
+          return yield* new AppNotLive({ app: id, status: row.app.status })
+        }
+        return moved(row, to, now)
+      })
+
+      const setExpiry = Effect.fnUntraced(function* (id: AppId, expiresAt: DateTime.Utc | null) {
+        const now = yield* DateTime.now
+        const row = yield* there(id)
+        const { status } = row.app
+        if (status !== "live") return yield* new AppNotLive({ app: id, status })
+        row.app = { ...row.app, expiresAt, updatedAt: now }
+        return appOf(state, row)
+      })
+
+      const claimExpired = (limit: number) =>
+        Effect.map(DateTime.now, (now) =>
+          [...state.apps.values()]
+            .filter(({ app }) => appSourcesOf("expired").includes(app.status))
+            .filter(({ app }) => app.expiresAt !== null && DateTime.isLessThanOrEqualTo(app.expiresAt, now))
+            .slice(0, limit)
+            .map((row) => moved(row, "expired", now))
+        )
+
+      const ending = (limit: number) =>
+        Effect.sync(() =>
+          [...state.apps.values()]
+            .filter((row) => !row.settled && row.app.status !== "live")
+            .slice(0, limit)
+            .map((row) => ({ app: appOf(state, row), fence: Fence.make(row.lastFence) }))
+        )
+
+      const settle = Effect.fnUntraced(function* ({ app, fence }: AppEnding) {
+        const now = yield* DateTime.now
+        const row = state.apps.get(app.id)
+        const isLeft = [...state.intents.values()].some((intent) => intent.app === app.id && !intent.released)
+        if (row === undefined || row.settled || row.lastFence !== fence) return false
+        if (isLeft || activeDeployment(state, app.id) !== undefined) return false
+        if (row.app.status !== "stopped" && row.app.status !== "deleting") return false
+        row.settled = true
+        if (row.app.status === "stopped") return true
+        row.app = { ...row.app, status: "deleted" }
+        publish(state, now, "app.deleted", row.app, app.id)
+        return true
+      })
+
+      return AppStore.of({ register, get, list, change, mark, setExpiry, claimExpired, ending, settle })
     })
   )
 }

@@ -1,13 +1,19 @@
 // A Deployment in somebody's hands: who holds it under which Fence, and how that ends.
 import { Schema } from "effect"
 import { type App, DeploymentId } from "../domain/App.ts"
-import type { Deployment, DeploymentFailure } from "../domain/Deployment.ts"
+import { type Deployment, type DeploymentFailure, StopStatus } from "../domain/Deployment.ts"
 import type { Fence, LeaseTerms, ReplicaId } from "../domain/Lease.ts"
 import type { Release } from "../domain/Release.ts"
 import type { Source } from "../domain/Source.ts"
 
 /** The caller no longer owns the Deployment: its lease ran out, or somebody else ended it. Its work must stop. */
 export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", { deployment: DeploymentId }) {}
+
+/** The Deployment was asked to stop and ends as that says. Its work must stop; nothing was changed. */
+export class StopRequested extends Schema.TaggedError<StopRequested>()("StopRequested", {
+  deployment: DeploymentId,
+  as: StopStatus
+}) {}
 
 /** A Deployment and the Fence under which its holder acts on it; every durable write of the holder carries it. */
 export interface Claim {
@@ -29,7 +35,7 @@ export interface AdmissionRequest {
 export type DeploymentOutcome =
   | { readonly status: "healthy" }
   | { readonly status: "failed"; readonly error: DeploymentFailure }
-  | { readonly status: "cancelled" }
+  | { readonly status: StopStatus }
 
 /** The current Release of a live App and the Deployment that made it. */
 export interface Serving {

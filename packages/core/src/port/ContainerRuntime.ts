@@ -58,29 +58,40 @@ export interface CommandSpec extends WorkloadSpec {
 export class ContainerRuntime extends Context.Service<
   ContainerRuntime,
   {
-    /** Makes an image from a tree; the same tree makes the same image. Interrupted, it leaves nothing. */
+    /** Makes an image from a tree; the same tree makes the same image, another one another. Interrupted, it leaves nothing. */
     readonly build: (
       tree: SourceTree,
       say: (entry: LogEntry) => Effect.Effect<void>
     ) => Effect.Effect<ImageDigest, RuntimeError>
-    /** Starts a Workload under its name. Interrupted or failed, nothing of that name is left. */
+    /**
+     * Starts a Workload under its name. One in use is refused with `start_failed`, and what bears it goes on; otherwise,
+     * interrupted or failed, nothing of that name is left.
+     */
     readonly start: (spec: WorkloadSpec) => Effect.Effect<Workload, RuntimeError>
     /** What is to be seen of a Workload now. */
     readonly inspect: (workload: Workload) => Effect.Effect<WorkloadState, RuntimeError>
-    /** Runs a command to its end, as long as that takes, and answers how it ended. Nothing of it is left, however it ends. */
+    /**
+     * Runs a command to its end, as long as that takes, and answers how it ended once all that it said was said. Nothing
+     * of it is left, however it ends.
+     */
     readonly run: (
       spec: CommandSpec,
       say: (entry: LogEntry) => Effect.Effect<void>
     ) => Effect.Effect<CommandExit, RuntimeError>
     /** What a Workload says, from its start or from behind `after`; ends when it has exited and everything was read. */
     readonly logs: (workload: Workload, after?: LogCursor) => Stream.Stream<LogEntry, RuntimeError>
-    /** Stops a Workload, with a bounded grace, and removes what is left of it. One that is gone is no error. */
+    /**
+     * Stops a Workload, with a bounded grace, and removes what is left of it; with an `id`, that one and no later one of
+     * the name. One that is gone is no error.
+     */
     readonly stop: (name: WorkloadName, id: WorkloadId | undefined) => Effect.Effect<void, RuntimeError>
+    /** Whether an image is there now, so that a Workload can be started from it; whose it is does not matter. */
+    readonly hasImage: (image: ImageDigest) => Effect.Effect<boolean, RuntimeError>
     /** The names of the Workloads that exist and are ours. */
     readonly owned: Effect.Effect<ReadonlyArray<WorkloadName>, RuntimeError>
   }
 >()("@lockkeeper/core/port/ContainerRuntime") {
-  /** Workloads that are only remembered: they run until they are stopped. */
+  /** Workloads that are only remembered: they run until they are stopped. Every command succeeds but `false`. */
   static readonly layerMemory: Layer.Layer<ContainerRuntime, never, MemoryState> = Layer.effect(
     ContainerRuntime,
     Effect.gen(function* () {
@@ -89,7 +100,7 @@ export class ContainerRuntime extends Context.Service<
       const built = new Map<string, ImageDigest>()
 
       const build = Effect.fnUntraced(function* (tree: SourceTree, say: (entry: LogEntry) => Effect.Effect<void>) {
-        const identity = `${tree.directory}\n${tree.commit}`
+        const identity = state.trees.get(tree.directory) ?? `${tree.directory} ${tree.commit}`
         const digest = () => ImageDigest.make(`sha256:${(++state.sequence).toString(16).padStart(64, "0")}`)
         const image = built.get(identity) ?? digest()
         built.set(identity, image)
@@ -101,6 +112,9 @@ export class ContainerRuntime extends Context.Service<
       const start = Effect.fnUntraced(function* (spec: WorkloadSpec) {
         if (!state.images.has(spec.image)) {
           return yield* new RuntimeError({ reason: "image_gone", detail: `the image ${spec.image} is gone` })
+        }
+        if (state.workloads.has(spec.name)) {
+          return yield* new RuntimeError({ reason: "start_failed", detail: `the name ${spec.name} is in use` })
         }
         const workload = {
           id: WorkloadId.make(`memory-${++state.sequence}`),
@@ -117,7 +131,8 @@ export class ContainerRuntime extends Context.Service<
           return yield* new RuntimeError({ reason: "image_gone", detail: `the image ${spec.image} is gone` })
         }
         yield* say({ stream: "stdout", line: spec.command.join(" ") })
-        return { exitCode: 0, reason: "exited with code 0" }
+        const exitCode = spec.command[0] === "false" ? 1 : 0
+        return { exitCode, reason: `exited with code ${exitCode}` }
       })
 
       return ContainerRuntime.of({
@@ -130,7 +145,11 @@ export class ContainerRuntime extends Context.Service<
           }),
         run,
         logs: () => Stream.empty,
-        stop: (name) => Effect.sync(() => void state.workloads.delete(name)),
+        stop: (name, id) =>
+          Effect.sync(() => {
+            if (id === undefined || state.workloads.get(name)?.id === id) state.workloads.delete(name)
+          }),
+        hasImage: (image) => Effect.sync(() => state.images.has(image)),
         owned: Effect.sync(() => [...state.workloads.keys()])
       })
     })

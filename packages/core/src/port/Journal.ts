@@ -1,6 +1,7 @@
 // What is about to be created, written before it is created, so that anyone can release it after a crash.
 import { Context, Effect, Layer } from "effect"
 import type { AppId, DeploymentId } from "../domain/App.ts"
+import type { DeploymentStatus } from "../domain/Deployment.ts"
 import type { Fence, ReplicaId } from "../domain/Lease.ts"
 import type { Workload, WorkloadName } from "../domain/Workload.ts"
 import { LeaseLost } from "./Claim.ts"
@@ -21,7 +22,10 @@ export interface Intent {
 export class Journal extends Context.Service<
   Journal,
   {
-    /** Records what is about to be created. Refused when the Deployment has a newer Fence. */
+    /**
+     * Records what is about to be created. Refused when the Deployment has a newer Fence, when it has ended and its App is not
+     * live, and when the name is that of another intent.
+     */
     readonly intend: (intent: Omit<Intent, "workload">) => Effect.Effect<void, LeaseLost | StoreError>
     /** Records what was created under an intent. */
     readonly confirm: (workload: Workload) => Effect.Effect<void, StoreError>
@@ -51,19 +55,26 @@ export class Journal extends Context.Service<
           .filter((row) => !row.released && predicate(row))
           .map(({ released: _, ...row }) => row)
 
+      const isInProgress = (status: DeploymentStatus | undefined): boolean =>
+        status === "building" || status === "deploying"
+
+      const isLive = (app: AppId): boolean => state.apps.get(app)?.app.status === "live"
+
       const isOwned = (row: IntentRow): boolean => {
         const status = state.deployments.get(row.deployment)?.deployment.status
         const serves = [...state.releases.values()].some(
           ({ deployment, release }) => deployment === row.deployment && release.current
         )
-        return (
-          status === "building" || status === "deploying" || (serves && state.apps.get(row.app)?.app.status === "live")
-        )
+        return isInProgress(status) || (serves && isLive(row.app))
       }
 
       const intend = Effect.fnUntraced(function* (intent: Omit<Intent, "workload">) {
-        const fence = state.deployments.get(intent.deployment)?.fence
-        if (fence !== intent.fence) return yield* new LeaseLost({ deployment: intent.deployment })
+        const { deployment, fence, name } = intent
+        const earlier = state.intents.get(name)
+        const isTaken = earlier !== undefined && (earlier.deployment !== deployment || earlier.fence !== fence)
+        const row = state.deployments.get(deployment)
+        const isWanted = isInProgress(row?.deployment.status) || isLive(intent.app)
+        if (isTaken || row?.fence !== fence || !isWanted) return yield* new LeaseLost({ deployment })
         state.intents.set(intent.name, { ...intent, workload: null, released: false })
       })
 

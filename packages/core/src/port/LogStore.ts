@@ -18,6 +18,21 @@ export const defaultLogLimitBytes = 104_857_600
 /** The line that stands where a log was cut. */
 export const truncationLine = "the log is longer than its limit; what follows is not kept"
 
+/** Names one of those who write a log: the time at which it began, in milliseconds, and a random number, in base 36. */
+export const LogWriterId = Schema.String.check(Schema.isPattern(/^[0-9a-z]{20}$/)).pipe(Schema.brand("LogWriterId"))
+
+/** The type of {@link LogWriterId}. */
+export type LogWriterId = typeof LogWriterId.Type
+
+/** Which one of its writer's appends one is. They are numbered from 1 in the order in which they are asked for. */
+export interface LogPlace {
+  readonly writer: LogWriterId
+  readonly nth: number
+}
+
+/** Of how many writers of one log it is known what they have added: the newest ones. */
+export const knownWriters = 16
+
 /** Some lines of a log, and whether nothing will follow them. */
 export interface LogPart {
   readonly lines: ReadonlyArray<LogLine>
@@ -30,9 +45,14 @@ export class LogStore extends Context.Service<
   {
     /**
      * Adds whole lines with the next numbers, with their own time where they have one. Past the size limit they are dropped, and {@link truncationLine} says so
-     * once. Nothing is added to a log that has ended.
+     * once. Nothing is added to a log that has ended. With a place they are added once, however often that is asked: what
+     * its writer has added at this place or a later one is not added again.
      */
-    readonly append: (log: LogName, entries: ReadonlyArray<LogEntry>) => Effect.Effect<void, StoreError>
+    readonly append: (
+      log: LogName,
+      entries: ReadonlyArray<LogEntry>,
+      place?: LogPlace
+    ) => Effect.Effect<void, StoreError>
     /** Ends a log: nothing follows. Repeating it changes nothing. */
     readonly end: (log: LogName) => Effect.Effect<void, StoreError>
     /** At most `limit` lines after number `after`; `ended` when there are no more and there never will be. */
@@ -48,15 +68,17 @@ export class LogStore extends Context.Service<
       const state = yield* MemoryState
 
       const row = (log: LogName): LogRow => {
-        const known = state.logs.get(log) ?? { lines: [], bytes: 0, truncated: false, ended: false }
+        const known = state.logs.get(log) ?? { lines: [], writers: new Map(), bytes: 0, truncated: false, ended: false }
         state.logs.set(log, known)
         return known
       }
 
-      const append = Effect.fnUntraced(function* (log: LogName, entries: ReadonlyArray<LogEntry>) {
+      const append = Effect.fnUntraced(function* (log: LogName, entries: ReadonlyArray<LogEntry>, place?: LogPlace) {
         const now = yield* DateTime.now
         const target = row(log)
         if (target.ended) return
+        if (place !== undefined && (target.writers.get(place.writer) ?? 0) >= place.nth) return
+        if (place !== undefined) target.writers.set(place.writer, place.nth)
         for (const { stream, line, at = now } of fitting(target, entries, defaultLogLimitBytes)) {
           target.lines.push({ seq: target.lines.length + 1, at, stream, line })
         }

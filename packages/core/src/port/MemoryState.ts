@@ -1,16 +1,19 @@
 // The tables behind every port's in-memory meaning, in one place, so that a change, its history and its Event are made
 // together there too. For unit tests and models; nothing here survives the process.
-import { Context, type DateTime, Layer } from "effect"
+import { Context, type DateTime, Layer, type Redacted } from "effect"
 import type { App, AppId, DeploymentId, ReleaseId } from "../domain/App.ts"
-import type { Deployment } from "../domain/Deployment.ts"
+import { type Deployment, isTerminal, type StopStatus } from "../domain/Deployment.ts"
 import { type EnvChange, type EnvKey, Revision } from "../domain/Env.ts"
 import { type Event, EventId, type EventType } from "../domain/Event.ts"
 import type { Fence, ReplicaId } from "../domain/Lease.ts"
 import type { LogLine } from "../domain/LogLine.ts"
+import type { Active } from "../domain/Policy.ts"
 import type { Release } from "../domain/Release.ts"
 import type { RouteState } from "../domain/Route.ts"
 import type { Source } from "../domain/Source.ts"
 import type { Address, ImageDigest, Workload, WorkloadName } from "../domain/Workload.ts"
+import type { Fingerprint, IdempotencyKey, ReservationId } from "./IdempotencyStore.ts"
+import type { SourceError } from "./SourceFetcher.ts"
 
 /** An App with what only its store knows. */
 export interface AppRow {
@@ -18,6 +21,8 @@ export interface AppRow {
   readonly position: number
   source: Source | undefined
   lastFence: number
+  /** Whether nothing of what it had as a live App is left, or it is live. */
+  settled: boolean
 }
 
 /** A Deployment with what only its store knows: who holds it until when (milliseconds), under which Fence. */
@@ -29,6 +34,8 @@ export interface DeploymentRow {
   replica: ReplicaId | undefined
   leaseUntil: number
   activated: boolean
+  /** How it is to end, once somebody has asked for that. */
+  stopAs: StopStatus | undefined
 }
 
 /** One change of an Env. */
@@ -36,8 +43,10 @@ export interface RevisionRow {
   readonly revision: Revision
   readonly change: EnvChange
   readonly actor: string
+  readonly at: DateTime.Utc
   readonly keysSet: ReadonlyArray<EnvKey>
   readonly keysDeleted: ReadonlyArray<EnvKey>
+  readonly total: number
 }
 
 /** An intent and what became of it. */
@@ -51,9 +60,10 @@ export interface IntentRow {
   released: boolean
 }
 
-/** A log: its lines, its size in bytes, and whether it has ended. */
+/** A log: its lines, how far each of its writers came, its size in bytes, and whether it has ended. */
 export interface LogRow {
   readonly lines: Array<LogLine>
+  readonly writers: Map<string, number>
   bytes: number
   truncated: boolean
   ended: boolean
@@ -72,6 +82,15 @@ export interface RouteRow {
   readonly address: Address | undefined
 }
 
+/** Who owns an idempotency key, for which request, and what that was answered. Times are milliseconds. */
+export interface ReservationRow {
+  readonly id: ReservationId
+  readonly fingerprint: Fingerprint
+  readonly leaseUntil: number
+  readonly expiresAt: number
+  answer: Redacted.Redacted<string> | undefined
+}
+
 /** The tables. */
 export interface MemoryTables {
   readonly revisionZero: Revision
@@ -82,10 +101,19 @@ export interface MemoryTables {
   readonly intents: Map<WorkloadName, IntentRow>
   readonly logs: Map<string, LogRow>
   readonly leases: Map<string, LeaseRow>
+  readonly reservations: Map<IdempotencyKey, ReservationRow>
   readonly routes: Map<AppId, RouteRow>
   readonly routeStates: Map<AppId, RouteState>
   readonly images: Set<ImageDigest>
   readonly workloads: Map<WorkloadName, Workload>
+  /** The trees that exist now: what each directory holds. */
+  readonly trees: Map<string, string>
+  /** What becomes of fetching from an address, where that is not a tree. */
+  readonly refusals: Map<string, SourceError["reason"] | "silence">
+  /** What a Workload answers, where it does not serve as it should. */
+  readonly ailments: Map<WorkloadName, "failure" | "silence">
+  /** What somebody keeps sealed, by the place that it is sealed for. The stores in memory keep what they hold as it is. */
+  readonly sealed: Map<string, Uint8Array>
   readonly events: Array<Event>
   sequence: number
 }
@@ -102,10 +130,15 @@ export class MemoryState extends Context.Service<MemoryState, MemoryTables>()("@
     intents: new Map(),
     logs: new Map(),
     leases: new Map(),
+    reservations: new Map(),
     routes: new Map(),
     routeStates: new Map(),
     images: new Set<ImageDigest>(),
     workloads: new Map(),
+    trees: new Map(),
+    refusals: new Map(),
+    ailments: new Map(),
+    sealed: new Map(),
     events: [],
     sequence: 0
   }))
@@ -115,11 +148,22 @@ export class MemoryState extends Context.Service<MemoryState, MemoryTables>()("@
 export const currentRelease = (state: MemoryTables, app: AppId): Release | undefined =>
   [...state.releases.values()].find((row) => row.release.app === app && row.release.current)?.release
 
-/** The Deployment of an App that is not terminal, if there is one. */
-export const activeDeployment = (state: MemoryTables, app: AppId): DeploymentRow | undefined =>
-  [...state.deployments.values()].find(
-    ({ deployment }) => deployment.app === app && ["queued", "building", "deploying"].includes(deployment.status)
+/** The Deployments of an App that are not terminal. */
+export const activeDeployments = (state: MemoryTables, app: AppId): Active<DeploymentRow> => {
+  const active = [...state.deployments.values()].filter(
+    ({ deployment }) => deployment.app === app && !isTerminal(deployment.status)
   )
+  return {
+    queued: active.find(({ deployment }) => deployment.status === "queued"),
+    inProgress: active.find(({ deployment }) => deployment.status !== "queued")
+  }
+}
+
+/** The Deployment of an App that is in progress, else the one that waits. */
+export const activeDeployment = (state: MemoryTables, app: AppId): DeploymentRow | undefined => {
+  const { inProgress, queued } = activeDeployments(state, app)
+  return inProgress ?? queued
+}
 
 /** An App with the fields that other tables decide. */
 export const appOf = (state: MemoryTables, row: AppRow): App => {

@@ -2,6 +2,7 @@
 import { Context, Effect, Layer, Schema, type Scope } from "effect"
 import { Commit, type Source } from "../domain/Source.ts"
 import type { ImageDigest } from "../domain/Workload.ts"
+import { MemoryState } from "./MemoryState.ts"
 
 /** A Source could not be fetched. `detail` is one sentence for a person and holds no secret. */
 export class SourceError extends Schema.TaggedError<SourceError>()("SourceError", {
@@ -35,18 +36,32 @@ export class SourceFetcher extends Context.Service<
   SourceFetcher,
   {
     /**
-     * The files of a Source, complete and checked, or its image. The files, and every key that was needed, are gone when
-     * the Scope closes.
+     * The files of a Source, complete and checked, in a directory of their own, or its image. The files, and every key
+     * that was needed, are gone when the Scope closes; of a fetch that fails or is interrupted nothing is left.
      */
     readonly fetch: (source: Source) => Effect.Effect<SourceTree | SourceImage, SourceError, Scope.Scope>
   }
 >()("@lockkeeper/core/port/SourceFetcher") {
-  /** Answers a tree for every Source without fetching anything. */
-  static readonly layerMemory: Layer.Layer<SourceFetcher> = Layer.succeed(SourceFetcher, {
-    fetch: (source) =>
-      Effect.succeed({
-        directory: "/memory",
-        commit: source.type === "git" ? (source.commit ?? Commit.make("0".repeat(40))) : null
+  /** A tree for every Source but those that the state says are refused, without fetching anything. */
+  static readonly layerMemory: Layer.Layer<SourceFetcher, never, MemoryState> = Layer.effect(
+    SourceFetcher,
+    Effect.map(MemoryState, (state) => {
+      const fetch = Effect.fnUntraced(function* (source: Source) {
+        const from = source.type === "image" ? source.reference : source.url
+        const refusal = state.refusals.get(from)
+        if (refusal !== undefined && refusal !== "silence") {
+          return yield* new SourceError({ reason: refusal, detail: `${from} could not be fetched` })
+        }
+        const commit = source.type === "git" ? (source.commit ?? Commit.make("0".repeat(40))) : null
+        const directory = `/memory/${++state.sequence}`
+        yield* Effect.acquireRelease(
+          Effect.sync(() => state.trees.set(directory, `${from} ${commit}`)),
+          () => Effect.sync(() => state.trees.delete(directory))
+        )
+        return refusal === "silence" ? yield* Effect.never : { directory, commit }
       })
-  })
+
+      return SourceFetcher.of({ fetch })
+    })
+  )
 }

@@ -1,104 +1,24 @@
 // The in-memory meaning of the DeploymentStore: the same rules that a database enforces, one synchronous step each.
 import { Clock, DateTime, Duration, Effect } from "effect"
-import { type AppId, DeploymentId, ReleaseId } from "../domain/App.ts"
-import { type Deployment, type DeploymentStatus, deploymentTransitions, isTerminal } from "../domain/Deployment.ts"
+import { type AppId, type DeploymentId, ReleaseId } from "../domain/App.ts"
+import { type DeploymentStatus, deploymentTransitions, isTerminal } from "../domain/Deployment.ts"
 import { Fence, type LeaseTerms, type ReplicaId } from "../domain/Lease.ts"
 import { cut, type PageRequest } from "../domain/Page.ts"
-import { choose, decide } from "../domain/Policy.ts"
-import { atRef, type Commit, open } from "../domain/Source.ts"
+import type { Commit } from "../domain/Source.ts"
 import { defaultJobCap, type TenantName } from "../domain/Tenant.ts"
 import type { ImageDigest } from "../domain/Workload.ts"
 import { AppGone } from "./AppStore.ts"
-import { type AdmissionRequest, type Claim, type DeploymentOutcome, LeaseLost } from "./Claim.ts"
-import { DeploymentNotFound, DeploymentRefused, type DeploymentRequest, queueLimit } from "./DeploymentRequest.ts"
+import { type AdmissionRequest, type Claim, type DeploymentOutcome, LeaseLost, StopRequested } from "./Claim.ts"
+import { DeploymentNotFound, ReleaseNotFound } from "./DeploymentRequest.ts"
 import type { DeploymentStore } from "./DeploymentStore.ts"
-import { activeDeployment, appOf, type AppRow, type DeploymentRow, type MemoryTables, publish } from "./MemoryState.ts"
+import { beginInMemory } from "./memoryBegin.ts"
+import { isQueued, isReady, moved, ofTenant, positioned } from "./memoryDeployments.ts"
+import { appOf, type AppRow, type DeploymentRow, type MemoryTables } from "./MemoryState.ts"
 
 const holdsSlot = (status: DeploymentStatus): boolean => status === "building" || status === "deploying"
 
-const tenantOf = (state: MemoryTables, row: DeploymentRow): TenantName | undefined =>
-  state.apps.get(row.deployment.app)?.app.tenant
-
-const ofTenant = (state: MemoryTables, tenant: TenantName | undefined): ReadonlyArray<DeploymentRow> =>
-  [...state.deployments.values()].filter((row) => tenantOf(state, row) === tenant)
-
-const positioned = (state: MemoryTables, row: DeploymentRow): Deployment =>
-  row.deployment.status !== "queued"
-    ? row.deployment
-    : {
-        ...row.deployment,
-        queuePosition: ofTenant(state, tenantOf(state, row)).filter(
-          (other) => other.deployment.status === "queued" && other.position <= row.position
-        ).length
-      }
-
-const moved = (state: MemoryTables, now: DateTime.Utc, row: DeploymentRow, change: Partial<Deployment>): Deployment => {
-  row.deployment = { ...row.deployment, ...change }
-  const app = state.apps.get(row.deployment.app)
-  if (app !== undefined) publish(state, now, `deployment.${row.deployment.status}`, app.app, row.deployment.id)
-  return positioned(state, row)
-}
-
 /** Builds the store over the tables. */
 export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service => {
-  const begin = Effect.fnUntraced(function* (request: DeploymentRequest) {
-    const now = yield* DateTime.now
-    const refuse = (reason: DeploymentRefused["reason"]) => new DeploymentRefused({ reason })
-    const row = state.apps.get(request.app)
-    if (row === undefined || row.app.status === "deleted") return yield* refuse({ _tag: "AppGone", app: request.app })
-    const delivery = request.trigger.deliveryId
-    const earlier = [...state.deployments.values()].find(
-      ({ deployment }) =>
-        deployment.app === request.app && delivery !== undefined && deployment.trigger.deliveryId === delivery
-    )
-    if (earlier !== undefined) return { deployment: positioned(state, earlier), created: false }
-    const app = appOf(state, row)
-    if (app.status !== "live") return yield* refuse({ _tag: "AppNotLive", app: app.id, status: app.status })
-    const source = atRef(request.source ?? row.source, request.ref)
-    if (source === undefined) return yield* refuse({ _tag: "NoSource", app: app.id })
-    if (app.envRevision < (request.minEnvRevision ?? 0)) {
-      return yield* refuse({ _tag: "RevisionMismatch", actual: app.envRevision })
-    }
-    const policy = choose(request.policy, app.policy)
-    const decision = decide(policy, activeDeployment(state, app.id))
-    if (decision.decision === "reject") {
-      return yield* refuse({ _tag: "DeploymentInProgress", activeDeployment: decision.active.deployment.id })
-    }
-    if (ofTenant(state, app.tenant).filter((other) => other.deployment.status === "queued").length >= queueLimit) {
-      return yield* refuse({ _tag: "QueueFull", limit: queueLimit })
-    }
-    const position = ++state.sequence
-    const deployment: Deployment = {
-      id: DeploymentId.make(`dep_${position}`),
-      app: app.id,
-      number: [...state.deployments.values()].filter((other) => other.deployment.app === app.id).length + 1,
-      status: "queued",
-      trigger: request.trigger,
-      policy,
-      source: open(source),
-      commit: null,
-      image: null,
-      envRevision: app.envRevision,
-      release: null,
-      queuePosition: null,
-      error: null,
-      createdAt: now,
-      startedAt: null,
-      finishedAt: null
-    }
-    const begun: DeploymentRow = {
-      deployment,
-      position,
-      source,
-      fence: undefined,
-      replica: undefined,
-      leaseUntil: 0,
-      activated: false
-    }
-    state.deployments.set(deployment.id, begun)
-    return { deployment: moved(state, now, begun, {}), created: true }
-  })
-
   const get = Effect.fnUntraced(function* (id: DeploymentId) {
     const row = state.deployments.get(id)
     return row === undefined ? yield* new DeploymentNotFound({ deployment: id }) : positioned(state, row)
@@ -136,11 +56,11 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     const now = yield* DateTime.now
     for (const row of state.deployments.values()) {
       const app = state.apps.get(row.deployment.app)
-      if (row.deployment.status !== "queued" || app === undefined) continue
+      if (!isReady(state, row) || app === undefined) continue
       if (request.deployment !== undefined && request.deployment !== row.deployment.id) continue
       const others = ofTenant(state, app.app.tenant)
       if (others.filter((other) => holdsSlot(other.deployment.status)).length >= defaultJobCap) continue
-      if (others.some((other) => other.deployment.status === "queued" && other.position < row.position)) continue
+      if (others.some((other) => isReady(state, other) && other.position < row.position)) continue
       moved(state, now, row, { status: "building", startedAt: now })
       return claimed(row, app, request, DateTime.toEpochMillis(now))
     }
@@ -152,6 +72,20 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     const row = state.deployments.get(id)
     if (row?.deployment.status === "queued") moved(state, now, row, { status: "cancelled", finishedAt: now })
   })
+
+  const requestCancel = Effect.fnUntraced(function* (id: DeploymentId) {
+    const now = yield* DateTime.now
+    const row = state.deployments.get(id)
+    if (row === undefined) return yield* new DeploymentNotFound({ deployment: id })
+    if (isQueued(row)) return moved(state, now, row, { status: "cancelled", finishedAt: now })
+    if (!isTerminal(row.deployment.status)) row.stopAs ??= "cancelled"
+    return positioned(state, row)
+  })
+
+  const stopRequested = (claim: Claim) => Effect.sync(() => state.deployments.get(claim.deployment.id)?.stopAs)
+
+  const unstopped = (claim: Claim, { stopAs }: DeploymentRow) =>
+    stopAs === undefined ? Effect.void : new StopRequested({ deployment: claim.deployment.id, as: stopAs })
 
   const held = Effect.fnUntraced(function* (claim: Claim, to?: DeploymentStatus) {
     const row = state.deployments.get(claim.deployment.id)
@@ -185,6 +119,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
 
   const activate = Effect.fnUntraced(function* (claim: Claim) {
     const row = yield* held(claim, "healthy")
+    yield* unstopped(claim, row)
     yield* liveApp(claim.app.id)
     row.activated = true
   })
@@ -193,10 +128,12 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     const now = yield* DateTime.now
     const row = yield* held(claim, outcome.status)
     if (outcome.status !== "healthy") {
-      const error = outcome.status === "failed" ? outcome.error : null
-      return moved(state, now, row, { status: outcome.status, error, finishedAt: now })
+      const status = row.stopAs ?? outcome.status
+      const error = outcome.status === "failed" && status === "failed" ? outcome.error : null
+      return moved(state, now, row, { status, error, finishedAt: now })
     }
     const { image, commit, envRevision } = row.deployment
+    yield* unstopped(claim, row)
     yield* liveApp(claim.app.id)
     if (image === null || !row.activated) return yield* new LeaseLost({ deployment: claim.deployment.id })
     const earlier = [...state.releases.values()].filter(({ release }) => release.app === claim.app.id)
@@ -234,6 +171,25 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
       })
   })
 
+  const releases = (app: AppId, page: PageRequest) =>
+    Effect.sync(() => {
+      const before = page.cursor === undefined ? Number.POSITIVE_INFINITY : Number(page.cursor)
+      const rows = [...state.releases.values()]
+        .filter(({ release }) => release.app === app && release.number < before)
+        .reverse()
+      return cut(
+        page,
+        rows.slice(0, page.limit + 1),
+        ({ release }) => release.number,
+        ({ release }) => release
+      )
+    })
+
+  const release = Effect.fnUntraced(function* (app: AppId, id: ReleaseId) {
+    const found = state.releases.get(id)?.release
+    return found?.app === app ? found : yield* new ReleaseNotFound({ release: id })
+  })
+
   const serving = Effect.sync(() =>
     [...state.releases.values()].flatMap(({ release, deployment }) => {
       const app = state.apps.get(release.app)
@@ -258,5 +214,23 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
       }
     })
 
-  return { begin, get, list, admit, withdraw, renew, built, activate, finish, abandon, claimAbandoned, serving, usage }
+  return {
+    begin: beginInMemory(state),
+    get,
+    list,
+    admit,
+    withdraw,
+    requestCancel,
+    stopRequested,
+    renew,
+    built,
+    activate,
+    finish,
+    abandon,
+    claimAbandoned,
+    releases,
+    release,
+    serving,
+    usage
+  }
 }

@@ -1,8 +1,10 @@
-// The one writer of a log: what is said from many fibers is stored whole, in order, and is there before it is relied on.
+// The one writer of a log: what is said from many fibers is stored whole, in order, once and without secrets, and is there
+// before it is relied on.
 // A log that cannot be stored never decides how a Deployment ends.
-import { Deferred, Duration, Effect, Queue, Schedule, type Scope } from "effect"
+import { Clock, Deferred, Duration, Effect, Queue, Random, Schedule, type Scope } from "effect"
 import type { LogEntry } from "../domain/LogLine.ts"
-import { type LogName, LogStore } from "../port/LogStore.ts"
+import { makeRedactor, type Redactor } from "../domain/Redactor.ts"
+import { type LogName, LogStore, LogWriterId } from "../port/LogStore.ts"
 import type { StoreError } from "../port/StoreError.ts"
 
 /** Says lines into a log. */
@@ -13,9 +15,13 @@ export interface LogWriter {
   readonly flush: Effect.Effect<void>
   /** Flushes, then ends the log: nothing follows. */
   readonly end: Effect.Effect<void>
+  /** Takes secrets out of what is said from now on. */
+  readonly hide: (redactor: Redactor) => Effect.Effect<void>
+  /** What takes them out. */
+  readonly redactor: Effect.Effect<Redactor>
 }
 
-type Item = LogEntry | { readonly flushed: Deferred.Deferred<void> }
+type Item = LogEntry | { readonly flushed: Deferred.Deferred<void>; readonly what: "said" | "all" }
 
 const isEntry = (item: Item): item is LogEntry => "line" in item
 
@@ -23,11 +29,17 @@ const isEntry = (item: Item): item is LogEntry => "line" in item
 const patience = Duration.seconds(10)
 const patienceOnceLost = Duration.seconds(1)
 
+/** No secrets are known. */
+export const noRedactor: Redactor = makeRedactor([])
+
 /** Opens the writer of a log for as long as the Scope lasts; closing it stores what was said. */
 export const openLog = Effect.fnUntraced(function* (
-  log: LogName
+  log: LogName,
+  given: Redactor
 ): Effect.fn.Return<LogWriter, never, LogStore | Scope.Scope> {
   const store = yield* LogStore
+  const writer = yield* freshWriter
+  let [redactor, redacted, nth] = [given, given.log(), 0]
   const queue = yield* Queue.bounded<Item>(4_096)
   let bound = patience
 
@@ -45,26 +57,58 @@ export const openLog = Effect.fnUntraced(function* (
     )
 
   const write = Effect.fnUntraced(function* (items: ReadonlyArray<Item>) {
-    const entries = items.filter(isEntry)
-    if (entries.length > 0) yield* stored(`storing ${entries.length} lines of ${log}`, store.append(log, entries))
+    const entries = items.flatMap((item) => {
+      if (isEntry(item)) return redacted.push(item)
+      return item.what === "all" ? redacted.end() : []
+    })
+    for (const part of partsOf(entries)) {
+      nth += 1
+      yield* stored(`storing ${part.length} lines of ${log}`, store.append(log, part, { writer, nth }))
+    }
     for (const item of items) if (!isEntry(item)) yield* Deferred.succeed(item.flushed, undefined)
   })
 
-  yield* Queue.takeBetween(queue, 1, 512).pipe(Effect.flatMap(write), Effect.forever, Effect.forkScoped)
+  yield* Queue.takeBetween(queue, 1, 2_048).pipe(Effect.flatMap(write), Effect.forever, Effect.forkScoped)
 
-  const flush = Effect.gen(function* () {
-    const flushed = yield* Deferred.make<void>()
-    yield* Queue.offer(queue, { flushed })
-    yield* Deferred.await(flushed)
-  }).pipe(Effect.timeoutOption(patience), Effect.asVoid)
+  const flush = (what: "said" | "all") =>
+    Effect.gen(function* () {
+      const flushed = yield* Deferred.make<void>()
+      yield* Queue.offer(queue, { flushed, what })
+      yield* Deferred.await(flushed)
+    }).pipe(Effect.timeoutOption(patience), Effect.asVoid)
 
-  yield* Effect.addFinalizer(() => flush)
+  yield* Effect.addFinalizer(() => flush("all"))
   return {
     say: (entry) => Effect.asVoid(Queue.offer(queue, entry)),
-    flush,
+    flush: flush("said"),
+    hide: (next) => Effect.sync(() => void ([redactor, redacted] = [next, next.log()])),
+    redactor: Effect.sync(() => redactor),
     end: Effect.andThen(
-      flush,
+      flush("all"),
       Effect.suspend(() => stored(`ending ${log}`, store.end(log)))
     )
   }
+})
+
+/** Lines in parts that a store takes at once: most of what storing costs is the same for one line and for many. */
+const partsOf = (entries: ReadonlyArray<LogEntry>): ReadonlyArray<ReadonlyArray<LogEntry>> => {
+  const parts: Array<Array<LogEntry>> = []
+  let length = partLength
+  for (const entry of entries) {
+    const part = parts.at(-1)
+    length += entry.line.length
+    if (part !== undefined && length <= partLength) part.push(entry)
+    else {
+      parts.push([entry])
+      length = entry.line.length
+    }
+  }
+  return parts
+}
+
+const partLength = 1_048_576
+
+const freshWriter = Effect.gen(function* () {
+  const [time, random] = [yield* Clock.currentTimeMillis, yield* Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER)]
+  return LogWriterId.make(`${Math.floor(time).toString(36).padStart(9, "0")}${random.toString(36).padStart(11, "0")}`)
 })

@@ -1,9 +1,11 @@
-// One replica's share of the work: carries out queued Deployments and, now and then, reaps and reconciles.
-import { Context, Duration, Effect, FiberSet, Layer, Queue, Schedule } from "effect"
+// One replica's share of the work: carries out queued Deployments and, now and then, expires, reaps and reconciles.
+import { Context, Deferred, Duration, Effect, FiberSet, Layer, Queue } from "effect"
+import type { AppStore } from "../port/AppStore.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { adopt } from "./adopt.ts"
 import { backoff } from "./backoff.ts"
 import { carryOut, type DeployPorts } from "./deploy.ts"
+import { expire } from "./expire.ts"
 import { reap } from "./reap.ts"
 import { makeReconcile } from "./Reconciler.ts"
 import { Replica } from "./Replica.ts"
@@ -13,6 +15,7 @@ export interface DispatcherOptions {
   readonly pollEvery?: Duration.Input | undefined
   readonly reapEvery?: Duration.Input | undefined
   readonly reconcileEvery?: Duration.Input | undefined
+  readonly expireEvery?: Duration.Input | undefined
   /** Nothing is looked for until this succeeds, such as when the stores are not ready at the start. */
   readonly startWhen?: Effect.Effect<void> | undefined
 }
@@ -31,7 +34,7 @@ export class Dispatcher extends Context.Service<
    * closed, nothing more is admitted, and what is in progress is interrupted: it ends `cancelled`, with everything it
    * made released.
    */
-  static readonly layer = (options: DispatcherOptions = {}): Layer.Layer<Dispatcher, never, DeployPorts> =>
+  static readonly layer = (options: DispatcherOptions = {}): Layer.Layer<Dispatcher, never, AppStore | DeployPorts> =>
     Layer.effect(Dispatcher, make(options))
 }
 
@@ -40,7 +43,8 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
   const { id: replica, terms } = yield* Replica
   const running = yield* FiberSet.make<unknown, unknown>()
   const wakes = yield* Queue.make<void>({ capacity: 1, strategy: "sliding" })
-  const wake = Effect.asVoid(Queue.offer(wakes, undefined))
+  const endings = yield* Queue.make<void>({ capacity: 1, strategy: "sliding" })
+  const wake = Effect.andThen(Queue.offer(wakes, undefined), Effect.asVoid(Queue.offer(endings, undefined)))
 
   const admitAll = Effect.gen(function* () {
     while (true) {
@@ -60,18 +64,26 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
   const reconcile = yield* makeReconcile
   const reconciled = Effect.catchCause(reconcile(), (cause) => Effect.logWarning("reconciling failed", cause))
 
+  const adopted = yield* Deferred.make<void>()
+
   const work = Effect.gen(function* () {
     yield* options.startWhen ?? Effect.void
     yield* untilStored("giving up old leases")(store.abandon(replica)).pipe(
       Effect.andThen(untilStored("adopting workloads")(adopt())),
+      Effect.andThen(Deferred.succeed(adopted, undefined)),
       Effect.andThen(Effect.forever(Effect.andThen(admitAll, poll))),
       Effect.forkScoped
     )
-    yield* every(options.reapEvery ?? Duration.seconds(5), "reaping", Effect.asVoid(reap()))
-    yield* every(
-      options.reconcileEvery ?? Duration.seconds(2),
+    yield* loop("reaping", reap(), Effect.sleep(options.reapEvery ?? Duration.seconds(5)))
+    yield* loop(
+      "expiring",
+      expire(),
+      Effect.timeoutOption(Queue.take(endings), options.expireEvery ?? Duration.seconds(1))
+    )
+    yield* loop(
       "reconciling",
-      Effect.asVoid(Effect.forkScoped(reconciled))
+      Effect.andThen(Deferred.await(adopted), Effect.forkScoped(reconciled)),
+      Effect.sleep(options.reconcileEvery ?? Duration.seconds(2))
     )
   })
   yield* options.startWhen === undefined ? work : Effect.forkScoped(work)
@@ -88,9 +100,11 @@ const untilStored =
       Effect.orDie
     )
 
-const every = <E, R>(interval: Duration.Input, what: string, work: Effect.Effect<void, E, R>) =>
+/** Does a work again and again, with a pause after each time, also after one that failed. */
+const loop = <A, E, R>(what: string, work: Effect.Effect<A, E, R>, pause: Effect.Effect<unknown>) =>
   work.pipe(
     Effect.catchCause((cause) => Effect.logWarning(`${what} failed and is tried again`, cause)),
-    Effect.repeat(Schedule.spaced(interval)),
+    Effect.andThen(pause),
+    Effect.forever,
     Effect.forkScoped
   )

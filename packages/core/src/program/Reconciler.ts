@@ -2,6 +2,7 @@
 // It acts only on Workloads that this replica started.
 import { Clock, Duration, Effect } from "effect"
 import type { AppId } from "../domain/App.ts"
+import { makeRedactor, secretsOf } from "../domain/Redactor.ts"
 import { WorkloadName } from "../domain/Workload.ts"
 import type { LeaseLost, Serving } from "../port/Claim.ts"
 import { ContainerRuntime } from "../port/ContainerRuntime.ts"
@@ -16,6 +17,7 @@ import { awaitHealthy, type StepError, within } from "./deploySteps.ts"
 import { countRestart } from "./metrics.ts"
 import { Replica } from "./Replica.ts"
 import { keepLogs, releaseWorkload } from "./retire.ts"
+import { isSameAddress } from "./traffic.ts"
 
 /** The ports that starting an App again needs. */
 export type ReconcilePorts =
@@ -64,9 +66,15 @@ export const makeReconcile = Effect.sync(() => {
     )
   })
 
-  const restartIfDown = Effect.fnUntraced(function* (serving: Serving, intents: ReadonlyArray<Intent>) {
+  const restartIfDown = Effect.fnUntraced(function* (serving: Serving, known: ReadonlyArray<Intent>) {
+    if ((yield* deadOf(known)).length === 0) return false
     const { id: app } = serving.app
-    if (yield* anyRuns(intents)) return false
+    const intents = yield* intentsOf(serving)
+    const dead = yield* deadOf(intents)
+    if (dead.length < intents.length && !(yield* isMisled(app, intents, dead))) {
+      yield* releaseAll(dead)
+      return false
+    }
     const { count, endedAt } = tries.get(app) ?? { count: 0, endedAt: 0 }
     const sinceMillis = (yield* Clock.currentTimeMillis) - endedAt
     if (count > 0 && sinceMillis < delayMillis(count)) return false
@@ -84,20 +92,41 @@ export const makeReconcile = Effect.sync(() => {
   return pass
 })
 
-/** Whether a Workload of these intents runs; one that cannot be seen now is taken to run. */
-const anyRuns = Effect.fnUntraced(function* (intents: ReadonlyArray<Intent>) {
-  const runtime = yield* ContainerRuntime
-  for (const { workload } of intents) {
-    if (workload === null) continue
-    const seen = yield* Effect.catch(runtime.inspect(workload), () => Effect.succeed({ state: "running" }))
-    if (seen.state === "running") return true
-  }
-  return false
+/** What this replica holds of a Deployment now: another pass may have started it again since this one began. */
+const intentsOf = Effect.fnUntraced(function* ({ app, deployment }: Serving) {
+  const journal = yield* Journal
+  const { id: replica } = yield* Replica
+  const held = yield* journal.held(app.id)
+  return held.filter((intent) => intent.deployment === deployment && intent.replica === replica)
 })
+
+/** Those of which no Workload runs; one that cannot be seen now is taken to run. */
+const deadOf = Effect.fnUntraced(function* (intents: ReadonlyArray<Intent>) {
+  const runtime = yield* ContainerRuntime
+  const runs = ({ workload }: Intent) =>
+    workload === null
+      ? Effect.succeed(false)
+      : Effect.match(runtime.inspect(workload), {
+          onFailure: () => true,
+          onSuccess: ({ state }) => state === "running"
+        })
+  return yield* Effect.filter(intents, (intent) => Effect.map(runs(intent), (is) => !is))
+})
+
+/** Whether an App's traffic goes to a dead one of its Workloads, so that the living one serves nobody. */
+const isMisled = Effect.fnUntraced(function* (app: AppId, intents: ReadonlyArray<Intent>, dead: ReadonlyArray<Intent>) {
+  const router = yield* Router
+  const address = yield* Effect.orElseSucceed(router.current(app), () => undefined)
+  const routed = intents.filter(({ workload }) => isSameAddress(workload?.address, address))
+  return routed.length > 0 && routed.every((intent) => dead.includes(intent))
+})
+
+const releaseAll = (intents: ReadonlyArray<Intent>) =>
+  Effect.forEach(intents, (intent) => releaseWorkload(intent.name, intent.workload?.id), { discard: true })
 
 const startAgain = Effect.fn("startAgain")(function* (
   serving: Serving,
-  dead: ReadonlyArray<Intent>
+  replaced: ReadonlyArray<Intent>
 ): Effect.fn.Return<void, StepError | LeaseLost, ReconcilePorts> {
   const { app, deployment, fence, release, routeFence } = serving
   const journal = yield* Journal
@@ -106,7 +135,7 @@ const startAgain = Effect.fn("startAgain")(function* (
   const logs = yield* LogStore
   const { id: replica } = yield* Replica
   const env = yield* (yield* EnvStore).readAt(app.id, release.envRevision)
-  const attempt = (yield* Clock.currentTimeMillis).toString(36)
+  const attempt = Math.floor(yield* Clock.currentTimeMillis).toString(36)
   const name = WorkloadName.make(`${deployment}-${fence}-${attempt}`)
   const log = LogName.make(`workload/${deployment}`)
 
@@ -118,12 +147,12 @@ const startAgain = Effect.fn("startAgain")(function* (
       runtime.start({ name, tenant, app: id, deployment, fence, image: release.image, env, port })
     )
     yield* journal.confirm(workload)
-    yield* keepLogs(workload, deployment)
+    yield* keepLogs(workload, deployment, makeRedactor(secretsOf(env)))
     yield* awaitHealthy(workload, app.healthCheck, { say: () => Effect.void })
     yield* router.swap({ app: app.id, hostPort: app.hostPort, fence: routeFence, address: workload.address })
   })
 
   yield* Effect.ignore(logs.append(log, [{ stream: "system", line: "the app does not run; starting it again" }]))
   yield* Effect.onError(start, () => releaseWorkload(name, undefined))
-  yield* Effect.forEach(dead, (intent) => releaseWorkload(intent.name, intent.workload?.id), { discard: true })
+  yield* releaseAll(replaced)
 })

@@ -1,6 +1,7 @@
 // Waiting for a Slot: a Deployment is carried out when its Tenant has one free and nobody before it waits.
 import { Effect, Schedule } from "effect"
 import type { DeploymentId } from "../domain/App.ts"
+import { type Deployment, isTerminal } from "../domain/Deployment.ts"
 import type { Claim } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import type { StoreError } from "../port/StoreError.ts"
@@ -15,13 +16,14 @@ export interface Restore {
 }
 
 /**
- * Waits until a queued Deployment is admitted, and takes it. Interrupted or failed before, the Deployment is `cancelled`.
- * Only the waiting can be interrupted, so that no Claim is lost between the store and the caller.
+ * Waits until a queued Deployment is admitted, and takes it; or until it has ended, when somebody else took or withdrew
+ * it. Interrupted or failed while it is queued, it is `cancelled`. Only the waiting can be interrupted, so that no Claim is
+ * lost between the store and the caller.
  */
 export const admission = Effect.fn("admission")(function* (
   deployment: DeploymentId,
   restore: Restore
-): Effect.fn.Return<Claim, StoreError, DeploymentStore | Replica> {
+): Effect.fn.Return<Claim | Deployment, StoreError, DeploymentStore | Replica> {
   const store = yield* DeploymentStore
   const { id: replica, terms } = yield* Replica
   const admitted = Effect.gen(function* () {
@@ -29,6 +31,8 @@ export const admission = Effect.fn("admission")(function* (
     while (true) {
       const claim = yield* store.admit({ replica, terms, deployment })
       if (claim !== undefined) return claim
+      const present = yield* Effect.catchTag(store.get(deployment), "DeploymentNotFound", Effect.die)
+      if (isTerminal(present.status)) return present
       yield* Effect.orDie(restore(wait(undefined)))
     }
   })

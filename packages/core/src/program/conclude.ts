@@ -2,7 +2,8 @@
 import { Cause, Effect, Exit, Ref } from "effect"
 import type { DeploymentId } from "../domain/App.ts"
 import { type Deployment, type DeploymentFailure, isTerminal } from "../domain/Deployment.ts"
-import type { Claim, DeploymentOutcome, LeaseLost } from "../port/Claim.ts"
+import type { Redactor } from "../domain/Redactor.ts"
+import type { Claim, DeploymentOutcome, LeaseLost, StopRequested } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { StoreError } from "../port/StoreError.ts"
 import type { LogWriter } from "./DeploymentLog.ts"
@@ -38,7 +39,7 @@ export const conclude = Effect.fn("conclude")(function* (
       : new StoreError({ operation: "finish", reason: "unavailable", cause: error })
   }
 
-  const outcome = outcomeOf(exit.cause)
+  const outcome = redacted(outcomeOf(exit.cause), yield* log.redactor)
   if (Cause.hasDies(exit.cause)) yield* Effect.logError(`${id} ended by a defect`, exit.cause)
   yield* log.say({ stream: "system", line: outcome.status === "failed" ? outcome.error.detail : outcome.status })
   yield* log.end
@@ -46,7 +47,8 @@ export const conclude = Effect.fn("conclude")(function* (
   return yield* ended(claim, outcome).pipe(
     Effect.catchTags({
       LeaseLost: () => lookedUp(id),
-      AppGone: () => lookedUp(id)
+      AppGone: () => lookedUp(id),
+      StopRequested: () => lookedUp(id)
     })
   )
 })
@@ -64,14 +66,23 @@ const lookedUp = Effect.fnUntraced(function* (deployment: DeploymentId) {
 
 const outcomeOf = (cause: Cause.Cause<StepError | LeaseLost>): DeploymentOutcome => {
   const error = Cause.findErrorOption(cause)
-  if (error._tag === "Some") return { status: "failed", error: failureOf(error.value) }
+  if (error._tag === "Some") {
+    const { value } = error
+    return value._tag === "StopRequested" ? { status: value.as } : { status: "failed", error: failureOf(value) }
+  }
   return Cause.hasInterruptsOnly(cause)
     ? { status: "cancelled" }
     : { status: "failed", error: { code: "engine_unavailable", detail: "an internal error; the server's log has it" } }
 }
 
+/** The words of an error may be those of a program that was told secrets. */
+const redacted = (outcome: DeploymentOutcome, redactor: Redactor): DeploymentOutcome =>
+  outcome.status === "failed"
+    ? { ...outcome, error: { ...outcome.error, detail: redactor.text(outcome.error.detail) } }
+    : outcome
+
 /** What a Deployment says about an error. */
-export const failureOf = (error: StepError | LeaseLost): DeploymentFailure => {
+export const failureOf = (error: Exclude<StepError | LeaseLost, StopRequested>): DeploymentFailure => {
   switch (error._tag) {
     case "SourceError":
     case "RuntimeError":

@@ -15,12 +15,13 @@ import type { SourceFetcher } from "../port/SourceFetcher.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { admission, type Restore } from "./admission.ts"
 import { conclude } from "./conclude.ts"
-import { type LogWriter, openLog } from "./DeploymentLog.ts"
-import { activate, awaitHealthy, buildImage, fetchSource, startWorkload, type StepError } from "./deploySteps.ts"
+import { type LogWriter, noRedactor, openLog } from "./DeploymentLog.ts"
+import { activate, awaitHealthy, imageOf, readEnv, startWorkload, type StepError } from "./deploySteps.ts"
 import { holdLease } from "./lease.ts"
 import { countEnded } from "./metrics.ts"
 import type { Replica } from "./Replica.ts"
 import { retireOlder } from "./retire.ts"
+import { stopped } from "./stop.ts"
 
 /** The ports that carrying out a Deployment needs. */
 export type DeployPorts =
@@ -28,8 +29,9 @@ export type DeployPorts =
 
 /**
  * Deploys an App and answers how that ended: `healthy`, or `failed` with the reason, the previous version still serving.
- * A delivery id seen before answers the Deployment that it made, as it stands. Interrupted, the Deployment is
- * `cancelled` and everything it made is released first.
+ * A delivery id seen before answers the Deployment that it made, as it stands. When a Dispatcher carries the Deployment
+ * out first, this waits for its end, and so it does for a Slot and for another Deployment of the App. Asked to stop, it
+ * ends `cancelled` or `superseded`. Interrupted, the Deployment is `cancelled` and everything it made is released first.
  */
 export const deploy = Effect.fn("deploy")(function* (
   request: DeploymentRequest
@@ -40,8 +42,8 @@ export const deploy = Effect.fn("deploy")(function* (
       const { deployment, created } = yield* store.begin(request)
       if (!created) return deployment
 
-      const claim = yield* admission(deployment.id, restore)
-      return yield* carriedOut(claim, restore)
+      const admitted = yield* admission(deployment.id, restore)
+      return "fence" in admitted ? yield* carriedOut(admitted, restore) : admitted
     })
   )
 })
@@ -61,9 +63,10 @@ const carriedOut = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Deployment, StoreError, DeployPorts> {
   const ended = Effect.gen(function* () {
     const committed = yield* Ref.make(false)
-    const log = yield* openLog(LogName.make(`deployment/${claim.deployment.id}`))
+    const log = yield* openLog(LogName.make(`deployment/${claim.deployment.id}`), noRedactor)
     const lost = yield* holdLease(claim)
-    const exit = yield* Effect.exit(restore(Effect.raceFirst(Effect.scoped(serve(claim, committed, log)), lost)))
+    const work = Effect.scoped(serve(claim, committed, log))
+    const exit = yield* Effect.exit(restore(Effect.raceFirst(work, Effect.raceFirst(lost, stopped(claim)))))
     return yield* conclude(claim, exit, committed, log)
   })
   const deployment = yield* Effect.scoped(ended)
@@ -78,10 +81,10 @@ const serve = Effect.fnUntraced(function* (
   committed: Ref.Ref<boolean>,
   log: LogWriter
 ): Effect.fn.Return<Deployment, StepError | LeaseLost, DeployPorts | Scope.Scope> {
-  const source = yield* fetchSource(claim, log)
-  const image = yield* buildImage(claim, source, log)
+  const env = yield* readEnv(claim, log)
+  const image = yield* imageOf(claim, log)
 
-  const workload = yield* startWorkload(claim, image, committed, log)
+  const workload = yield* startWorkload(claim, image, env, committed, log)
   yield* awaitHealthy(workload, claim.app.healthCheck, log)
 
   return yield* activate(claim, workload, committed, log)

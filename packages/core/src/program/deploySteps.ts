@@ -1,11 +1,13 @@
 // The steps of a Deployment between its admission and its end, each with its deadline and its words in the log.
 import { Deferred, Duration, Effect, Fiber, Option, Ref, Schedule, Schema, type Scope } from "effect"
 import { type Deployment, DeploymentFailure, type DeploymentFailureCode } from "../domain/Deployment.ts"
+import type { Env } from "../domain/Env.ts"
 import type { HealthCheck } from "../domain/HealthCheck.ts"
 import type { LogEntry } from "../domain/LogLine.ts"
+import { makeRedactor, secretsOf } from "../domain/Redactor.ts"
 import { type ImageDigest, type Workload, WorkloadName } from "../domain/Workload.ts"
 import type { AppGone } from "../port/AppStore.ts"
-import type { Claim, LeaseLost } from "../port/Claim.ts"
+import type { Claim, LeaseLost, StopRequested } from "../port/Claim.ts"
 import { ContainerRuntime, type RuntimeError } from "../port/ContainerRuntime.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { EnvStore } from "../port/EnvStore.ts"
@@ -27,7 +29,7 @@ export class StepFailed extends Schema.TaggedError<StepFailed>()("StepFailed", {
 }
 
 /** What may go wrong in a step. */
-export type StepError = SourceError | RuntimeError | RouterError | AppGone | StoreError | StepFailed
+export type StepError = SourceError | RuntimeError | RouterError | AppGone | StopRequested | StoreError | StepFailed
 
 /** How long each step may take. */
 export const deadlines = {
@@ -46,8 +48,35 @@ export const within = <A, E, R>(
     orElse: () => failed("deadline_exceeded", `${step} took longer than ${Duration.format(deadlines[step])}`)
   })
 
+/** The image to run: that of a Release when the Deployment was made from one, else what is built from its Source. */
+export const imageOf = Effect.fn("imageOf")(function* (
+  claim: Claim,
+  log: LogWriter
+): Effect.fn.Return<
+  ImageDigest,
+  SourceError | RuntimeError | StepFailed | LeaseLost | StoreError,
+  ContainerRuntime | DeploymentStore | SourceFetcher | Scope.Scope
+> {
+  const { commit, image } = claim.deployment
+  if (image === null) return yield* buildImage(claim, yield* fetchSource(claim, log), log)
+  const store = yield* DeploymentStore
+  yield* store.built(claim, image, commit)
+  yield* log.say(system(`the image is ${image}, built before`))
+  return image
+})
+
+/** Reads the Env of a Deployment. From here on neither its log nor its error holds a secret of it. */
+export const readEnv = Effect.fn("readEnv")(function* (
+  { app, deployment, source }: Claim,
+  log: LogWriter
+): Effect.fn.Return<Env, AppGone | StoreError, EnvStore> {
+  const env = yield* (yield* EnvStore).readAt(app.id, deployment.envRevision)
+  yield* log.hide(makeRedactor(secretsOf(env, source)))
+  return env
+})
+
 /** Brings the Source here for as long as the Scope lasts. */
-export const fetchSource = Effect.fn("fetchSource")(function* (
+const fetchSource = Effect.fn("fetchSource")(function* (
   claim: Claim,
   log: LogWriter
 ): Effect.fn.Return<SourceTree | SourceImage, SourceError | StepFailed, SourceFetcher | Scope.Scope> {
@@ -59,7 +88,7 @@ export const fetchSource = Effect.fn("fetchSource")(function* (
 })
 
 /** Makes the image, unless the Source is one, and the Deployment `deploying` with it. */
-export const buildImage = Effect.fn("buildImage")(function* (
+const buildImage = Effect.fn("buildImage")(function* (
   claim: Claim,
   source: SourceTree | SourceImage,
   log: LogWriter
@@ -89,19 +118,19 @@ export const buildImage = Effect.fn("buildImage")(function* (
 export const startWorkload = Effect.fn("startWorkload")(function* (
   claim: Claim,
   image: ImageDigest,
+  env: Env,
   committed: Ref.Ref<boolean>,
   log: LogWriter
 ): Effect.fn.Return<
   Workload,
   RuntimeError | StepError | LeaseLost,
-  ContainerRuntime | EnvStore | Journal | LogStore | Replica | Scope.Scope
+  ContainerRuntime | Journal | LogStore | Replica | Scope.Scope
 > {
   const runtime = yield* ContainerRuntime
   const journal = yield* Journal
   const { id: app, port, tenant } = claim.app
-  const { id: deployment, envRevision } = claim.deployment
+  const { id: deployment } = claim.deployment
   const name = WorkloadName.make(`${deployment}-${claim.fence}`)
-  const env = yield* (yield* EnvStore).readAt(app, envRevision)
   const { id: replica } = yield* Replica
   yield* log.say(system(`starting ${name}`))
 
@@ -112,7 +141,7 @@ export const startWorkload = Effect.fn("startWorkload")(function* (
   const spec = { name, tenant, app, deployment, fence: claim.fence, image, env, port }
   const workload = yield* within("start", runtime.start(spec))
   yield* journal.confirm(workload)
-  yield* keepLogs(workload, deployment)
+  yield* keepLogs(workload, deployment, yield* log.redactor)
   yield* Deferred.succeed(saying, workload)
   return workload
 })

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import type { Deployment } from "../domain/Deployment.ts"
 import type { AppGone } from "../port/AppStore.ts"
-import type { Claim, DeploymentOutcome, LeaseLost } from "../port/Claim.ts"
+import type { Claim, DeploymentOutcome, LeaseLost, StopRequested } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { backoff } from "./backoff.ts"
@@ -14,7 +14,7 @@ import { backoff } from "./backoff.ts"
 export const ended = Effect.fn("ended")(function* (
   claim: Claim,
   outcome: DeploymentOutcome
-): Effect.fn.Return<Deployment, LeaseLost | AppGone | StoreError, DeploymentStore> {
+): Effect.fn.Return<Deployment, LeaseLost | StopRequested | AppGone | StoreError, DeploymentStore> {
   const store = yield* DeploymentStore
   return yield* store.finish(claim, outcome).pipe(
     Effect.catchTag("LeaseLost", (lost) => writtenBefore(lost, outcome)),

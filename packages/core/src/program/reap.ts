@@ -1,6 +1,5 @@
 // Ends what a dead holder began and releases what nobody owns. Any replica may run it, at any time, as often as it likes.
 import { Effect } from "effect"
-import type { Address } from "../domain/Workload.ts"
 import type { Claim } from "../port/Claim.ts"
 import type { WorkloadName } from "../domain/Workload.ts"
 import { ContainerRuntime } from "../port/ContainerRuntime.ts"
@@ -9,13 +8,13 @@ import { type Intent, Journal } from "../port/Journal.ts"
 import { LogName, type LogStore } from "../port/LogStore.ts"
 import { Router, type RouterError } from "../port/Router.ts"
 import type { StoreError } from "../port/StoreError.ts"
-import { openLog } from "./DeploymentLog.ts"
+import { noRedactor, openLog } from "./DeploymentLog.ts"
 import { ended } from "./ended.ts"
 import { whileLeased } from "./lease.ts"
 import { countReaped } from "./metrics.ts"
 import { Replica } from "./Replica.ts"
 import { releaseWorkload } from "./retire.ts"
-import { switchBack } from "./traffic.ts"
+import { isSameAddress, switchBack } from "./traffic.ts"
 
 /** What one pass found and released. */
 export interface Reaped {
@@ -72,7 +71,7 @@ const endAbandoned = Effect.fnUntraced(function* (claim: Claim) {
   const { app, deployment } = claim
   const work = Effect.gen(function* () {
     const journal = yield* Journal
-    const log = yield* openLog(LogName.make(`deployment/${deployment.id}`))
+    const log = yield* openLog(LogName.make(`deployment/${deployment.id}`), noRedactor)
     const held = yield* journal.held(app.id)
     yield* undoSwitch(claim, held)
     const mine = held.filter((intent) => intent.deployment === deployment.id)
@@ -96,7 +95,7 @@ const undoSwitch = Effect.fnUntraced(function* (
   const router = yield* Router
   const store = yield* DeploymentStore
   const address = yield* router.current(app.id)
-  const switched = held.find((intent) => address !== undefined && sameAddress(intent.workload?.address, address))
+  const switched = held.find((intent) => isSameAddress(intent.workload?.address, address))
   if (switched?.deployment !== deployment.id) return
   const release = (yield* store.serving).find((serving) => serving.app.id === app.id)
   const before = held.findLast((intent) => intent.deployment === release?.deployment && intent.workload !== null)
@@ -110,5 +109,3 @@ const releaseUnowned = Effect.fnUntraced(function* (intent: Intent) {
     Effect.andThen(releaseWorkload(intent.name, intent.workload?.id))
   )
 })
-
-const sameAddress = (a: Address | undefined, b: Address): boolean => a?.host === b.host && a.port === b.port

@@ -2,6 +2,7 @@
 import { Duration, Effect, Stream } from "effect"
 import type { DeploymentId } from "../domain/App.ts"
 import type { LogCursor, LogEntry } from "../domain/LogLine.ts"
+import type { Redactor } from "../domain/Redactor.ts"
 import type { Workload, WorkloadId, WorkloadName } from "../domain/Workload.ts"
 import type { Claim } from "../port/Claim.ts"
 import { ContainerRuntime } from "../port/ContainerRuntime.ts"
@@ -42,30 +43,42 @@ export const retireOlder = Effect.fn("retireOlder")(function* (
   )
 })
 
-const retire = Effect.fnUntraced(function* (intent: Intent) {
+/** Releases a Workload whose time is over; what it said has an end then. */
+export const retire = Effect.fnUntraced(function* (
+  intent: Intent
+): Effect.fn.Return<void, never, ContainerRuntime | Journal | LogStore> {
   const logs = yield* LogStore
   yield* releaseWorkload(intent.name, intent.workload?.id)
   yield* Effect.ignore(logs.end(LogName.make(`workload/${intent.deployment}`)))
 })
 
-/** Stores what a Workload says, from its start or from behind `after`, for as long as it runs, in the background. */
+/**
+ * Stores what a Workload says, from its start or from behind `after`, for as long as it runs, in the background. The
+ * Redactor knows the Env that it runs with.
+ */
 export const keepLogs = Effect.fn("keepLogs")(function* (
   workload: Workload,
   deployment: DeploymentId,
+  redactor: Redactor,
   after?: LogCursor
 ): Effect.fn.Return<void, never, ContainerRuntime | LogStore> {
   const runtime = yield* ContainerRuntime
   yield* Effect.gen(function* () {
-    const log = yield* openLog(LogName.make(`workload/${deployment}`))
+    const log = yield* openLog(LogName.make(`workload/${deployment}`), redactor)
     yield* sayAll(runtime.logs(workload, after), log.say)
   }).pipe(Effect.scoped, Effect.forkDetach)
 })
 
-/** Says every line of a stream; a stream that fails is noted and ends. */
+/** Says every line of a stream; a stream that fails is noted and ends, and changes nothing else. */
 export const sayAll = <E>(
   lines: Stream.Stream<LogEntry, E>,
   say: (entry: LogEntry) => Effect.Effect<void>
 ): Effect.Effect<void> =>
   Stream.runForEach(lines, say).pipe(
-    Effect.catch((error) => say({ stream: "system", line: `what the app says could not be read: ${String(error)}` }))
+    Effect.catch((error) =>
+      Effect.andThen(
+        Effect.logWarning("what an app says could not be read", error),
+        say({ stream: "system", line: `what the app says could not be read: ${String(error)}` })
+      )
+    )
   )

@@ -47,3 +47,7 @@ export const switchBack = Effect.fn("switchBack")(function* (
     Effect.catch((error) => (error.reason === "stale" ? Effect.void : Effect.fail(error)))
   )
 })
+
+/** Whether both are known and lead to the same place. */
+export const isSameAddress = (one: Address | undefined, other: Address | undefined): boolean =>
+  one !== undefined && one.host === other?.host && one.port === other.port

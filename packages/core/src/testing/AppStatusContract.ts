@@ -67,6 +67,7 @@ export const makeAppStatusContract = <E, R>(
       yield* refused("AppGone", apps.change(app.id, { policy: "reject" }))
       yield* refused("AppGone", envs.read(app.id))
       yield* refused("AppGone", envs.readAt(app.id, app.envRevision))
+      yield* refused("AppGone", envs.history(app.id, { limit: 1 }))
       yield* refused("AppGone", Given.revised(app, { A: "1" }))
       yield* Given.refusedBegin("AppGone", Given.asked(app))
       yield* equal("the Tenant's Apps", (yield* apps.list(app.tenant, { limit: 10 })).items, [])

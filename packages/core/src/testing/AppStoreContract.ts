@@ -41,6 +41,7 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
         source: Given.archive,
         policy: "reject",
         status: "live",
+        expiresAt: null,
         envRevision: full.envRevision,
         deployedEnvRevision: null,
         currentRelease: null,
@@ -190,7 +191,7 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
   ),
 
   law(
-    "AppStore-8",
+    "X12",
     "registering an App writes one Event, and a refused registration none",
     Effect.gen(function* () {
       const app = yield* Given.registered()

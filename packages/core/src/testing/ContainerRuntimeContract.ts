@@ -1,41 +1,27 @@
 // What every ContainerRuntime keeps: a Workload is there completely or not at all, is known by its name, and nothing of it
-// is left when it was stopped. The tree is one that the runtime can build and that goes on serving once it is started.
-import { Effect, Exit, Fiber, Stream } from "effect"
-import { Fence } from "../domain/Lease.ts"
-import type { ImageDigest } from "../domain/Workload.ts"
+// is left when it was stopped. The trees are ones that the runtime can build and that go on serving once they are started.
+import { Effect, Exit, Fiber, Result, Stream } from "effect"
+import { ImageDigest } from "../domain/Workload.ts"
 import { ContainerRuntime, type WorkloadSpec } from "../port/ContainerRuntime.ts"
 import type { SourceTree } from "../port/SourceFetcher.ts"
-import { type Contract, equal, eventually, holds, law, refused } from "./Contract.ts"
+import { type Contract, equal, eventually, holds, law, present, refused, together } from "./Contract.ts"
+import { makeContainerCommandContract } from "./ContainerCommandContract.ts"
 import * as Given from "./Fixture.ts"
 
-const specOf = Effect.fnUntraced(function* (image: ImageDigest) {
-  const spec: WorkloadSpec = {
-    name: yield* Given.freshWorkloadName,
-    tenant: yield* Given.freshTenant,
-    app: yield* Given.unknownApp,
-    deployment: yield* Given.unknownDeployment,
-    fence: Fence.make(1),
-    image,
-    env: new Map(),
-    port: null
-  }
-  return spec
-})
-
-const isOwned = Effect.fnUntraced(function* (spec: WorkloadSpec) {
-  const runtime = yield* ContainerRuntime
-  return (yield* runtime.owned).includes(spec.name)
-})
-
-/** The laws of {@link ContainerRuntime}, with a tree that serves. */
-export const makeContainerRuntimeContract = (tree: SourceTree): Contract<ContainerRuntime> => {
-  const build = Effect.flatMap(ContainerRuntime, (runtime) => runtime.build(tree, () => Effect.void))
+/**
+ * The laws of {@link ContainerRuntime}, with a tree that serves and one that serves as well and differs from it in a file
+ * below a folder of a folder, which the image holds.
+ */
+export const makeContainerRuntimeContract = (tree: SourceTree, deeper: SourceTree): Contract<ContainerRuntime> => {
+  const buildOf = (tree: SourceTree) =>
+    Effect.flatMap(ContainerRuntime, (runtime) => runtime.build(tree, () => Effect.void))
+  const build = buildOf(tree)
 
   /** Checks what holds for a Workload that nobody has started yet, and stops it whatever comes of that. */
   const withSpec = <E, R>(check: (spec: WorkloadSpec) => Effect.Effect<void, E, R>) =>
     Effect.gen(function* () {
       const runtime = yield* ContainerRuntime
-      const spec = yield* specOf(yield* build)
+      const spec = yield* Given.workloadSpec(yield* build)
       yield* Effect.ensuring(check(spec), Effect.ignore(runtime.stop(spec.name, undefined)))
     })
 
@@ -51,15 +37,76 @@ export const makeContainerRuntimeContract = (tree: SourceTree): Contract<Contain
 
     law(
       "ContainerRuntime-2",
+      "a tree that differs in one file, however deep, makes another image",
+      Effect.gen(function* () {
+        const images = [yield* build, yield* buildOf(deeper), yield* build, yield* buildOf(deeper)]
+        yield* equal("how many images there are", new Set(images).size, 2)
+      })
+    ),
+
+    law(
+      "INV-9",
+      "what was built is there, and an image that nobody made is not",
+      Effect.gen(function* () {
+        const runtime = yield* ContainerRuntime
+        yield* equal("whether it is there", yield* runtime.hasImage(yield* build), true)
+        const nobodys = ImageDigest.make(`sha256:${"0".repeat(64)}`)
+        yield* equal("whether it is there", yield* runtime.hasImage(nobodys), false)
+      })
+    ),
+
+    law(
+      "ContainerRuntime-3",
+      "a tree with files in folders is built, and its image serves",
+      withSpec((spec) =>
+        Effect.gen(function* () {
+          const runtime = yield* ContainerRuntime
+          const workload = yield* runtime.start({ ...spec, image: yield* buildOf(deeper) })
+          yield* equal("what is seen", yield* runtime.inspect(workload), { state: "running", image: workload.image })
+        })
+      )
+    ),
+
+    law(
+      "ContainerRuntime-4",
+      "a name in use is refused, and what bears it goes on",
+      withSpec((spec) =>
+        Effect.gen(function* () {
+          const runtime = yield* ContainerRuntime
+          const workload = yield* runtime.start(spec)
+          const { reason } = yield* refused("RuntimeError", runtime.start(spec))
+          yield* equal("the reason", reason, "start_failed")
+          yield* equal("what is seen", yield* runtime.inspect(workload), { state: "running", image: spec.image })
+          yield* equal("whether it exists", yield* Given.isOwned(spec), true)
+        })
+      )
+    ),
+
+    law(
+      "ContainerRuntime-4",
+      "of several starts of one name at the same time exactly one succeeds, and its Workload runs",
+      withSpec((spec) =>
+        Effect.gen(function* () {
+          const runtime = yield* ContainerRuntime
+          const started = (yield* together([1, 2, 3].map(() => runtime.start(spec)))).filter(Result.isSuccess)
+          yield* equal("how many succeed", started.length, 1)
+          const workload = (yield* present("a Workload", started[0])).success
+          yield* equal("what is seen", yield* runtime.inspect(workload), { state: "running", image: spec.image })
+        })
+      )
+    ),
+
+    law(
+      "INV-8",
       "a started Workload has its name and image, is seen running, and is among what is ours",
       withSpec((spec) =>
         Effect.gen(function* () {
           const runtime = yield* ContainerRuntime
-          yield* equal("whether it exists before", yield* isOwned(spec), false)
+          yield* equal("whether it exists before", yield* Given.isOwned(spec), false)
           const workload = yield* runtime.start(spec)
           yield* equal("what was started", [workload.name, workload.image], [spec.name, spec.image])
           yield* equal("what is seen", yield* runtime.inspect(workload), { state: "running", image: spec.image })
-          yield* equal("whether it exists", yield* isOwned(spec), true)
+          yield* equal("whether it exists", yield* Given.isOwned(spec), true)
         })
       )
     ),
@@ -74,7 +121,7 @@ export const makeContainerRuntimeContract = (tree: SourceTree): Contract<Contain
           for (const id of [workload.id, workload.id, undefined]) {
             yield* runtime.stop(spec.name, id)
             yield* equal("what is seen", yield* runtime.inspect(workload), { state: "gone" })
-            yield* equal("whether it exists", yield* isOwned(spec), false)
+            yield* equal("whether it exists", yield* Given.isOwned(spec), false)
           }
         })
       )
@@ -89,7 +136,7 @@ export const makeContainerRuntimeContract = (tree: SourceTree): Contract<Contain
           const workload = yield* runtime.start(spec)
           yield* runtime.stop(spec.name, undefined)
           yield* equal("what is seen", yield* runtime.inspect(workload), { state: "gone" })
-          yield* equal("whether it exists", yield* isOwned(spec), false)
+          yield* equal("whether it exists", yield* Given.isOwned(spec), false)
         })
       )
     ),
@@ -101,7 +148,7 @@ export const makeContainerRuntimeContract = (tree: SourceTree): Contract<Contain
         Effect.gen(function* () {
           const runtime = yield* ContainerRuntime
           yield* runtime.stop(spec.name, undefined)
-          yield* equal("whether it exists", yield* isOwned(spec), false)
+          yield* equal("whether it exists", yield* Given.isOwned(spec), false)
         })
       )
     ),
@@ -115,7 +162,7 @@ export const makeContainerRuntimeContract = (tree: SourceTree): Contract<Contain
           const missing = { ...spec, image: yield* Given.freshImage }
           const { reason } = yield* refused("RuntimeError", runtime.start(missing))
           yield* equal("the reason", reason, "image_gone")
-          yield* equal("whether it exists", yield* isOwned(spec), false)
+          yield* equal("whether it exists", yield* Given.isOwned(spec), false)
         })
       )
     ),
@@ -126,19 +173,19 @@ export const makeContainerRuntimeContract = (tree: SourceTree): Contract<Contain
       Effect.gen(function* () {
         const runtime = yield* ContainerRuntime
         for (const steps of [0, 1, 2, 4, 8, 16, 64]) {
-          const spec = yield* specOf(yield* build)
+          const spec = yield* Given.workloadSpec(yield* build)
           const starting = yield* Effect.forkChild(runtime.start(spec))
           yield* Effect.repeat(Effect.yieldNow, { times: steps })
           yield* Fiber.interrupt(starting)
           const started = Exit.isSuccess(yield* Fiber.await(starting))
-          yield* equal(`whether it exists after ${steps} steps`, yield* isOwned(spec), started)
+          yield* equal(`whether it exists after ${steps} steps`, yield* Given.isOwned(spec), started)
           yield* runtime.stop(spec.name, undefined)
         }
       })
     ),
 
     law(
-      "ContainerRuntime-3",
+      "ContainerRuntime-5",
       "two Workloads of one image have ids and addresses of their own, and stopping one leaves the other",
       withSpec((one) =>
         withSpec((other) =>
@@ -159,7 +206,7 @@ export const makeContainerRuntimeContract = (tree: SourceTree): Contract<Contain
     ),
 
     law(
-      "ContainerRuntime-4",
+      "ContainerRuntime-6",
       "a name can be used again after its Workload was stopped, and the earlier Workload stays gone",
       withSpec((spec) =>
         Effect.gen(function* () {
@@ -177,30 +224,19 @@ export const makeContainerRuntimeContract = (tree: SourceTree): Contract<Contain
     ),
 
     law(
-      "ContainerRuntime-5",
-      "a command runs to its end, answers how it ended, and nothing of it is left",
-      Effect.gen(function* () {
-        const runtime = yield* ContainerRuntime
-        const spec = yield* specOf(yield* build)
-        const { exitCode } = yield* runtime.run({ ...spec, command: ["true"] }, () => Effect.void)
-        yield* equal("its code", exitCode, 0)
-        yield* equal("whether it exists", yield* isOwned(spec), false)
-      })
-    ),
-
-    law(
-      "INV-9",
-      "a command of an image that is not there is refused as gone",
-      Effect.gen(function* () {
-        const runtime = yield* ContainerRuntime
-        const spec = yield* specOf(yield* Given.freshImage)
-        const { reason } = yield* refused(
-          "RuntimeError",
-          runtime.run({ ...spec, command: ["true"] }, () => Effect.void)
-        )
-        yield* equal("the reason", reason, "image_gone")
-        yield* equal("whether it exists", yield* isOwned(spec), false)
-      })
+      "INV-2",
+      "who stops an earlier Workload of a name leaves the later one",
+      withSpec((spec) =>
+        Effect.gen(function* () {
+          const runtime = yield* ContainerRuntime
+          const first = yield* runtime.start(spec)
+          yield* runtime.stop(spec.name, first.id)
+          const second = yield* runtime.start(spec)
+          yield* runtime.stop(spec.name, first.id)
+          yield* equal("what is seen", yield* runtime.inspect(second), { state: "running", image: spec.image })
+          yield* equal("whether it exists", yield* Given.isOwned(spec), true)
+        })
+      )
     ),
 
     law(
@@ -215,8 +251,11 @@ export const makeContainerRuntimeContract = (tree: SourceTree): Contract<Contain
           yield* runtime.stop(spec.name, workload.id)
           const over = Effect.sync(() => reading.pollUnsafe() !== undefined)
           yield* eventually("the end of what it says", over, (isOver) => isOver)
+          yield* Fiber.join(reading)
         })
       )
-    )
+    ),
+
+    ...makeContainerCommandContract(build)
   ]
 }

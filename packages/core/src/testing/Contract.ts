@@ -1,15 +1,16 @@
 // What a port promises, as data: each law is one sentence and an effect that fails when an adapter breaks it.
 // Any test runner can map over a contract; nothing here knows one. Laws run on the Clock that they are given, so tests of
 // real adapters run them with live services.
-import { Clock, Duration, Effect, Equal, Formatter, Schema } from "effect"
+import { Cause, Clock, Duration, Effect, Equal, Exit, Fiber, Formatter, Option, Schema } from "effect"
 
 /** An adapter breaks a law: what the law expects, and what was seen instead. Secrets are shown redacted. */
 export class Violation extends Schema.TaggedError<Violation>()("Violation", {
+  id: Schema.String,
   law: Schema.String,
   expected: Schema.String,
   actual: Schema.String
 }) {
-  override readonly message = `${this.law}: expected ${this.expected}, but ${this.actual}`
+  override readonly message = `${this.id} ${this.law}: expected ${this.expected}, but ${this.actual}`
 }
 
 /** One assertion does not hold. {@link law} turns it into a {@link Violation} of that law. */
@@ -20,7 +21,10 @@ export class Mismatch extends Schema.TaggedError<Mismatch>()("Mismatch", {
   override readonly message = `expected ${this.expected}, but ${this.actual}`
 }
 
-/** A rule that every adapter of a port keeps. `id` is that of the requirement behind it, where there is one. */
+/**
+ * A rule that every adapter of a port keeps. `id` is that of the requirement behind it, where there is one; several laws
+ * may share it, and with the sentence it names one law of a contract.
+ */
 export interface Law<R> {
   readonly id: string
   readonly law: string
@@ -32,16 +36,40 @@ export type Contract<R> = ReadonlyArray<Law<R>>
 
 const render = (value: unknown): string => Formatter.format(value)
 
-const violation = (id: string, error: unknown): Violation =>
-  error instanceof Mismatch
-    ? new Violation({ law: id, expected: error.expected, actual: error.actual })
-    : new Violation({ law: id, expected: "no failure", actual: `it failed with ${render(error)}` })
+/** What a law saw instead of an end without a failure. */
+const failureOf = <E>(cause: Cause.Cause<E>): Mismatch => {
+  const error = Option.getOrUndefined(Cause.findErrorOption(cause))
+  if (error instanceof Mismatch) return error
+  const defect = cause.reasons.find(Cause.isDieReason)
+  const actual =
+    error !== undefined
+      ? `it failed with ${render(error)}`
+      : defect !== undefined
+        ? `it died with ${render(defect.defect)}`
+        : "it was interrupted by itself"
+  return new Mismatch({ expected: "no failure", actual })
+}
 
-/** States a law. Whatever `check` fails with, be it an assertion or an unexpected error of a port, violates the law. */
+/** Runs a check in a fiber of its own, so that its interruption of itself is told from that of whoever runs it. */
+const exitOf = <A, E, R>(check: Effect.Effect<A, E, R>): Effect.Effect<Exit.Exit<A, E>, never, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.forkChild(restore(check)), (fiber) =>
+      Effect.onInterrupt(restore(Fiber.await(fiber)), () => Fiber.interrupt(fiber))
+    )
+  )
+
+/**
+ * States a law. Whatever `check` comes to but success violates the law: an assertion, an unexpected error of a port, a
+ * defect, an interruption that did not come from outside.
+ */
 export const law = <A, E, R>(id: string, law: string, check: Effect.Effect<A, E, R>): Law<R> => ({
   id,
   law,
-  run: Effect.mapError(Effect.asVoid(check), (error) => violation(id, error))
+  run: Effect.flatMap(exitOf(check), (exit) => {
+    if (Exit.isSuccess(exit)) return Effect.void
+    const { actual, expected } = failureOf(exit.cause)
+    return Effect.fail(new Violation({ id, law, expected, actual }))
+  })
 })
 
 /** Fails unless both values are structurally equal. `what` names the value in the failure. */

@@ -10,7 +10,7 @@ import * as Given from "./Fixture.ts"
 /** The laws of admission. */
 export const DeploymentAdmissionContract: Contract<DeploymentStore | AppStore> = [
   law(
-    "DeploymentStore-6",
+    "INV-2",
     "an admitted Deployment is building, in the hands of who asked, and is not given to anybody else",
     Effect.gen(function* () {
       const deployments = yield* DeploymentStore
@@ -30,7 +30,7 @@ export const DeploymentAdmissionContract: Contract<DeploymentStore | AppStore> =
   ),
 
   law(
-    "DeploymentStore-7",
+    "DeploymentStore-5",
     "who asks for a Deployment that does not exist is given none",
     Effect.gen(function* () {
       yield* equal("the answer", yield* Given.admission(yield* Given.unknownDeployment), undefined)
@@ -166,7 +166,7 @@ export const DeploymentAdmissionContract: Contract<DeploymentStore | AppStore> =
   ),
 
   law(
-    "DeploymentStore-8",
+    "X6",
     "who asks for any work is given the Deployments that wait, until none does",
     Effect.gen(function* () {
       const deployments = yield* DeploymentStore

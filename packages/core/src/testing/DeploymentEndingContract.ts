@@ -147,7 +147,62 @@ export const DeploymentEndingContract: Contract<DeploymentStore | AppStore | Env
   ),
 
   law(
-    "DeploymentStore-10",
+    "INV-4",
+    "a queued Deployment that is withdrawn ends cancelled, with one Event, and nobody is given it any more",
+    Effect.gen(function* () {
+      const [apps, deployments] = [yield* AppStore, yield* DeploymentStore]
+      const app = yield* Given.registered()
+      const { id } = yield* Given.begun(app)
+      yield* deployments.withdraw(id)
+      const ended = yield* deployments.get(id)
+      yield* equal("the end", [ended.status, ended.error, ended.queuePosition], ["cancelled", null, null])
+      yield* holds("a time at which it finished", ended.finishedAt !== null)
+      yield* equal("the answer to who asks for it", yield* Given.admission(id), undefined)
+      yield* equal("the App's active Deployment", (yield* apps.get(app.id)).activeDeployment, null)
+      yield* equal("how many wait", (yield* deployments.usage(app.tenant)).queued, 0)
+      const types = (yield* Given.eventsOf(app.tenant)).map((event) => event.type)
+      yield* equal("the Events", types, ["app.live", "deployment.queued", "deployment.cancelled"])
+      yield* Given.begun(app)
+    })
+  ),
+
+  law(
+    "INV-4",
+    "withdrawing what is no longer queued, or never was, changes nothing",
+    Effect.gen(function* () {
+      const deployments = yield* DeploymentStore
+      const { deployment: healthy } = yield* Given.deployed(yield* Given.registered())
+      const claim = yield* Given.claimed(yield* Given.registered())
+      for (const { id } of [healthy, claim.deployment, { id: yield* Given.unknownDeployment }]) {
+        yield* deployments.withdraw(id)
+      }
+      yield* equal("the healthy Deployment", yield* deployments.get(healthy.id), healthy)
+      yield* equal("the one in progress", yield* deployments.get(claim.deployment.id), claim.deployment)
+      yield* deployments.renew(claim, Given.longTerms)
+    })
+  ),
+
+  law(
+    "INV-2",
+    "what serves names the newest Fence of its App's Deployments that have ended, and no other App's",
+    Effect.gen(function* () {
+      const deployments = yield* DeploymentStore
+      const app = yield* Given.registered()
+      const { claim } = yield* Given.deployed(app)
+      const routeFence = Effect.map(
+        deployments.serving,
+        (all) => all.find((each) => each.app.id === app.id)?.routeFence
+      )
+      yield* equal("the Fence of the Release", yield* routeFence, claim.fence)
+      const failed = yield* Given.takenOver(yield* Given.deploying(app))
+      yield* equal("the Fence while the next is in progress", yield* routeFence, claim.fence)
+      yield* deployments.finish(failed, { status: "cancelled" })
+      yield* equal("the Fence after its end", yield* routeFence, failed.fence)
+    })
+  ),
+
+  law(
+    "INV-8",
     "an App without a Release does not serve",
     Effect.gen(function* () {
       const deployments = yield* DeploymentStore

@@ -138,7 +138,7 @@ export const DeploymentLeaseContract: Contract<DeploymentStore | AppStore | Even
   ),
 
   law(
-    "DeploymentStore-9",
+    "DeploymentStore-6",
     "nobody is given more abandoned Deployments than were asked for",
     Effect.gen(function* () {
       const deployments = yield* DeploymentStore

@@ -13,6 +13,8 @@ import { type Contract, equal, holds, law, present, refused, together } from "./
 import { DeploymentAdmissionContract } from "./DeploymentAdmissionContract.ts"
 import { DeploymentEndingContract } from "./DeploymentEndingContract.ts"
 import { DeploymentLeaseContract } from "./DeploymentLeaseContract.ts"
+import { DeploymentReleaseContract } from "./DeploymentReleaseContract.ts"
+import { DeploymentStopContract } from "./DeploymentStopContract.ts"
 import * as Given from "./Fixture.ts"
 
 const repository = {
@@ -57,6 +59,7 @@ const BeginContract: Contract<DeploymentStore | AppStore | EnvStore | EventFeed>
         image: null,
         release: null,
         error: null,
+        cancelling: false,
         startedAt: null,
         finishedAt: null
       })
@@ -162,7 +165,24 @@ const BeginContract: Contract<DeploymentStore | AppStore | EnvStore | EventFeed>
   ),
 
   law(
-    "DeploymentStore-3",
+    "INV-2",
+    "while a Deployment of an App is queued, building or deploying, no second one begins",
+    Effect.gen(function* () {
+      const deployments = yield* DeploymentStore
+      const app = yield* Given.registered()
+      const { id } = yield* Given.begun(app)
+      const refusal = Given.refusedBegin("DeploymentInProgress", Given.asked(app))
+      const expected = { _tag: "DeploymentInProgress", activeDeployment: id } as const
+      yield* equal("the refusal while it is queued", yield* refusal, expected)
+      const claim = yield* present("a Claim", yield* Given.admission(id))
+      yield* equal("the refusal while it is building", yield* refusal, expected)
+      yield* deployments.built(claim, yield* Given.freshImage, null)
+      yield* equal("the refusal while it is deploying", yield* refusal, expected)
+    })
+  ),
+
+  law(
+    "U8",
     "a request is refused with its reason, and a refused one changes nothing",
     Effect.gen(function* () {
       const [apps, deployments] = [yield* AppStore, yield* DeploymentStore]
@@ -199,23 +219,26 @@ const BeginContract: Contract<DeploymentStore | AppStore | EnvStore | EventFeed>
 
   law(
     "X6",
-    "a Tenant's queue has its limit, and other Tenants are not refused for it",
+    "a Tenant's queue has its limit, other Tenants are not refused for it, and what has ended does not count",
     Effect.gen(function* () {
+      const deployments = yield* DeploymentStore
       const tenant = yield* Given.freshTenant
       const apps = yield* Effect.all(
         Array.from({ length: queueLimit + 1 }, () => Given.registered({ tenant })),
         { concurrency: 16 }
       )
-      yield* Effect.forEach(apps.slice(0, queueLimit), (app) => Given.begun(app), { concurrency: 16 })
+      const [first] = yield* Effect.forEach(apps.slice(0, queueLimit), (app) => Given.begun(app), { concurrency: 16 })
       const last = yield* present("one more App", apps[queueLimit])
       const full = yield* Given.refusedBegin("QueueFull", Given.asked(last))
       yield* equal("the refusal", full, { _tag: "QueueFull", limit: queueLimit })
       yield* Given.begun(yield* Given.registered())
+      yield* deployments.withdraw((yield* present("a queued Deployment", first)).id)
+      yield* Given.begun(last)
     })
   ),
 
   law(
-    "DeploymentStore-4",
+    "DeploymentStore-3",
     "an App's Deployments are numbered without a gap and listed newest first, each on exactly one page",
     Effect.gen(function* () {
       const deployments = yield* DeploymentStore
@@ -236,7 +259,7 @@ const BeginContract: Contract<DeploymentStore | AppStore | EnvStore | EventFeed>
   ),
 
   law(
-    "DeploymentStore-5",
+    "DeploymentStore-4",
     "a Deployment that does not exist is not found",
     Effect.gen(function* () {
       const deployments = yield* DeploymentStore
@@ -251,5 +274,7 @@ export const DeploymentStoreContract: Contract<DeploymentStore | AppStore | EnvS
   ...BeginContract,
   ...DeploymentAdmissionContract,
   ...DeploymentLeaseContract,
-  ...DeploymentEndingContract
+  ...DeploymentEndingContract,
+  ...DeploymentStopContract,
+  ...DeploymentReleaseContract
 ]

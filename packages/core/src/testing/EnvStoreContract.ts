@@ -7,6 +7,7 @@ import type { DeploymentStore } from "../port/DeploymentStore.ts"
 import { EnvStore } from "../port/EnvStore.ts"
 import type { EventFeed } from "../port/EventFeed.ts"
 import { type Contract, equal, law, refused, together } from "./Contract.ts"
+import { EnvHistoryContract } from "./EnvHistoryContract.ts"
 import * as Given from "./Fixture.ts"
 
 const numbers = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, index) => index + 1)
@@ -16,6 +17,8 @@ const filling = (key: string, bytes: number): string => "x".repeat(bytes - `{"${
 
 /** The laws of {@link EnvStore}. */
 export const EnvStoreContract: Contract<EnvStore | AppStore | DeploymentStore | EventFeed> = [
+  ...EnvHistoryContract,
+
   law(
     "EnvStore-1",
     "the Env of a new App is empty, at revision 0, and deployed nowhere",
@@ -125,7 +128,7 @@ export const EnvStoreContract: Contract<EnvStore | AppStore | DeploymentStore | 
   ),
 
   law(
-    "EnvStore-2",
+    "INV-5",
     "what the decision refuses is refused with its own error, and nothing is written",
     Effect.gen(function* () {
       const envs = yield* EnvStore
@@ -198,40 +201,6 @@ export const EnvStoreContract: Contract<EnvStore | AppStore | DeploymentStore | 
   ),
 
   law(
-    "INV-9",
-    "the Env of every revision is read as it was, however many followed",
-    Effect.gen(function* () {
-      const envs = yield* EnvStore
-      const app = yield* Given.registered()
-      const states = [{}, { A: "1" }, { A: "1", B: "2" }, { B: "2" }, { A: "3", B: "2" }]
-      const steps = [{ A: "1" }, { B: "2" }, { A: null }, { A: "3" }]
-      const revisions = [(yield* envs.read(app.id)).revision]
-      for (const step of steps) revisions.push((yield* Given.revised(app, step)).revision)
-      const replayed = yield* Effect.forEach(revisions, (revision) => envs.readAt(app.id, revision))
-      yield* equal("the Envs", replayed.map(Given.plain), states)
-    })
-  ),
-
-  law(
-    "E13",
-    "each change writes exactly one Event, with its revision and in the order of the revisions",
-    Effect.gen(function* () {
-      const app = yield* Given.registered()
-      yield* Effect.all(
-        numbers(6).map((index) => Given.revised(app, { [`KEY_${index}`]: "1" })),
-        { concurrency: "unbounded" }
-      )
-      const events = (yield* Given.eventsOf(app.tenant)).filter((event) => event.type === "env.changed")
-      yield* equal(
-        "their revisions",
-        events.map((event) => Number(event.data["revision"])),
-        numbers(6)
-      )
-      yield* equal("their subjects", new Set(events.map((event) => event.subject)), new Set<string>([app.id]))
-    })
-  ),
-
-  law(
     "E8",
     "the Env of an App that does not exist is neither read nor made",
     Effect.gen(function* () {
@@ -241,11 +210,12 @@ export const EnvStoreContract: Contract<EnvStore | AppStore | DeploymentStore | 
       yield* refused("AppGone", Given.revised(app, { A: "1" }))
       yield* refused("AppGone", envs.read(app.id))
       yield* refused("AppGone", envs.readAt(app.id, known.envRevision))
+      yield* refused("AppGone", envs.history(app.id, { limit: 1 }))
     })
   ),
 
   law(
-    "EnvStore-3",
+    "INV-5",
     "a change of one App's Env leaves every other App's as it is",
     Effect.gen(function* () {
       const envs = yield* EnvStore
@@ -254,20 +224,6 @@ export const EnvStoreContract: Contract<EnvStore | AppStore | DeploymentStore | 
       yield* Given.revised(other, { A: "other" })
       yield* Given.revised(one, { A: null })
       yield* equal("the other Env", Given.plain((yield* envs.read(other.id)).env), { A: "other" })
-    })
-  ),
-
-  law(
-    "E11",
-    "the deployed revision is that of the current Release, whatever changed since",
-    Effect.gen(function* () {
-      const envs = yield* EnvStore
-      const app = yield* Given.registered()
-      const { revision } = yield* Given.revised(app, { A: "1" })
-      yield* Given.deployed(app)
-      yield* Given.revised(app, { A: "2" })
-      const after = yield* envs.read(app.id)
-      yield* equal("the two revisions", [after.deployedRevision, Number(after.revision)], [revision, 2])
     })
   )
 ]

@@ -32,7 +32,7 @@ const follow = Effect.fnUntraced(function* (tenant: TenantName, count: number, l
 /** The laws of {@link EventFeed}. */
 export const EventFeedContract: Contract<EventFeed | AppStore | DeploymentStore | EnvStore> = [
   law(
-    "EventFeed-1",
+    "X12",
     "what happens one after the other is read in that order, under growing ids and with what it happened to",
     Effect.gen(function* () {
       const app = yield* Given.registered()
@@ -79,7 +79,7 @@ export const EventFeedContract: Contract<EventFeed | AppStore | DeploymentStore 
   ),
 
   law(
-    "EventFeed-2",
+    "X12",
     "a Tenant's Events are only its own, and who asks for no Tenant sees those of all",
     Effect.gen(function* () {
       const feed = yield* EventFeed

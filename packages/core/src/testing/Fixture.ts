@@ -2,19 +2,28 @@
 // each other and with whatever was there before.
 import { Duration, Effect, Redacted, Result } from "effect"
 import { type App, AppId, AppName, DeploymentId } from "../domain/App.ts"
-import { type Env, type EnvChange, parseChange } from "../domain/Env.ts"
+import { Env, type EnvChange, parseChange } from "../domain/Env.ts"
 import type { Event } from "../domain/Event.ts"
-import { type LeaseTerms, ReplicaId } from "../domain/Lease.ts"
+import { Fence, type LeaseTerms, ReplicaId } from "../domain/Lease.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
 import { ArchiveSource, ArchiveUrl, Sha256 } from "../domain/Source.ts"
 import { TenantName } from "../domain/Tenant.ts"
 import { ImageDigest, WorkloadName } from "../domain/Workload.ts"
 import { type AppRequest, AppStore } from "../port/AppStore.ts"
 import type { Claim, DeploymentOutcome } from "../port/Claim.ts"
+import { ContainerRuntime, type WorkloadSpec } from "../port/ContainerRuntime.ts"
 import type { DeploymentRequest } from "../port/DeploymentRequest.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { EnvStore } from "../port/EnvStore.ts"
 import { EventFeed } from "../port/EventFeed.ts"
+import {
+  defaultReservationTerms,
+  Fingerprint,
+  IdempotencyKey,
+  ReservationId,
+  type ReservationRequest,
+  type ReservationTerms
+} from "../port/IdempotencyStore.ts"
 import { eventually, Mismatch, present, refused } from "./Contract.ts"
 
 const alphabet = "abcdefghijklmnopqrstuvwxyz"
@@ -42,12 +51,53 @@ export const unknownDeployment = Effect.map(freshLetters, (letters) => Deploymen
 /** A name that no Workload has. */
 export const freshWorkloadName = Effect.map(freshLetters, (letters) => WorkloadName.make(`contract-${letters}`))
 
-/** The digest of an image that does not exist. */
-export const freshImage = Effect.sync(() =>
-  ImageDigest.make(
-    `sha256:${Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`
-  )
+const freshDigest = Effect.sync(() =>
+  Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, "0")).join("")
 )
+
+/** The digest of an image that does not exist. */
+export const freshImage = Effect.map(freshDigest, (digest) => ImageDigest.make(`sha256:${digest}`))
+
+/** A fingerprint that no request has. */
+export const freshFingerprint = Effect.map(freshDigest, (digest) => Fingerprint.make(digest))
+
+/** A reservation of a key that nobody has used. */
+export const freshReservation = Effect.fnUntraced(function* (terms: ReservationTerms = defaultReservationTerms) {
+  const request: ReservationRequest = {
+    key: IdempotencyKey.make(yield* freshDigest),
+    id: ReservationId.make((yield* freshDigest).slice(0, 32)),
+    fingerprint: yield* freshFingerprint,
+    terms
+  }
+  return request
+})
+
+/** The same request under the same key, asked by somebody else. */
+export const reservedAgain = Effect.fnUntraced(function* (request: ReservationRequest) {
+  const { id } = yield* freshReservation()
+  return { ...request, id, terms: defaultReservationTerms } satisfies ReservationRequest
+})
+
+/** What a Workload of nobody is started from, under a name that none has. */
+export const workloadSpec = Effect.fnUntraced(function* (image: ImageDigest) {
+  const spec: WorkloadSpec = {
+    name: yield* freshWorkloadName,
+    tenant: yield* freshTenant,
+    app: yield* unknownApp,
+    deployment: yield* unknownDeployment,
+    fence: Fence.make(1),
+    image,
+    env: Env.empty,
+    port: null
+  }
+  return spec
+})
+
+/** Whether a Workload of this name exists. */
+export const isOwned = Effect.fnUntraced(function* (spec: WorkloadSpec) {
+  const runtime = yield* ContainerRuntime
+  return (yield* runtime.owned).includes(spec.name)
+})
 
 /** A Source without secrets. */
 export const archive = ArchiveSource.make({

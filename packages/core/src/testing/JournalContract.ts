@@ -3,7 +3,7 @@ import { ReplicaId } from "../domain/Lease.ts"
 import { Effect } from "effect"
 import { HostPort } from "../domain/App.ts"
 import { Address, IpAddress, type Workload, WorkloadId, type WorkloadName } from "../domain/Workload.ts"
-import type { AppStore } from "../port/AppStore.ts"
+import { AppStore } from "../port/AppStore.ts"
 import type { Claim } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { Journal } from "../port/Journal.ts"
@@ -73,7 +73,7 @@ export const JournalContract: Contract<Journal | DeploymentStore | AppStore> = [
   ),
 
   law(
-    "Journal-1",
+    "H37",
     "an App's intents are held oldest first, several of one Deployment side by side, and no other App's",
     Effect.gen(function* () {
       const journal = yield* Journal
@@ -101,6 +101,22 @@ export const JournalContract: Contract<Journal | DeploymentStore | AppStore> = [
   ),
 
   law(
+    "INV-6",
+    "an intent of a Deployment that has ended is taken while its App is live, and refused when it is not",
+    Effect.gen(function* () {
+      const [apps, journal] = [yield* AppStore, yield* Journal]
+      for (const to of ["stopped", "deleting"] as const) {
+        const { claim } = yield* Given.deployed(yield* Given.registered())
+        const { name } = yield* intended(claim)
+        yield* journal.released(name)
+        yield* apps.mark(claim.app.id, to)
+        yield* refused("LeaseLost", intended(claim))
+        yield* equal("what is held", yield* journal.held(claim.app.id), [])
+      }
+    })
+  ),
+
+  law(
     "R9",
     "an intent under an old Fence is refused and leaves no trace",
     Effect.gen(function* () {
@@ -111,6 +127,26 @@ export const JournalContract: Contract<Journal | DeploymentStore | AppStore> = [
       yield* equal("what is held", yield* journal.held(claim.app.id), [])
       const intent = yield* intended(taken)
       yield* equal("what is held", yield* journal.held(claim.app.id), [{ ...intent, workload: null }])
+      yield* journal.released(intent.name)
+    })
+  ),
+
+  law(
+    "INV-7",
+    "a name that a Deployment has intended is its own: another one that intends it is refused, and nothing changes",
+    Effect.gen(function* () {
+      const journal = yield* Journal
+      const [claim, other] = [
+        yield* Given.deploying(yield* Given.registered()),
+        yield* Given.deploying(yield* Given.registered())
+      ]
+      const intent = yield* intended(claim)
+      const { deployment, app, fence, replica } = other
+      const taking = { name: intent.name, app: app.id, deployment: deployment.id, fence, replica }
+      yield* refused("LeaseLost", journal.intend(taking))
+      yield* journal.intend(intent)
+      yield* equal("what is held", yield* journal.held(claim.app.id), [{ ...intent, workload: null }])
+      yield* equal("what the other holds", yield* journal.held(app.id), [])
       yield* journal.released(intent.name)
     })
   ),
@@ -160,7 +196,7 @@ export const JournalContract: Contract<Journal | DeploymentStore | AppStore> = [
   ),
 
   law(
-    "Journal-3",
+    "H29",
     "a replica finds what it intended and has not released, in order, and nothing of another replica",
     Effect.gen(function* () {
       const journal = yield* Journal
@@ -199,7 +235,7 @@ export const JournalContract: Contract<Journal | DeploymentStore | AppStore> = [
   ),
 
   law(
-    "Journal-2",
+    "Journal-1",
     "nobody is told of more unowned intents than were asked for",
     Effect.gen(function* () {
       const [journal, deployments] = [yield* Journal, yield* DeploymentStore]

@@ -3,13 +3,16 @@ import { DateTime, Effect } from "effect"
 import type { LogEntry } from "../domain/LogLine.ts"
 import type { AppStore } from "../port/AppStore.ts"
 import type { DeploymentStore } from "../port/DeploymentStore.ts"
-import { LogName, LogStore } from "../port/LogStore.ts"
+import { knownWriters, LogName, LogStore, LogWriterId } from "../port/LogStore.ts"
 import { type Contract, equal, holds, law, present } from "./Contract.ts"
 import * as Given from "./Fixture.ts"
 
 const everything = 10_000
 
 const said = (line: string): LogEntry => ({ stream: "stdout", line })
+
+/** The id of a writer that began at this time. */
+const writerOf = (time: number): LogWriterId => LogWriterId.make(`w${String(time).padStart(19, "0")}`)
 
 const numbers = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, index) => index + 1)
 
@@ -142,17 +145,44 @@ export const LogStoreContract: Contract<LogStore | DeploymentStore | AppStore> =
     Effect.gen(function* () {
       const logs = yield* LogStore
       const log = yield* freshLog
-      const speak = (line: number) => logs.append(log, [said(String(line))])
-      const endAndRead = Effect.andThen(logs.end(log), linesOf(log))
-      const [seen] = yield* Effect.all([endAndRead, Effect.forEach(numbers(20), speak, { concurrency: "unbounded" })], {
+      const speaking = Effect.forEach(numbers(10), (line) => logs.append(log, [said(String(line))]), {
         concurrency: "unbounded"
       })
+      const endAndRead = Effect.andThen(logs.end(log), linesOf(log))
+      const [, seen] = yield* Effect.all([speaking, endAndRead, speaking], { concurrency: "unbounded" })
       yield* equal("the lines when everybody is done", yield* linesOf(log), seen)
     })
   ),
 
   law(
-    "LogStore-1",
+    "U1",
+    "an append that is asked again, because its answer was lost, is in the log once, whoever else writes it",
+    Effect.gen(function* () {
+      const logs = yield* LogStore
+      const log = yield* freshLog
+      const writers = numbers(knownWriters).map(writerOf)
+      const append = (index: number, nth: number) => {
+        const writer = writers[index] ?? writerOf(0)
+        return logs.append(log, [said(`${index}:${nth}`), said(`${index}:${nth} too`)], { writer, nth })
+      }
+      const everyone = (nth: number) =>
+        Effect.forEach(writers.keys(), (index) => append(index, nth), { concurrency: "unbounded", discard: true })
+      yield* Effect.forEach([1, 1, 2, 1, 2, 2, 4, 3, 4], everyone, { discard: true })
+      const lines = yield* linesOf(log)
+      for (const index of writers.keys()) {
+        const own = lines.filter((line) => line.startsWith(`${index}:`)).map((line) => line.split(":")[1])
+        yield* equal(`what ${index} said`, own, ["1", "1 too", "2", "2 too", "4", "4 too"])
+      }
+      yield* Effect.all([append(3, 5), append(3, 5), append(3, 5)], { concurrency: "unbounded" })
+      yield* equal("the lines of one that was asked thrice at once", (yield* linesOf(log)).slice(lines.length), [
+        "3:5",
+        "3:5 too"
+      ])
+    })
+  ),
+
+  law(
+    "X1",
     "a log that nobody has written is empty, and can be ended",
     Effect.gen(function* () {
       const logs = yield* LogStore
@@ -164,7 +194,7 @@ export const LogStoreContract: Contract<LogStore | DeploymentStore | AppStore> =
   ),
 
   law(
-    "LogStore-2",
+    "X1",
     "the logs of a Deployment and of its Workload are two",
     Effect.gen(function* () {
       const logs = yield* LogStore
@@ -179,7 +209,7 @@ export const LogStoreContract: Contract<LogStore | DeploymentStore | AppStore> =
   ),
 
   law(
-    "LogStore-3",
+    "U1",
     "a line with characters that a database may refuse takes its number and harms no other",
     Effect.gen(function* () {
       const logs = yield* LogStore

@@ -1,5 +1,5 @@
 // What every SecretCipher keeps: what it sealed opens for the same place and key only, and a damaged value never opens.
-import { Effect, Redacted } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { SecretCipher } from "../port/SecretCipher.ts"
 import { type Contract, equal, holds, law, refused } from "./Contract.ts"
 import * as Given from "./Fixture.ts"
@@ -107,10 +107,64 @@ export const SecretCipherContract: Contract<SecretCipher> = [
       const place = yield* freshPlace
       const foreign = yield* Effect.provide(
         Effect.flatMap(SecretCipher, (other) => other.seal(secret, place)),
-        SecretCipher.layerMemory
+        Layer.fresh(SecretCipher.layerMemory)
       )
       const { reason } = yield* refused("SecretError", cipher.open(foreign, place))
       yield* equal("the reason", reason, "unknown-key")
+    })
+  ),
+
+  law(
+    "X8",
+    "what is sealed begins as all that is sealed now, and with no more than that in common",
+    Effect.gen(function* () {
+      const cipher = yield* SecretCipher
+      const place = yield* freshPlace
+      yield* equal("how many bytes name format and key", cipher.beginning.length, 9)
+      const sealed = yield* cipher.seal(secret, place)
+      for (const value of [sealed, yield* cipher.reseal(sealed, place)]) {
+        yield* equal("the beginning", value.slice(0, 9).join(), cipher.beginning.join())
+      }
+      const other = yield* Effect.provide(SecretCipher, Layer.fresh(SecretCipher.layerMemory))
+      yield* holds("another beginning for another key", other.beginning.join() !== cipher.beginning.join())
+    })
+  ),
+
+  law(
+    "X8",
+    "what is sealed again holds the same secret for the same place, in other bytes",
+    Effect.gen(function* () {
+      const cipher = yield* SecretCipher
+      const place = yield* freshPlace
+      const sealed = yield* cipher.seal(secret, place)
+      const again = yield* cipher.reseal(sealed, place)
+      yield* holds("other bytes behind the beginning", again.slice(9).join() !== sealed.slice(9).join())
+      yield* equal("the secret", Redacted.value(yield* cipher.open(again, place)), Redacted.value(secret))
+      yield* refused("SecretError", cipher.open(again, yield* freshPlace))
+    })
+  ),
+
+  law(
+    "B12",
+    "what does not open is not sealed again: damaged, of another place, under another key",
+    Effect.gen(function* () {
+      const cipher = yield* SecretCipher
+      const place = yield* freshPlace
+      const sealed = yield* cipher.seal(secret, place)
+      const foreign = yield* Effect.provide(
+        Effect.flatMap(SecretCipher, (other) => other.seal(secret, place)),
+        Layer.fresh(SecretCipher.layerMemory)
+      )
+      const refusals = [
+        yield* refused("SecretError", cipher.reseal(flipped(sealed, sealed.length - 1, 1), place)),
+        yield* refused("SecretError", cipher.reseal(sealed, yield* freshPlace)),
+        yield* refused("SecretError", cipher.reseal(foreign, place))
+      ]
+      yield* equal(
+        "the reasons",
+        refusals.map(({ reason }) => reason),
+        ["damaged", "damaged", "unknown-key"]
+      )
     })
   ),
 

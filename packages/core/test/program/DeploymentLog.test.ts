@@ -1,29 +1,20 @@
 // What is said from many fibers, and what becomes of a Deployment whose log cannot be stored.
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { isTerminal } from "../../src/domain/Deployment.ts"
 import type { LogEntry } from "../../src/domain/LogLine.ts"
+import { makeRedactor } from "../../src/domain/Redactor.ts"
 import { RuntimeError } from "../../src/port/ContainerRuntime.ts"
 import { LogName } from "../../src/port/LogStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
 import { deploy } from "../../src/program/deploy.ts"
-import { openLog } from "../../src/program/DeploymentLog.ts"
+import { noRedactor, openLog } from "../../src/program/DeploymentLog.ts"
 import { reap } from "../../src/program/reap.ts"
 import { asked, registered } from "../../src/testing/Fixture.ts"
 import { driven, expectSettled, newest, whileTimePasses } from "./invariants.ts"
-import {
-  crashes,
-  dies,
-  diesAfter,
-  fails,
-  hangs,
-  makeHold,
-  type Reaction,
-  startReplica,
-  times,
-  world
-} from "./scripted.ts"
+import { dies, diesAfter, fails, hangs, loses, makeHold, type Reaction, times } from "../../src/testing/Reaction.ts"
+import { crashes, startReplica, world } from "./scripted.ts"
 
 const fibers = 8
 const linesEach = 625
@@ -128,12 +119,60 @@ describe("a deployment's log", () => {
     }).pipe(Effect.provide(world))
   )
 
-  it.effect("U1: closing it stores what was said", () =>
+  it.effect("U1: an answer that is lost stores no line twice", () =>
     Effect.gen(function* () {
       const state = yield* MemoryState
-      const { run } = yield* startReplica("one")
+      const app = yield* registered()
+      const { run, script } = yield* startReplica("one")
+      script.building = sayAll
+      script.reactions.set("LogStore.append", times(4, loses))
+      const deployment = yield* whileTimePasses(run(deploy(asked(app))))
+      expectWhole(state.logs.get(`deployment/${deployment.id}`)?.lines.map(({ line }) => line) ?? [])
+      expect(script.calls.filter((call) => call.startsWith("LogStore.append")).length).toBeGreaterThan(4)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("U1: many long lines are stored in several parts, in order", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const { run, script } = yield* startReplica("one")
+      const log = LogName.make("workload/dep_1")
+      const long = Array.from({ length: 200 }, (_, index) => `${index} ${"x".repeat(16_000)}`)
+      const saying = Effect.flatMap(openLog(log, noRedactor), ({ say }) =>
+        Effect.forEach(long, (line) => say({ stream: "stdout", line }), { discard: true })
+      )
+      yield* run(Effect.scoped(saying))
+      expect(state.logs.get(log)?.lines.map(({ line }) => line)).toStrictEqual(long)
+      expect(script.calls.filter((call) => call.startsWith("LogStore.append")).length).toBeGreaterThanOrEqual(4)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("U1: its last line is stored, though it was cut and a secret may begin at its end", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const log = LogName.make("workload/dep_1")
+      const redactor = makeRedactor([Redacted.make("hush, hush")])
+      const cut = (line: string) => ({ stream: "stdout", line, isCut: true }) as const
+      const saying = Effect.gen(function* () {
+        const { flush, say } = yield* openLog(log, redactor)
+        yield* say(cut("a hu"))
+        yield* flush
+        expect(state.logs.get(log)?.lines ?? []).toStrictEqual([])
+        yield* say(cut("sh, hush"))
+        yield* say(cut("it ends with hush"))
+      })
+      yield* Effect.scoped(saying)
+      expect(state.logs.get(log)?.lines.map(({ line }) => line)).toStrictEqual(["a ***", "", "it ends with hush"])
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("U1: closing it stores what was said, however slowly lines are stored", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const { run, script } = yield* startReplica("one")
+      script.reactions.set("LogStore.append", (call) => Effect.andThen(Effect.sleep("100 millis"), call))
       const log = LogName.make("deployment/dep_1")
-      yield* run(Effect.scoped(Effect.flatMap(openLog(log), ({ say }) => sayAll(say))))
+      yield* whileTimePasses(run(Effect.scoped(Effect.flatMap(openLog(log, noRedactor), ({ say }) => sayAll(say)))))
       expectWhole(state.logs.get(log)?.lines.map(({ line }) => line) ?? [])
     }).pipe(Effect.provide(world))
   )

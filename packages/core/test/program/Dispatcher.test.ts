@@ -1,14 +1,15 @@
 // A replica that carries out queued Deployments: how many at once, what a stop leaves, and what it survives.
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type { App } from "../../src/domain/App.ts"
 import { MemoryState, type MemoryTables } from "../../src/port/MemoryState.ts"
 import { deploy } from "../../src/program/deploy.ts"
 import { Dispatcher, type DispatcherOptions } from "../../src/program/Dispatcher.ts"
 import { asked, begun, registered, registeredTogether } from "../../src/testing/Fixture.ts"
-import { driven, expectSettled, newest, whileTimePasses } from "./invariants.ts"
-import { crashes, dies, fails, hangs, makeHold, type ScriptedReplica, startReplica, times, world } from "./scripted.ts"
+import { driven, expectSettled, heldBy, newest, whileTimePasses } from "./invariants.ts"
+import { dies, fails, hangs, makeHold, times } from "../../src/testing/Reaction.ts"
+import { crashes, type ScriptedReplica, startReplica, world } from "./scripted.ts"
 
 /** A running Dispatcher, and how to stop it. */
 const dispatching = Effect.fnUntraced(function* (replica: ScriptedReplica, options?: DispatcherOptions) {
@@ -49,6 +50,21 @@ describe("the dispatcher", () => {
       expect([most, seen.size]).toStrictEqual([3, 10])
       expect(statuses(state)).toStrictEqual(Array.from({ length: 11 }, () => "healthy"))
       for (const app of [...apps, other]) expectSettled(state, app.id)
+      yield* stop
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("H25: while the stores are away nothing is asked of them more often than it is otherwise", () =>
+    Effect.gen(function* () {
+      const replica = yield* startReplica("one")
+      replica.script.reactions.set("AppStore.claimExpired", fails)
+      replica.script.reactions.set("DeploymentStore.claimAbandoned", fails)
+      const { stop } = yield* dispatching(replica)
+      yield* TestClock.adjust("10 seconds")
+      const asked = (point: string) => replica.script.calls.filter((call) => call.startsWith(`${point}#`)).length
+      expect(asked("AppStore.claimExpired")).toBeLessThanOrEqual(11)
+      expect(asked("AppStore.claimExpired")).toBeGreaterThan(5)
+      expect(asked("DeploymentStore.claimAbandoned")).toBeLessThanOrEqual(3)
       yield* stop
     }).pipe(Effect.provide(world))
   )
@@ -118,6 +134,17 @@ describe("the dispatcher", () => {
     }).pipe(Effect.provide(world))
   )
 
+  it.effect("looks for work at once when a slot is free again", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      yield* Effect.forEach(yield* registeredTogether(4), (app) => begun(app))
+      const { stop } = yield* dispatching(yield* startReplica("one"), { pollEvery: "1 hour" })
+      for (let second = 0; second < 60; second++) yield* TestClock.adjust("1 second")
+      expect(statuses(state)).toStrictEqual(["healthy", "healthy", "healthy", "healthy"])
+      yield* stop
+    }).pipe(Effect.provide(world))
+  )
+
   it.effect("INV-13: a restarted replica ends at once what its dead predecessor held", () =>
     Effect.gen(function* () {
       const state = yield* MemoryState
@@ -156,14 +183,33 @@ describe("the dispatcher", () => {
         replica.script.reactions.set(`DeploymentStore.${call}`, times(3, reaction))
       }
       const { stop } = yield* dispatching(replica)
-      yield* TestClock.adjust("1 minute")
+      yield* Effect.repeat(TestClock.adjust("1 second"), { times: 60 })
       expect((yield* newest(app)).deployment.status).toBe("healthy")
       expect((yield* newest(abandoned)).deployment.status).toBe("failed")
 
       state.workloads.clear()
-      yield* TestClock.adjust("10 seconds")
+      yield* Effect.repeat(TestClock.adjust("1 second"), { times: 10 })
       expectSettled(state, app.id)
       expectSettled(state, abandoned.id)
+      yield* stop
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("X14: starts no app again before it has adopted what runs, so that no line is stored twice", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const app = yield* registered()
+      yield* (yield* startReplica("one")).run(deploy(asked(app)))
+      state.workloads.clear()
+
+      const replica = yield* startReplica("one")
+      replica.script.reactions.set("Journal.heldBy#1", fails)
+      const heard: Array<string> = []
+      replica.script.saying = ({ name }) => (heard.push(name), Stream.empty)
+      const { stop } = yield* dispatching(replica)
+      yield* Effect.repeat(TestClock.adjust("1 second"), { times: 10 })
+      expect(heard).toStrictEqual(heldBy(state, app.id).workloads)
+      expectSettled(state, app.id)
       yield* stop
     }).pipe(Effect.provide(world))
   )

@@ -11,7 +11,8 @@ import { reap } from "../../src/program/reap.ts"
 import { makeReconcile } from "../../src/program/Reconciler.ts"
 import { asked, plain, registered, revised } from "../../src/testing/Fixture.ts"
 import { driven, expectSettled, heldBy, newest, servingOf, whileTimePasses } from "./invariants.ts"
-import { dies, diesAfter, fails, hangs, loses, makeHold, startReplica, world } from "./scripted.ts"
+import { dies, diesAfter, fails, hangs, loses, makeHold } from "../../src/testing/Reaction.ts"
+import { startReplica, world } from "./scripted.ts"
 
 /** An App that serves, the replica that started it, and that replica's Reconciler. */
 const serving = Effect.gen(function* () {
@@ -103,6 +104,22 @@ describe("the reconciler", () => {
         expect(yield* pass).toBe(1)
         expectSettled(state, app.id)
       }).pipe(Effect.provide(world))
+  )
+
+  it.effect("an app that cannot be started is tried again after twice as long each time", () =>
+    Effect.gen(function* () {
+      const { app, pass, replica, state } = yield* serving
+      kill(state, app)
+      replica.script.reactions.set("ContainerRuntime.start", fails)
+      const tries: Array<number> = []
+      for (let millis = 0; millis <= 8_000; millis += 100) {
+        const from = replica.script.calls.length
+        yield* pass
+        if (replica.script.calls.slice(from).some((call) => call.includes("start#"))) tries.push(millis)
+        yield* TestClock.adjust("100 millis")
+      }
+      expect(tries).toStrictEqual([0, 500, 1_500, 3_500, 7_500])
+    }).pipe(Effect.provide(world))
   )
 
   it.effect("passes that come late do not make an app that keeps ending look settled", () =>

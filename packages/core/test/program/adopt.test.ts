@@ -11,7 +11,8 @@ import { deploy } from "../../src/program/deploy.ts"
 import { reap } from "../../src/program/reap.ts"
 import { asked, registered } from "../../src/testing/Fixture.ts"
 import { expectSettled, heldBy, servingOf } from "./invariants.ts"
-import { fails, startReplica, world } from "./scripted.ts"
+import { fails } from "../../src/testing/Reaction.ts"
+import { startReplica, world } from "./scripted.ts"
 
 /** A serving App of an earlier process of the replica, which had stored this much of what it said. */
 const left = Effect.gen(function* () {

@@ -8,7 +8,8 @@ import { reap } from "../../src/program/reap.ts"
 import { releaseWorkload } from "../../src/program/retire.ts"
 import { asked, registered } from "../../src/testing/Fixture.ts"
 import { driven, expectSettled, heldBy, newest, reapedLater, servingOf, whileTimePasses } from "./invariants.ts"
-import { dies, fails, hangs, makeHold, startReplica, times, world } from "./scripted.ts"
+import { dies, fails, hangs, makeHold, times } from "../../src/testing/Reaction.ts"
+import { startReplica, world } from "./scripted.ts"
 
 const quick = { healthCheck: { intervalMillis: 500, timeoutSeconds: 2 } }
 
@@ -149,6 +150,29 @@ describe("cleaning up", () => {
     }).pipe(Effect.provide(world))
   )
 
+  it.effect("INV-8: an interruption waits for a switch that is under way, and then undoes it", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const app = yield* registered()
+      yield* (yield* startReplica("earlier")).run(deploy(asked(app)))
+      const before = servingOf(state, app.id)
+      const { run, script } = yield* startReplica("one")
+      const hold = yield* makeHold
+      script.reactions.set("Router.swap#1", hold.before)
+      const fiber = yield* Effect.forkDetach(run(deploy(asked(app))))
+      yield* hold.reached
+      const interrupting = yield* Effect.forkDetach(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("5 seconds")
+      expect(script.calls).not.toContain("Router.swap#2")
+      yield* hold.release
+      yield* driven(interrupting)
+      expect(script.calls).toContain("Router.swap#2")
+      expect((yield* newest(app)).deployment.status).toBe("cancelled")
+      expect(servingOf(state, app.id)).toStrictEqual(before)
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
   it.effect("INV-8: a switch that is refused is not undone, and the reason is told", () =>
     Effect.gen(function* () {
       const state = yield* MemoryState
@@ -156,7 +180,7 @@ describe("cleaning up", () => {
       const { run, script } = yield* startReplica("one")
       script.reactions.set("Router.swap", fails)
       const deployment = yield* run(deploy(asked(app)))
-      expect(deployment).toMatchObject({ status: "failed", error: { detail: "scripted" } })
+      expect(deployment).toMatchObject({ status: "failed", error: { detail: "a failpoint" } })
       expect(script.calls.filter((call) => call.startsWith("Router"))).toStrictEqual([
         "Router.current#1",
         "Router.swap#1"

@@ -10,7 +10,8 @@ import { carryOut, deploy } from "../../src/program/deploy.ts"
 import { Replica } from "../../src/program/Replica.ts"
 import { asked, begun, registered, registeredTogether, revised } from "../../src/testing/Fixture.ts"
 import { driven, expectSettled, heldBy, newest, servingOf, statusesOf, whileTimePasses } from "./invariants.ts"
-import { makeHold, startReplica, world } from "./scripted.ts"
+import { makeHold } from "../../src/testing/Reaction.ts"
+import { startReplica, world } from "./scripted.ts"
 
 const usageOf = Effect.fnUntraced(function* (app: Parameters<typeof asked>[0]) {
   const { deployments } = yield* MemoryState

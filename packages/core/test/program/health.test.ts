@@ -1,14 +1,16 @@
 // Deployments whose version does not come to serve, and steps that do not come to an end.
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import type { LogEntry } from "../../src/domain/LogLine.ts"
 import { ImageDigest } from "../../src/domain/Workload.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
 import { deploy } from "../../src/program/deploy.ts"
 import { deadlines } from "../../src/program/deploySteps.ts"
 import { asked, registered } from "../../src/testing/Fixture.ts"
-import { driven, expectSettled, newest, servingOf } from "./invariants.ts"
-import { fails, hangs, makeHold, startReplica, times, world } from "./scripted.ts"
+import { driven, expectSettled, newest, servingOf, whileTimePasses } from "./invariants.ts"
+import { fails, hangs, makeHold, times } from "../../src/testing/Reaction.ts"
+import { startReplica, world } from "./scripted.ts"
 
 const check = { healthCheck: { intervalMillis: 500, timeoutSeconds: 7 } }
 
@@ -50,6 +52,21 @@ describe("awaiting health", () => {
       yield* driven(fiber, 0)
       expect((yield* newest(app)).deployment.error?.code).toBe("unhealthy")
       expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("U1: what the app says while it is stopped gets into the log of its deployment", () =>
+    Effect.gen(function* () {
+      const { app, run, script, state } = yield* prepared
+      script.reactions.set("HealthProbe.probe", fails)
+      script.saying = ({ name }) =>
+        Effect.sync(() => state.workloads.has(name)).pipe(
+          Effect.repeat({ while: (runs) => runs, schedule: Schedule.spaced("100 millis") }),
+          Effect.as<LogEntry>({ stream: "stdout", line: "goodbye" }),
+          Stream.fromEffect
+        )
+      const { id } = yield* whileTimePasses(run(deploy(asked(app))))
+      expect(state.logs.get(`deployment/${id}`)?.lines.map(({ line }) => line)).toContain("goodbye")
     }).pipe(Effect.provide(world))
   )
 

@@ -9,8 +9,9 @@ import { carryOut, deploy } from "../../src/program/deploy.ts"
 import { reap } from "../../src/program/reap.ts"
 import { Replica } from "../../src/program/Replica.ts"
 import { asked, claimed, registered } from "../../src/testing/Fixture.ts"
-import { driven, expectSettled, newest, servingOf, statusesOf, whileTimePasses } from "./invariants.ts"
-import { fails, hangs, makeHold, type Reaction, startReplica, world } from "./scripted.ts"
+import { driven, expectSettled, newest, reapedLater, servingOf, statusesOf, whileTimePasses } from "./invariants.ts"
+import { fails, hangs, makeHold, type Reaction } from "../../src/testing/Reaction.ts"
+import { startReplica, world } from "./scripted.ts"
 
 const steps = [
   "SourceFetcher.fetch#1",
@@ -184,6 +185,26 @@ describe("a lease that is kept", () => {
       expect((yield* newest(app)).deployment.status).toBe("failed")
       yield* three.run(reap())
       expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-13: a reaper that loses its own while it cleans up ends nothing", () =>
+    Effect.gen(function* () {
+      const { app, replica } = yield* heldAt("HealthProbe.probe#1")
+      replica.script.crashed = true
+      yield* TestClock.adjust("1 minute")
+      const [two, slow] = [yield* startReplica("two"), yield* makeHold]
+      two.script.reactions.set("ContainerRuntime.stop#1", slow.before)
+      two.script.reactions.set("DeploymentStore.renew", fails)
+      const pass = yield* Effect.forkDetach(two.run(reap()))
+      yield* slow.reached
+      yield* TestClock.adjust("15 seconds")
+      yield* slow.release
+      yield* driven(pass)
+      expect(two.script.calls.filter((call) => call.includes("finish"))).toStrictEqual([])
+      expect((yield* newest(app)).deployment.status).toBe("deploying")
+      yield* reapedLater(yield* startReplica("three"))
+      expectSettled(yield* MemoryState, app.id)
     }).pipe(Effect.provide(world))
   )
 

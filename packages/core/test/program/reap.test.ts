@@ -7,7 +7,8 @@ import { deploy } from "../../src/program/deploy.ts"
 import { reap } from "../../src/program/reap.ts"
 import { asked, registered } from "../../src/testing/Fixture.ts"
 import { expectSettled, heldBy, newest, reapedLater, servingOf, statusesOf, whileTimePasses } from "./invariants.ts"
-import { crashes, crashesAfter, dies, diesAfter, fails, hangs, loses, startReplica, world } from "./scripted.ts"
+import { dies, diesAfter, fails, hangs, loses } from "../../src/testing/Reaction.ts"
+import { crashes, crashesAfter, startReplica, world } from "./scripted.ts"
 
 /** An App with a Release, and a Deployment whose process was killed after traffic had moved to it. */
 const switchedAndDead = Effect.gen(function* () {

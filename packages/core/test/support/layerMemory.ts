@@ -1,34 +1,49 @@
 // All ports in memory over one state, which tests may look into.
 
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import type { AppId, AppStatus } from "../../src/domain/App.ts"
 import { AppStore } from "../../src/port/AppStore.ts"
 import { ContainerRuntime } from "../../src/port/ContainerRuntime.ts"
 import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
 import { EnvStore } from "../../src/port/EnvStore.ts"
 import { EventFeed } from "../../src/port/EventFeed.ts"
+import { HealthProbe } from "../../src/port/HealthProbe.ts"
+import { IdempotencyStore } from "../../src/port/IdempotencyStore.ts"
 import { Journal } from "../../src/port/Journal.ts"
 import { Leases } from "../../src/port/Leases.ts"
 import { LogStore } from "../../src/port/LogStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
 import { Router } from "../../src/port/Router.ts"
 import { RouteStore } from "../../src/port/RouteStore.ts"
+import { SealedSecrets } from "../../src/port/SealedSecrets.ts"
 import { SecretCipher } from "../../src/port/SecretCipher.ts"
+import { SourceFetcher } from "../../src/port/SourceFetcher.ts"
 
-/** Every port that has a contract, and the state behind them. */
+const keyOf = (byte: number) => Redacted.make(new Uint8Array(32).fill(byte))
+
+/** A SecretCipher that opens what {@link retiredCipher} sealed. */
+const cipher = Layer.orDie(SecretCipher.layer(keyOf(2), { retired: [keyOf(1)] }))
+
+/** A SecretCipher under the key that is retired in {@link layerMemory}. */
+export const retiredCipher = Layer.orDie(SecretCipher.layer(keyOf(1)))
+
+/** Every port, and the state behind them. */
 export const layerMemory = Layer.mergeAll(
   AppStore.layerMemory,
   ContainerRuntime.layerMemory,
   DeploymentStore.layerMemory,
   EnvStore.layerMemory,
   EventFeed.layerMemory,
+  HealthProbe.layerMemory,
+  IdempotencyStore.layerMemory,
   Journal.layerMemory,
   Leases.layerMemory,
   LogStore.layerMemory,
   Router.layerMemory,
   RouteStore.layerMemory,
-  SecretCipher.layerMemory
-).pipe(Layer.provideMerge(MemoryState.layer))
+  SealedSecrets.layerMemory,
+  SourceFetcher.layerMemory
+).pipe(Layer.provideMerge(Layer.merge(MemoryState.layer, cipher)))
 
 /** What {@link layerMemory} provides. */
 export type MemoryPorts = Layer.Success<typeof layerMemory>
@@ -39,6 +54,3 @@ export const putStatus = Effect.fnUntraced(function* (app: AppId, status: AppSta
   const row = apps.get(app)
   if (row !== undefined) row.app = { ...row.app, status }
 })
-
-/** A tree that the memory runtime can build. */
-export const memoryTree = { directory: "/memory", commit: null }

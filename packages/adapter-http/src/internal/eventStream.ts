@@ -1,0 +1,62 @@
+// Events as a response: what happened after a cursor, then what happens, until the client goes or the server stops. Reading
+// never ends by itself: a store that is away is asked again, so that a client that waits is not sent away.
+import { Duration, Effect, Schema, Stream } from "effect"
+import type { HttpServerResponse } from "effect/http"
+import type { EventId } from "@lockkeeper/core/domain/Event"
+import type { TenantName } from "@lockkeeper/core/domain/Tenant"
+import { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import type { StoreError } from "@lockkeeper/core/port/StoreError"
+import { Event } from "../api/Objects.ts"
+import { pings, streamed } from "./streamed.ts"
+
+/** Which Events to follow: those after a cursor (all without it), of one Tenant (every one without it). */
+export interface EventStreamQuery {
+  readonly after: EventId | undefined
+  readonly tenant: TenantName | undefined
+}
+
+interface Position {
+  readonly after: EventId | undefined
+  readonly idle: number
+}
+
+const partSize = 500
+const pauseMillis = (idle: number): number => Math.min(1_000, 250 * 1.5 ** Math.min(idle - 1, 4))
+
+/** The Events, endless. The first part is read at once, so that a store that is away is not taken for quiet. */
+export const followEvents = Effect.fnUntraced(function* ({
+  after,
+  tenant
+}: EventStreamQuery): Effect.fn.Return<Stream.Stream<Event>, StoreError, EventFeed> {
+  const feed = yield* EventFeed
+  const first = yield* feed.read({ after, tenant, limit: partSize })
+
+  const next = Effect.fnUntraced(function* (position: Position) {
+    if (position.idle > 0) yield* Effect.sleep(Duration.millis(pauseMillis(position.idle)))
+    const events = yield* feed.read({ after: position.after, tenant, limit: partSize }).pipe(
+      Effect.tapError((error) => Effect.logWarning("a stream of events waits for the store", error)),
+      Effect.orElseSucceed((): ReadonlyArray<Event> => [])
+    )
+    return [events, positionAfter(position, events)] as const
+  })
+  return Stream.concat(
+    Stream.fromIterable(first),
+    Stream.unfold(positionAfter({ after, idle: 0 }, first), next).pipe(Stream.flatMap(Stream.fromIterable))
+  )
+})
+
+const positionAfter = (position: Position, events: ReadonlyArray<Event>): Position => {
+  const last = events.at(-1)
+  return last === undefined ? { ...position, idle: position.idle + 1 } : { after: last.id, idle: 0 }
+}
+
+const toJson = Schema.encodeSync(Schema.fromJsonString(Event))
+
+const asText = (event: Event): string => `id: ${event.id}\nevent: ${event.type}\ndata: ${toJson(event)}\n\n`
+
+/** Server-sent events with a comment every 15 seconds, until `stopped` succeeds: the client goes on elsewhere after the last one. */
+export const eventResponse = (
+  events: Stream.Stream<Event>,
+  stopped: Effect.Effect<void>
+): HttpServerResponse.HttpServerResponse =>
+  streamed(Stream.interruptWhen(Stream.merge(Stream.map(events, asText), pings), stopped), "text/event-stream")

@@ -1,0 +1,46 @@
+// What Apps have released: read here, written where a Deployment ends healthy (endings.ts).
+
+import type { AppId, ReleaseId } from "@lockkeeper/core/domain/App"
+import { cut, type Page, type PageRequest } from "@lockkeeper/core/domain/Page"
+import { Release } from "@lockkeeper/core/domain/Release"
+import { ReleaseNotFound } from "@lockkeeper/core/port/DeploymentRequest"
+import { Effect, Schema } from "effect"
+import { Instant } from "./columns.ts"
+import { type Database, rowsOf } from "./Database.ts"
+
+const releaseRows = rowsOf(Schema.Struct({ ...Release.fields, createdAt: Instant }))
+
+/** Builds `releases` and `release`. */
+export const releases = (db: Database) => {
+  const { sql } = db
+  const columns = sql`r.id, r.app, r.number, r.image, r.env_revision as "envRevision", r.commit,
+    r.created_at as "createdAt", r.current`
+
+  const list = (app: AppId, page: PageRequest) =>
+    db.statement<Page<Release>>(
+      "DeploymentStore.releases",
+      Effect.map(
+        releaseRows(sql`select ${columns} from releases r
+          where r.app = ${app} and (${page.cursor ?? null}::int is null or r.number < ${page.cursor ?? null}::int)
+          order by r.number desc limit ${page.limit + 1}`),
+        (rows) =>
+          cut(
+            page,
+            rows,
+            ({ number }) => number,
+            (row) => row
+          )
+      )
+    )
+
+  const release = (app: AppId, id: ReleaseId) =>
+    db.statement(
+      "DeploymentStore.release",
+      Effect.gen(function* () {
+        const [found] = yield* releaseRows(sql`select ${columns} from releases r where r.id = ${id} and r.app = ${app}`)
+        return found ?? (yield* new ReleaseNotFound({ release: id }))
+      })
+    )
+
+  return { releases: list, release }
+}

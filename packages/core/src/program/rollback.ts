@@ -1,0 +1,41 @@
+// Going back to a Release: asked for only while its image is there, so that nothing begins that cannot serve.
+import { Effect, Schema } from "effect"
+import type { AppId, ReleaseId } from "../domain/App.ts"
+import type { Deployment } from "../domain/Deployment.ts"
+import type { Policy } from "../domain/Policy.ts"
+import { ImageDigest } from "../domain/Workload.ts"
+import { ContainerRuntime, type RuntimeError } from "../port/ContainerRuntime.ts"
+import type { DeploymentRefused, ReleaseNotFound } from "../port/DeploymentRequest.ts"
+import { DeploymentStore } from "../port/DeploymentStore.ts"
+import type { StoreError } from "../port/StoreError.ts"
+
+/** The image of the Release is not there any more. Nothing began. */
+export class ImageGone extends Schema.TaggedError<ImageGone>()("ImageGone", { image: ImageDigest }) {}
+
+/** Which Release, and what to do with the App's active Deployments. */
+export interface RollbackRequest {
+  readonly app: AppId
+  readonly release: ReleaseId
+  readonly policy?: Policy | undefined
+}
+
+/**
+ * Begins a Deployment of exactly what a Release ran, its image with its Env, and answers it, `queued`: whoever carries out
+ * Deployments takes it from there. Healthy, it makes a new Release.
+ */
+export const beginRollback = Effect.fn("beginRollback")(function* ({
+  app,
+  policy,
+  release
+}: RollbackRequest): Effect.fn.Return<
+  Deployment,
+  ReleaseNotFound | ImageGone | DeploymentRefused | RuntimeError | StoreError,
+  ContainerRuntime | DeploymentStore
+> {
+  const store = yield* DeploymentStore
+  const runtime = yield* ContainerRuntime
+  const { image } = yield* store.release(app, release)
+  if (!(yield* runtime.hasImage(image))) return yield* new ImageGone({ image })
+  const { deployment } = yield* store.begin({ app, release, policy, trigger: { kind: "rollback" } })
+  return deployment
+})

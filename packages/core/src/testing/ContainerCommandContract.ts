@@ -1,0 +1,60 @@
+// What running a command to its end keeps: how it ended, all that it said, and that nothing of it is left. A part of the
+// ContainerRuntime's contract.
+import { Effect } from "effect"
+import type { LogEntry } from "../domain/LogLine.ts"
+import type { ImageDigest } from "../domain/Workload.ts"
+import { type CommandSpec, ContainerRuntime, type RuntimeError } from "../port/ContainerRuntime.ts"
+import { type Contract, equal, holds, law, refused } from "./Contract.ts"
+import * as Given from "./Fixture.ts"
+
+/** Runs a command, and answers how it ended and what it said. Nothing of it is left. */
+const ran = Effect.fnUntraced(function* (image: ImageDigest, ...command: CommandSpec["command"]) {
+  const runtime = yield* ContainerRuntime
+  const spec = yield* Given.workloadSpec(image)
+  const said: Array<string> = []
+  const say = ({ line }: LogEntry) => Effect.sync(() => void said.push(line))
+  const { exitCode } = yield* runtime.run({ ...spec, command }, say)
+  yield* equal("whether it exists", yield* Given.isOwned(spec), false)
+  return { exitCode, said }
+})
+
+/** The laws of commands, with a way to build an image that has `true`, `false` and `echo`. */
+export const makeContainerCommandContract = (
+  build: Effect.Effect<ImageDigest, RuntimeError, ContainerRuntime>
+): Contract<ContainerRuntime> => [
+  law(
+    "ContainerRuntime-7",
+    "a command runs to its end, answers how it ended, and nothing of it is left",
+    Effect.gen(function* () {
+      const { exitCode } = yield* ran(yield* build, "true")
+      yield* equal("its code", exitCode, 0)
+    })
+  ),
+
+  law(
+    "B13",
+    "a command that fails is not answered as one that did not, and nothing of it is left",
+    Effect.gen(function* () {
+      const { exitCode } = yield* ran(yield* build, "false")
+      yield* equal("its code", exitCode, 1)
+    })
+  ),
+
+  law(
+    "X1",
+    "what a command says was said when its end is answered",
+    Effect.gen(function* () {
+      const { said } = yield* ran(yield* build, "echo", "the last word")
+      yield* holds("what it said", said.join().includes("the last word"), said)
+    })
+  ),
+
+  law(
+    "INV-9",
+    "a command of an image that is not there is refused as gone",
+    Effect.gen(function* () {
+      const { reason } = yield* refused("RuntimeError", ran(yield* Given.freshImage, "true"))
+      yield* equal("the reason", reason, "image_gone")
+    })
+  )
+]

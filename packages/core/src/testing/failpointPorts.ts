@@ -1,0 +1,181 @@
+// The ports of a Deployment with a failpoint around each call of a method. A program is nothing but calls of ports, so
+// these are all the places at which one can be cut off. What is inside of an adapter has failpoints of its own.
+import { Context, Effect } from "effect"
+import type { EnvTooLarge } from "../domain/Env.ts"
+import { type AppGone, type AppNotLive, AppStore } from "../port/AppStore.ts"
+import { ContainerRuntime, RuntimeError } from "../port/ContainerRuntime.ts"
+import { DeploymentStore } from "../port/DeploymentStore.ts"
+import { type EnvBusy, type EnvEdit, type EnvRevised, EnvStore } from "../port/EnvStore.ts"
+import { failpoint } from "../port/failpoint.ts"
+import { HealthProbe, Unhealthy } from "../port/HealthProbe.ts"
+import { IdempotencyStore } from "../port/IdempotencyStore.ts"
+import { Journal } from "../port/Journal.ts"
+import { LogStore } from "../port/LogStore.ts"
+import { Router, RouterError } from "../port/Router.ts"
+import { SourceError, SourceFetcher } from "../port/SourceFetcher.ts"
+import { StoreError } from "../port/StoreError.ts"
+
+/** The ports that get failpoints. */
+export type FailpointPorts =
+  DeploymentStore | EnvStore | Journal | LogStore | SourceFetcher | ContainerRuntime | HealthProbe | Router
+
+/**
+ * Answers the same ports with a failpoint named `Port.method` around each call, refused as if the technology behind the
+ * port were away. `reason` is that of the StoreError of a refused store (`unavailable`). What a Workload says is passed
+ * through as it is.
+ */
+export const failpointPorts = (
+  ports: Context.Context<FailpointPorts>,
+  reason: () => StoreError["reason"] = () => "unavailable"
+): Context.Context<FailpointPorts> => {
+  const store = aroundStore(reason)
+
+  return Context.empty().pipe(
+    Context.add(DeploymentStore, deploymentStore(Context.get(ports, DeploymentStore), store)),
+    Context.add(EnvStore, envStore(Context.get(ports, EnvStore), store)),
+    Context.add(Journal, journal(Context.get(ports, Journal), store)),
+    Context.add(LogStore, logStore(Context.get(ports, LogStore), store)),
+    Context.add(SourceFetcher, sourceFetcher(Context.get(ports, SourceFetcher))),
+    Context.add(ContainerRuntime, containerRuntime(Context.get(ports, ContainerRuntime))),
+    Context.add(HealthProbe, healthProbe(Context.get(ports, HealthProbe))),
+    Context.add(Router, router(Context.get(ports, Router)))
+  )
+}
+
+/** Answers the same store with a failpoint around each call of a method, as {@link failpointPorts} does. */
+export const failpointIdempotencyStore = (
+  port: IdempotencyStore["Service"],
+  reason: () => StoreError["reason"] = () => "unavailable"
+): IdempotencyStore["Service"] => {
+  const around = aroundStore(reason)
+  return IdempotencyStore.of({
+    reserve: (request) => around("IdempotencyStore.reserve", port.reserve(request)),
+    complete: (reservation, answer) => around("IdempotencyStore.complete", port.complete(reservation, answer)),
+    release: (reservation) => around("IdempotencyStore.release", port.release(reservation))
+  })
+}
+
+/** Answers the same store with a failpoint around each call of a method, as {@link failpointPorts} does. */
+export const failpointAppStore = (
+  port: AppStore["Service"],
+  reason: () => StoreError["reason"] = () => "unavailable"
+): AppStore["Service"] => {
+  const around = aroundStore(reason)
+  return AppStore.of({
+    register: (request) => around("AppStore.register", port.register(request)),
+    get: (app) => around("AppStore.get", port.get(app)),
+    list: (tenant, page) => around("AppStore.list", port.list(tenant, page)),
+    change: (app, change) => around("AppStore.change", port.change(app, change)),
+    mark: (app, to) => around("AppStore.mark", port.mark(app, to)),
+    setExpiry: (app, expiresAt) => around("AppStore.setExpiry", port.setExpiry(app, expiresAt)),
+    claimExpired: (limit) => around("AppStore.claimExpired", port.claimExpired(limit)),
+    ending: (limit) => around("AppStore.ending", port.ending(limit)),
+    settle: (ending) => around("AppStore.settle", port.settle(ending))
+  })
+}
+
+/** Puts a failpoint around what a store does. */
+type AroundStore = <A, E, R>(
+  point: string,
+  effect: Effect.Effect<A, E | StoreError, R>
+) => Effect.Effect<A, E | StoreError, R>
+
+const aroundStore =
+  (reason: () => StoreError["reason"]): AroundStore =>
+  <A, E, R>(point: string, effect: Effect.Effect<A, E | StoreError, R>) => {
+    const refuse = Effect.suspend(() => new StoreError({ operation: point, reason: reason(), cause: "a failpoint" }))
+    return failpoint<A, E | StoreError, R>(point, effect, refuse)
+  }
+
+const deploymentStore = (port: DeploymentStore["Service"], around: AroundStore) =>
+  DeploymentStore.of({
+    begin: (request) => around("DeploymentStore.begin", port.begin(request)),
+    get: (deployment) => around("DeploymentStore.get", port.get(deployment)),
+    list: (app, page) => around("DeploymentStore.list", port.list(app, page)),
+    admit: (request) => around("DeploymentStore.admit", port.admit(request)),
+    withdraw: (deployment) => around("DeploymentStore.withdraw", port.withdraw(deployment)),
+    requestCancel: (deployment) => around("DeploymentStore.requestCancel", port.requestCancel(deployment)),
+    stopRequested: (claim) => around("DeploymentStore.stopRequested", port.stopRequested(claim)),
+    renew: (claim, terms) => around("DeploymentStore.renew", port.renew(claim, terms)),
+    built: (claim, image, commit) => around("DeploymentStore.built", port.built(claim, image, commit)),
+    activate: (claim) => around("DeploymentStore.activate", port.activate(claim)),
+    finish: (claim, outcome) => around("DeploymentStore.finish", port.finish(claim, outcome)),
+    abandon: (replica) => around("DeploymentStore.abandon", port.abandon(replica)),
+    claimAbandoned: (request, limit) => around("DeploymentStore.claimAbandoned", port.claimAbandoned(request, limit)),
+    releases: (app, page) => around("DeploymentStore.releases", port.releases(app, page)),
+    release: (app, release) => around("DeploymentStore.release", port.release(app, release)),
+    serving: around("DeploymentStore.serving", port.serving),
+    usage: (tenant) => around("DeploymentStore.usage", port.usage(tenant))
+  })
+
+const envStore = (port: EnvStore["Service"], around: AroundStore) =>
+  EnvStore.of({
+    read: (app) => around("EnvStore.read", port.read(app)),
+    readAt: (app, revision) => around("EnvStore.readAt", port.readAt(app, revision)),
+    history: (app, page) => around("EnvStore.history", port.history(app, page)),
+    revise: <E>(edit: EnvEdit<E>) =>
+      around<EnvRevised, E | AppGone | AppNotLive | EnvTooLarge | EnvBusy, never>("EnvStore.revise", port.revise(edit))
+  })
+
+const journal = (port: Journal["Service"], around: AroundStore) =>
+  Journal.of({
+    intend: (intent) => around("Journal.intend", port.intend(intent)),
+    confirm: (workload) => around("Journal.confirm", port.confirm(workload)),
+    released: (name) => around("Journal.released", port.released(name)),
+    held: (app) => around("Journal.held", port.held(app)),
+    heldBy: (replica) => around("Journal.heldBy", port.heldBy(replica)),
+    unowned: (limit) => around("Journal.unowned", port.unowned(limit)),
+    unknown: (names) => around("Journal.unknown", port.unknown(names))
+  })
+
+const logStore = (port: LogStore["Service"], around: AroundStore) =>
+  LogStore.of({
+    append: (log, entries, place) => around("LogStore.append", port.append(log, entries, place)),
+    end: (log) => around("LogStore.end", port.end(log)),
+    read: (log, after, limit) => around("LogStore.read", port.read(log, after, limit)),
+    cursor: (log) => around("LogStore.cursor", port.cursor(log))
+  })
+
+const sourceFetcher = (port: SourceFetcher["Service"]) =>
+  SourceFetcher.of({
+    fetch: (source) =>
+      failpoint(
+        "SourceFetcher.fetch",
+        port.fetch(source),
+        Effect.fail(new SourceError({ reason: "source_unreachable", detail: "a failpoint" }))
+      )
+  })
+
+const containerRuntime = (port: ContainerRuntime["Service"]) => {
+  const away = Effect.fail(new RuntimeError({ reason: "engine_unavailable", detail: "a failpoint" }))
+  return ContainerRuntime.of({
+    build: (tree, say) => failpoint("ContainerRuntime.build", port.build(tree, say), away),
+    start: (spec) => failpoint("ContainerRuntime.start", port.start(spec), away),
+    inspect: (workload) => failpoint("ContainerRuntime.inspect", port.inspect(workload), away),
+    run: (spec, say) => failpoint("ContainerRuntime.run", port.run(spec, say), away),
+    logs: (workload, after) => port.logs(workload, after),
+    stop: (name, id) => failpoint("ContainerRuntime.stop", port.stop(name, id), away),
+    hasImage: (image) => failpoint("ContainerRuntime.hasImage", port.hasImage(image), away),
+    owned: failpoint("ContainerRuntime.owned", port.owned, away)
+  })
+}
+
+const healthProbe = (port: HealthProbe["Service"]) =>
+  HealthProbe.of({
+    probe: (address, check) =>
+      failpoint(
+        "HealthProbe.probe",
+        port.probe(address, check),
+        Effect.fail(new Unhealthy({ detail: "nothing answered" }))
+      )
+  })
+
+const router = (port: Router["Service"]) => {
+  const away = Effect.fail(new RouterError({ reason: "unavailable", detail: "a failpoint" }))
+  return Router.of({
+    swap: (route) => failpoint("Router.swap", port.swap(route), away),
+    current: (app) => failpoint("Router.current", port.current(app), away),
+    drain: (app) => failpoint("Router.drain", port.drain(app)),
+    remove: (app, fence) => failpoint("Router.remove", port.remove(app, fence), away)
+  })
+}

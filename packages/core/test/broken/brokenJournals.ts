@@ -1,0 +1,111 @@
+// Journals that make the mistakes their contract exists for.
+
+import { Effect } from "effect"
+import { Journal } from "../../src/port/Journal.ts"
+import type { IntentRow, MemoryTables } from "../../src/port/MemoryState.ts"
+import { StoreError } from "../../src/port/StoreError.ts"
+import { altered, type Broken } from "./Broken.ts"
+
+const open = ({ intents }: MemoryTables, predicate: (row: IntentRow) => boolean) =>
+  Effect.sync(() => [...intents.values()].filter((row) => !row.released && predicate(row)))
+
+const deploymentOf = ({ deployments }: MemoryTables, row: IntentRow) => deployments.get(row.deployment)
+
+/** Broken Journals. */
+export const brokenJournals: ReadonlyArray<Broken> = [
+  {
+    what: "a Journal that forgets an intent once its Workload is known",
+    contract: "Journal",
+    violates: ["INV-7 an intent is held"],
+    layer: altered(Journal, (original) => ({ confirm: ({ name }) => original.released(name) }))
+  },
+  {
+    what: "a Journal that fails to release what it does not know",
+    contract: "Journal",
+    violates: ["H14"],
+    layer: altered(Journal, (original, { intents }) => ({
+      released: (name) =>
+        intents.has(name)
+          ? original.released(name)
+          : Effect.fail(new StoreError({ operation: "release", reason: "unexpected", cause: "no such intent" }))
+    }))
+  },
+  {
+    what: "a Journal that answers the newest intent first",
+    contract: "Journal",
+    violates: ["H37", "INV-7 what a Deployment made"],
+    layer: altered(Journal, (original) => ({
+      held: (app) => Effect.map(original.held(app), (held) => [...held].reverse())
+    }))
+  },
+  {
+    what: "a Journal that takes intents under any Fence",
+    contract: "Journal",
+    violates: ["R9", "INV-7 a name that", "INV-6"],
+    layer: altered(Journal, (_, { intents }) => ({
+      intend: (intent) =>
+        Effect.sync(() => void intents.set(intent.name, { ...intent, workload: null, released: false }))
+    }))
+  },
+  {
+    what: "a Journal that takes an intent for an App that has ended",
+    contract: "Journal",
+    violates: ["INV-6"],
+    layer: altered(Journal, (original, { apps }) => ({
+      intend: (intent) =>
+        Effect.suspend(() => {
+          const row = apps.get(intent.app)
+          if (row === undefined || row.app.status === "live") return original.intend(intent)
+          const { app } = row
+          row.app = { ...app, status: "live" }
+          return Effect.ensuring(
+            original.intend(intent),
+            Effect.sync(() => (row.app = app))
+          )
+        })
+    }))
+  },
+  {
+    what: "a Journal that takes what was made before a takeover for nobody's",
+    contract: "Journal",
+    violates: ["INV-7 what a Deployment in progress"],
+    layer: altered(Journal, (original, state) => ({
+      unowned: Effect.fnUntraced(function* (limit) {
+        const stale = yield* open(state, (row) => deploymentOf(state, row)?.fence !== row.fence)
+        return [...(yield* original.unowned(limit)), ...stale].slice(0, limit)
+      })
+    }))
+  },
+  {
+    what: "a Journal for which a Deployment owns what it made only while it is in progress",
+    contract: "Journal",
+    violates: ["INV-7 what a Deployment made"],
+    layer: altered(Journal, (_, state) => ({
+      unowned: (limit) =>
+        Effect.map(
+          open(state, (row) => !["building", "deploying"].includes(deploymentOf(state, row)?.deployment.status ?? "")),
+          (found) => found.slice(0, limit)
+        )
+    }))
+  },
+  {
+    what: "a Journal that answers a replica what all replicas intended",
+    contract: "Journal",
+    violates: ["H29"],
+    layer: altered(Journal, (_, state) => ({ heldBy: () => open(state, () => true) }))
+  },
+  {
+    what: "a Journal that knows every name that it has ever heard",
+    contract: "Journal",
+    violates: ["INV-7 names that no intent has"],
+    layer: altered(Journal, (_, { intents }) => ({
+      unknown: (names) => Effect.sync(() => names.filter((name) => !intents.has(name)))
+    }))
+  },
+  {
+    what: "a Journal that answers one unowned intent more than it was asked for",
+    contract: "Journal",
+    violates: ["Journal-1"],
+    layer: altered(Journal, (original) => ({ unowned: (limit) => original.unowned(limit + 1) }))
+  }
+]

@@ -1,0 +1,63 @@
+// The contract of every port, by the port's name, for the memory layers.
+
+import { makeAppLifeContract } from "../../src/testing/AppLifeContract.ts"
+import { makeAppStatusContract } from "../../src/testing/AppStatusContract.ts"
+import { AppStoreContract } from "../../src/testing/AppStoreContract.ts"
+import { makeContainerRuntimeContract } from "../../src/testing/ContainerRuntimeContract.ts"
+import type { Contract } from "../../src/testing/Contract.ts"
+import { DeploymentStoreContract } from "../../src/testing/DeploymentStoreContract.ts"
+import { EnvStoreContract } from "../../src/testing/EnvStoreContract.ts"
+import { EventFeedContract } from "../../src/testing/EventFeedContract.ts"
+import { makeHealthProbeContract } from "../../src/testing/HealthProbeContract.ts"
+import { IdempotencyStoreContract } from "../../src/testing/IdempotencyStoreContract.ts"
+import { JournalContract } from "../../src/testing/JournalContract.ts"
+import { LeasesContract } from "../../src/testing/LeasesContract.ts"
+import { LogStoreContract } from "../../src/testing/LogStoreContract.ts"
+import { RouterContract } from "../../src/testing/RouterContract.ts"
+import { RouteStoreContract } from "../../src/testing/RouteStoreContract.ts"
+import { makeSealedSecretsContract } from "../../src/testing/SealedSecretsContract.ts"
+import { SecretCipherContract } from "../../src/testing/SecretCipherContract.ts"
+import { makeSourceFetcherContract } from "../../src/testing/SourceFetcherContract.ts"
+import { type MemoryPorts, putStatus } from "./layerMemory.ts"
+import { memoryProbed, memorySealed, memorySources, memoryTrees } from "./memoryFixtures.ts"
+
+/** The ports that have a contract of their own, and `AppLife` and `AppStatus`, which are about several. */
+export type ContractName =
+  | "AppLife"
+  | "AppStatus"
+  | "AppStore"
+  | "ContainerRuntime"
+  | "DeploymentStore"
+  | "EnvStore"
+  | "EventFeed"
+  | "HealthProbe"
+  | "IdempotencyStore"
+  | "Journal"
+  | "Leases"
+  | "LogStore"
+  | "Router"
+  | "RouteStore"
+  | "SealedSecrets"
+  | "SecretCipher"
+  | "SourceFetcher"
+
+/** Every contract. */
+export const contracts: Readonly<Record<ContractName, Contract<MemoryPorts>>> = {
+  AppLife: makeAppLifeContract(putStatus),
+  AppStatus: makeAppStatusContract(putStatus),
+  AppStore: AppStoreContract,
+  ContainerRuntime: makeContainerRuntimeContract(memoryTrees.tree, memoryTrees.deeper),
+  DeploymentStore: DeploymentStoreContract,
+  EnvStore: EnvStoreContract,
+  EventFeed: EventFeedContract,
+  HealthProbe: makeHealthProbeContract(memoryProbed),
+  IdempotencyStore: IdempotencyStoreContract,
+  Journal: JournalContract,
+  Leases: LeasesContract,
+  LogStore: LogStoreContract,
+  Router: RouterContract,
+  RouteStore: RouteStoreContract,
+  SealedSecrets: makeSealedSecretsContract(memorySealed),
+  SecretCipher: SecretCipherContract,
+  SourceFetcher: makeSourceFetcherContract(memorySources)
+}

@@ -1,0 +1,34 @@
+// Everything that is listed, in the order of the report.
+
+import type { Listed } from "./Guard.ts"
+import { adapters } from "./lists/adapters.ts"
+import { appLife } from "./lists/appLife.ts"
+import { coreMemory } from "./lists/coreMemory.ts"
+import { corePrograms } from "./lists/corePrograms.ts"
+import { docker } from "./lists/docker.ts"
+import { joined } from "./lists/listing.ts"
+import { idempotency } from "./lists/idempotency.ts"
+import { logs } from "./lists/logs.ts"
+import { postgresAdmission } from "./lists/postgresAdmission.ts"
+import { postgresEndings } from "./lists/postgresEndings.ts"
+import { postgresEnvs } from "./lists/postgresEnvs.ts"
+import { postgresRoutes } from "./lists/postgresRoutes.ts"
+import { postgresSchema } from "./lists/postgresSchema.ts"
+import { postgresStores } from "./lists/postgresStores.ts"
+
+/** What is said of every guard. */
+export const listed: Listed = joined([
+  postgresEndings,
+  postgresAdmission,
+  postgresStores,
+  appLife,
+  postgresEnvs,
+  postgresRoutes,
+  postgresSchema,
+  idempotency,
+  logs,
+  corePrograms,
+  coreMemory,
+  adapters,
+  docker
+])

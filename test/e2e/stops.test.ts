@@ -1,0 +1,90 @@
+// Deployments that are stopped while they are under way: cancelled, and superseded by a newer one, asked of one server while
+// another one carries them out.
+
+import { assert, layer, vi } from "@effect/vitest"
+import { Duration, Effect, Redacted } from "effect"
+import { begin, deployedApp, ended, makeApp, serves } from "../harness/deploying.ts"
+import { eventually } from "../harness/eventually.ts"
+import { atRest, type Footprint } from "../harness/footprint.ts"
+import { makePlace } from "../harness/server.ts"
+import { goodApp, silentApp } from "../harness/testApp.ts"
+import { footprint, start, World } from "../harness/world.ts"
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+
+/** Another server on the database of the first one. */
+const another = Effect.gen(function* () {
+  const { database, place } = yield* World
+  const { LOCKKEEPER_APP_PORTS = "", LOCKKEEPER_SECRET_KEY_FILE = "" } = place.env
+  const other = yield* makePlace(database, { LOCKKEEPER_APP_PORTS, LOCKKEEPER_SECRET_KEY_FILE })
+  const tokens = [place, other].map(({ token }) => `ops:${Redacted.value(token)}=*`)
+  return yield* start(other, { LOCKKEEPER_TOKENS: tokens.join() })
+})
+
+/** Who carries a Deployment out, once somebody does and its Workload runs. */
+const underWay = Effect.fnUntraced(function* (deployment: string) {
+  const { sql } = yield* World
+  const rows = sql<{ readonly name: string }>`select name from intents
+    where deployment = ${deployment} and confirmed_at is not null`
+  yield* eventually(`${deployment} runs`, rows, (found) => found.length > 0)
+})
+
+layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("a deployment under way", (it) => {
+  it.effect("U3 X5 B30: is cancelled through another server within five seconds, and what served goes on", () =>
+    Effect.gen(function* () {
+      const { archives } = yield* World
+      const first = yield* start()
+      const app = yield* deployedApp(first.client, yield* archives.source(goodApp("before")))
+      const { id } = yield* begin(first.client, app.id, { source: yield* archives.source(silentApp) })
+      yield* underWay(id)
+      const second = yield* another
+      const [took, answer] = yield* Effect.timed(second.client.deployments.cancel({ params: { deployment: id } }))
+      assert.isBelow(Duration.toMillis(took), 6_000)
+      assert.deepStrictEqual([answer.status, answer.cancelling, answer.error], ["cancelled", false, null])
+      assert.deepInclude(yield* footprint(), atRest(1))
+      yield* serves(app.url, "before")
+      const { activeDeployment } = yield* second.client.apps.get({ params: { app: app.id } })
+      assert.isNull(activeDeployment)
+
+      const older = yield* begin(first.client, app.id, { source: yield* archives.source(silentApp) })
+      yield* underWay(older.id)
+      const newer = yield* begin(second.client, app.id, {
+        policy: "supersede",
+        source: yield* archives.source(goodApp("newer"))
+      })
+      assert.strictEqual((yield* ended(second.client, older.id)).status, "superseded")
+      assert.strictEqual((yield* ended(second.client, newer.id)).status, "healthy")
+      yield* serves(app.url, "newer")
+      const isAtRest = (seen: Footprint) => JSON.stringify(seen) === JSON.stringify({ ...seen, ...atRest(1) })
+      yield* eventually("only the newer one is left", footprint(), isAtRest)
+    })
+  )
+
+  it.effect("X3: redeploy and rollback serve what they say, with the Env that they say", () =>
+    Effect.gen(function* () {
+      const { archives } = yield* World
+      const { client } = yield* start()
+      const { id } = yield* makeApp(client, { source: yield* archives.source(goodApp("one")) })
+      const params = { app: id }
+      const merge = (value: string) =>
+        client.apps.mergeEnv({ params, query: {}, headers: {}, payload: { env: { GREETING: value } } })
+      yield* merge("hello")
+      const first = yield* ended(client, (yield* begin(client, id)).id)
+      assert.strictEqual(first.status, "healthy")
+      yield* merge("bye")
+      const again = yield* client.deployments.redeploy({ params, payload: null })
+      assert.strictEqual((yield* ended(client, again.body.id)).status, "healthy")
+      const { url } = yield* client.apps.get({ params })
+      assert.isString(url)
+      const said = yield* serves(String(url), "one")
+      assert.strictEqual(said.env["GREETING"], "bye")
+
+      const next = yield* begin(client, id, { source: yield* archives.source(goodApp("two")) })
+      assert.strictEqual((yield* ended(client, next.id)).status, "healthy")
+      yield* serves(String(url), "two")
+      const back = yield* client.deployments.rollback({ params, payload: { release: String(first.release) } })
+      assert.strictEqual((yield* ended(client, back.body.id)).status, "healthy")
+      assert.strictEqual((yield* serves(String(url), "one")).env["GREETING"], "hello")
+    })
+  )
+})

@@ -1,0 +1,87 @@
+// Lets two sessions take turns, one statement at a time. Whether a statement waits for a lock is asked of the server while
+// nothing else moves; nothing is guessed from time.
+
+import { Effect } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+import type { GatedSession } from "./gatedSession.ts"
+import type { Choose } from "./scheduleTree.ts"
+
+/** One of the two sessions, and the operation in it. */
+export type Name = "A" | "B"
+
+/** Both. */
+export const names: ReadonlyArray<Name> = ["A", "B"]
+
+/** Who can go on, and who waits for a lock of the other. */
+interface Settled {
+  readonly ready: ReadonlyArray<Name>
+  readonly blocked: ReadonlyArray<Name>
+}
+
+const isBlockedRow = (row: object | undefined, name: Name): boolean =>
+  Object.entries(row ?? {}).some(([key, value]) => key === name && value === true)
+
+/**
+ * Waits until each session has a statement to send, waits for a lock of the other, or is over. Locks are looked at while
+ * no state changes: one that is held then is held until somebody is let go. Two that wait for each other are resolved by
+ * the server.
+ */
+export const settling = Effect.fnUntraced(function* (
+  monitor: SqlClient.SqlClient,
+  { A, B }: Readonly<Record<Name, GatedSession>>
+) {
+  const pidOf = ({ sql }: GatedSession) =>
+    Effect.map(sql<{ readonly pid: number }>`select pg_backend_pid() as pid`, ([row]) => row?.pid ?? 0)
+  const [a, b] = [yield* pidOf(A), yield* pidOf(B)]
+  const blocked = monitor`select ${b}::int = any (pg_blocking_pids(${a}::int)) as "A",
+    ${a}::int = any (pg_blocking_pids(${b}::int)) as "B"`
+
+  const look = Effect.gen(function* () {
+    const before = { A: A.state(), B: B.state() }
+    const [row] = yield* blocked
+    const after = { A: A.state(), B: B.state() }
+    const isStill = before.A === after.A && before.B === after.B
+    const isBlocked = (name: Name) => after[name]._tag === "Sent" && isBlockedRow(row, name)
+    const isReady = (name: Name) => after[name]._tag === "Waiting"
+    const isOver = (name: Name) => after[name]._tag === "Idle"
+    const [ready, isSettled] = [
+      names.filter(isReady),
+      isStill && names.every((name) => isReady(name) || isOver(name) || isBlocked(name))
+    ]
+    return isSettled && (ready.length > 0 || names.every(isOver))
+      ? { ready, blocked: names.filter(isBlocked) }
+      : undefined
+  })
+  return Effect.gen(function* () {
+    let settled: Settled | undefined
+    while (settled === undefined) settled = yield* look
+    return settled
+  })
+})
+
+/** Lets one statement go after the other until both are over, and notes what happened. */
+export const conduct = Effect.fnUntraced(function* (
+  sessions: Readonly<Record<Name, GatedSession>>,
+  settled: Effect.Effect<Settled, SqlError.SqlError>,
+  choose: Choose<Name>
+) {
+  const steps: Array<string> = []
+  let schedule = ""
+  let waits: ReadonlyArray<Name> = []
+  const stuck = Effect.suspend(() => Effect.die(new Error(`nothing goes on after\n${steps.join("\n")}`)))
+  while (true) {
+    const { blocked, ready } = yield* Effect.timeoutOrElse(settled, { duration: "15 seconds", orElse: () => stuck })
+    for (const name of waits) if (!blocked.includes(name)) steps.push(`${name}  goes on`)
+    for (const name of blocked) if (!waits.includes(name)) steps.push(`${name}  waits for a lock`)
+    waits = blocked
+    const [first, second] = ready
+    if (first === undefined) return { schedule, steps }
+    const next = second === undefined ? first : choose([first, second])
+    if (second !== undefined) schedule += next
+    const state = sessions[next].state()
+    steps.push(`${next}  ${state._tag === "Waiting" ? brief(state.statement) : ""}`)
+    yield* sessions[next].letGo
+  }
+})
+
+const brief = (statement: string): string => statement.replaceAll(/\s+/g, " ").trim().slice(0, 90)

@@ -1,0 +1,53 @@
+// What a run of a model consists of: the calls of the ports, one after the other, each with what it came to. Rules judge
+// these and nothing else, so that they know neither a store nor a program.
+
+import type { App, AppId, AppStatus, DeploymentId } from "@lockkeeper/core/domain/App"
+import type { Deployment } from "@lockkeeper/core/domain/Deployment"
+import type { ReplicaId } from "@lockkeeper/core/domain/Lease"
+import type { ImageDigest, Workload, WorkloadName } from "@lockkeeper/core/domain/Workload"
+import type { AppStore } from "@lockkeeper/core/port/AppStore"
+import type { AdmissionRequest, Claim, DeploymentOutcome } from "@lockkeeper/core/port/Claim"
+import type { DeploymentRequest } from "@lockkeeper/core/port/DeploymentRequest"
+import type { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import type { EnvEdit, EnvRevised, EnvStore } from "@lockkeeper/core/port/EnvStore"
+import type { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import type { Intent, Journal } from "@lockkeeper/core/port/Journal"
+import type { Tables } from "./Tables.ts"
+
+/** The ports that the rules are about, and the tables behind them. */
+export type ModelPorts = AppStore | DeploymentStore | EnvStore | EventFeed | Journal | Tables
+
+/** The name of a call, and either the value that it was answered with or the tag of its refusal. */
+interface Call<Name extends string, A> {
+  readonly call: Name
+  readonly value: A | undefined
+  readonly refusal: string | undefined
+}
+
+interface OfClaim {
+  readonly claim: Claim
+}
+
+/** A call that changes something, and what it came to. `setStatus` and `lapse` are done to the tables. */
+export type Seen =
+  | Call<"register", App>
+  | (Call<"begin", { readonly deployment: Deployment; readonly created: boolean }> & {
+      readonly request: DeploymentRequest
+    })
+  | (Call<"admit", Claim | undefined> & { readonly request: AdmissionRequest })
+  | (Call<"claimAbandoned", ReadonlyArray<Claim>> & { readonly limit: number })
+  | (Call<"withdraw", void> & { readonly deployment: DeploymentId })
+  | (Call<"abandon", void> & { readonly replica: ReplicaId })
+  | (Call<"renew", void> & OfClaim)
+  | (Call<"built", Deployment> & OfClaim & { readonly image: ImageDigest })
+  | (Call<"activate", void> & OfClaim)
+  | (Call<"finish", Deployment> & OfClaim & { readonly outcome: DeploymentOutcome })
+  | (Call<"revise", EnvRevised> & { readonly app: AppId; readonly decide: EnvEdit<string>["decide"] })
+  | (Call<"intend", void> & { readonly intent: Omit<Intent, "workload"> })
+  | (Call<"confirm", void> & { readonly workload: Workload })
+  | (Call<"released", void> & { readonly name: WorkloadName })
+  | (Call<"setStatus", void> & { readonly app: AppId; readonly status: AppStatus })
+  | (Call<"lapse", void> & { readonly deployment: DeploymentId })
+
+/** Whether a call was done, and not refused. */
+export const isDone = (seen: Seen): boolean => seen.refusal === undefined

@@ -1,0 +1,17 @@
+// What a test does to the tables behind the stores, for what no port does yet or only time does.
+
+import type { AppId, AppStatus, DeploymentId } from "@lockkeeper/core/domain/App"
+import { Context, type Effect } from "effect"
+
+/** The tables behind the stores of a run. */
+export class Tables extends Context.Service<
+  Tables,
+  {
+    /** Moves an App to a status, as a program will that stops, expires or deletes it. */
+    readonly setStatus: (app: AppId, status: AppStatus) => Effect.Effect<void>
+    /** Lets the lease of a Deployment in progress run out now. */
+    readonly lapse: (deployment: DeploymentId) => Effect.Effect<void>
+    /** Empties them before a run. */
+    readonly clear: Effect.Effect<void>
+  }
+>()("@lockkeeper/test/harness/models/Tables") {}

@@ -1,0 +1,30 @@
+// How much of a proof a run does. `npm test` does a little, the same on every machine; `npm run test:soak` sets a seed, which
+// chooses other cases, and a share: 1 is all of the cases, and more is more of what has no end.
+
+import { Effect, Random } from "effect"
+import { appendFileSync } from "node:fs"
+
+const seed = process.env["LOCKKEEPER_SOAK_SEED"] ?? "1"
+const share = Number(process.env["LOCKKEEPER_SOAK_SHARE"] ?? 0)
+const reportFile = process.env["LOCKKEEPER_SOAK_REPORT"]
+
+/** All of the cases, in an order that follows from the seed. */
+export const shuffled = <A>(cases: Iterable<A>): ReadonlyArray<A> =>
+  Effect.runSync(Random.withSeed(Random.shuffle(cases), seed))
+
+/** Some of the cases, at least `count`, in their order. */
+export const sampled = <A>(cases: ReadonlyArray<A>, count: number): ReadonlyArray<A> => {
+  const kept = new Set(shuffled(cases.keys()).slice(0, Math.max(count, Math.ceil(cases.length * share))))
+  return cases.filter((_, index) => kept.has(index))
+}
+
+/** What a soak is about. */
+export const soak = {
+  seed,
+  /** Ten times as many at a share of 1. */
+  many: (count: number): number => Math.round(count * (1 + 9 * share)),
+  /** Adds to what the report of the soak counts; does nothing in another run. */
+  count: (proof: string, counts: Readonly<Record<string, number>>): void => {
+    if (reportFile !== undefined) appendFileSync(reportFile, `${JSON.stringify({ proof, counts })}\n`)
+  }
+} as const

@@ -1,0 +1,55 @@
+// The check that holds documents against the last test run.
+import { assert, describe, it } from "@effect/vitest"
+import { guaranteeProblems, requirementProblems } from "../../scripts/proofs.ts"
+import type { RunTest } from "../../scripts/results.ts"
+
+const ran = (name: string, state: RunTest["state"] = "passed", file = "a.test.ts"): RunTest => ({ file, name, state })
+
+const guarantees = (cell: string, note: string): string =>
+  `# What\n\n| what | holds |\n| --- | --- |\n| a | b |\n\n## Shown by\n\n| what | kill |\n| --- | --- |\n| Env | ${cell} |\n\n${note}\n`
+
+const note = "[^e1]: `a.test.ts`: E1 keeps every change"
+
+describe("proofs", () => {
+  it("K14 are as the documents say when the named tests have passed", () => {
+    const run = [ran("envs > E1 keeps every change"), ran("E1 keeps every change", "skipped", "b.test.ts")]
+    assert.deepStrictEqual(guaranteeProblems(guarantees("kept[^e1]", note), run, true), [])
+    assert.deepStrictEqual(requirementProblems("| E1 | a rule | met | `a.test.ts` |", run, true), [])
+  })
+
+  it("K14 are not when a named test is not there, has failed or, where all are required, was skipped", () => {
+    const text = guarantees("kept[^e1]", note)
+    const what = "[^e1] a.test.ts: E1 keeps every change"
+    assert.deepStrictEqual(guaranteeProblems(text, [ran("E1 keeps", "passed")], false), [`${what} does not exist`])
+    assert.deepStrictEqual(guaranteeProblems(text, [ran("E1 keeps every change", "failed")], false), [
+      `${what} did not pass: failed`
+    ])
+    const skipped = [ran("E1 keeps every change", "skipped")]
+    assert.deepStrictEqual(guaranteeProblems(text, skipped, false), [])
+    assert.deepStrictEqual(guaranteeProblems(text, skipped, true), [`${what} did not pass: skipped`])
+  })
+
+  it("K14 need a test or a reason in each cell, and each note once explained and used", () => {
+    const run = [ran("E1 keeps every change")]
+    assert.deepStrictEqual(guaranteeProblems(guarantees("", note), run, true), [
+      'a cell names no test: ""',
+      "[^e1] is not used"
+    ])
+    assert.deepStrictEqual(guaranteeProblems(guarantees("kept[^e2]", ""), run, true), ["[^e2] is not explained"])
+    assert.deepStrictEqual(guaranteeProblems(guarantees("no: there is nothing to be killed", ""), run, true), [])
+    assert.deepStrictEqual(guaranteeProblems("# What\n", run, true), [
+      "there is no table of what is shown by which test"
+    ])
+  })
+
+  it("K14 need a test that has passed for each requirement that is said to be met, in each file that is named", () => {
+    const row = "| E1 | a rule | partly | `a.test.ts`, `packages/core/src/testing/EnvStoreContract.ts` |"
+    assert.deepStrictEqual(requirementProblems(row, [ran("E10 is another one")], false), [
+      "a test of E1 does not exist",
+      "a test of E1 in a.test.ts does not exist"
+    ])
+    assert.deepStrictEqual(requirementProblems(row, [ran("E1 here", "passed", "b.test.ts")], false), [
+      "a test of E1 in a.test.ts does not exist"
+    ])
+  })
+})

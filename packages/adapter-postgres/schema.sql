@@ -290,6 +290,17 @@ create table slots (
   constraint slots_deployment_key UNIQUE (deployment)
 );
 
+create table subscriptions (
+  name text not null,
+  xid xid8 not null,
+  row bigint not null,
+  fence bigint not null,
+  constraint subscriptions_fence_check CHECK (fence >= 0),
+  constraint subscriptions_name_check CHECK (name ~ '^[a-z][a-z0-9-]{0,62}$'::text),
+  constraint subscriptions_row_check CHECK ("row" >= 0),
+  constraint subscriptions_pkey PRIMARY KEY (name)
+) with (fillfactor=50);
+
 create table tenants (
   name text not null,
   job_cap integer default 3,

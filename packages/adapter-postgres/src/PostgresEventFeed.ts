@@ -8,21 +8,12 @@ import { Effect, Layer, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import { Instant } from "./internal/columns.ts"
 import { database, rowsOf } from "./internal/Database.ts"
+import { eventParts } from "./internal/eventIds.ts"
 
 const eventRows = rowsOf(Schema.Struct({ ...Event.fields, at: Instant }))
 
-/** Larger than any: PostgreSQL numbers transactions with 64 bits and rows with 63. */
-const lastTransaction = 18_446_744_073_709_551_615n
-const lastRow = 9_223_372_036_854_775_807n
-
 /** How many Events a row stands for at most. */
 const mostOfOneRow = 256n
-
-const partsOf = (id: EventId): readonly [transaction: bigint, row: bigint] => {
-  const [transaction = "0", row = "0"] = id.split("-")
-  const number = BigInt(row)
-  return [BigInt(transaction), number > lastRow ? lastRow : number]
-}
 
 const first = EventId.make("0-0")
 
@@ -32,8 +23,7 @@ export const make: Effect.Effect<EventFeed["Service"], never, SqlClient.SqlClien
   const { sql } = db
 
   const read = ({ after = first, limit, tenant }: EventQuery) => {
-    const [transaction, row] = partsOf(after)
-    if (transaction > lastTransaction) return Effect.succeed([])
+    const [transaction, row] = eventParts(after)
     return db.statement<ReadonlyArray<Event>>(
       "EventFeed.read",
       eventRows(sql`select e.xid::text || '-' || (e.id + n) as id, type, at, tenant, app, subject,

@@ -12,6 +12,7 @@ import { envChanges } from "./migrations/0003_env_changes.ts"
 import { idempotency } from "./migrations/0004_idempotency.ts"
 import { installation } from "./migrations/0005_installation.ts"
 import { lifecycle } from "./migrations/0006_lifecycle.ts"
+import { subscriptions } from "./migrations/0007_subscriptions.ts"
 
 /** One step of the schema. Released, it never changes: `statements` are compared by their checksum. */
 export interface Migration {
@@ -27,7 +28,8 @@ export const migrations: ReadonlyArray<Migration> = [
   envChanges,
   idempotency,
   installation,
-  lifecycle
+  lifecycle,
+  subscriptions
 ]
 
 /** The version of the schema that this version of the package expects: the id of the last migration. */

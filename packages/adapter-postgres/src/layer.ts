@@ -13,6 +13,7 @@ import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { RouteStore } from "@lockkeeper/core/port/RouteStore"
 import { SealedSecrets } from "@lockkeeper/core/port/SealedSecrets"
 import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
+import { Subscriptions } from "@lockkeeper/core/port/Subscriptions"
 import { Layer, type Redacted } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import * as PostgresAppStore from "./PostgresAppStore.ts"
@@ -28,6 +29,7 @@ import * as PostgresLogStore from "./PostgresLogStore.ts"
 import * as PostgresMigrations from "./PostgresMigrations.ts"
 import * as PostgresRouteStore from "./PostgresRouteStore.ts"
 import * as PostgresSealedSecrets from "./PostgresSealedSecrets.ts"
+import * as PostgresSubscriptions from "./PostgresSubscriptions.ts"
 
 /** Every port that this package binds. */
 export type Stores =
@@ -41,6 +43,7 @@ export type Stores =
   | Leases
   | RouteStore
   | SealedSecrets
+  | Subscriptions
 
 /** How to reach the database. `prepare` names statements: only without a transaction pooler in between. */
 export interface ClientOptions {
@@ -96,7 +99,8 @@ export const layerStores = (
     Layer.effect(Leases, PostgresLeases.make),
     Layer.effect(LogStore, PostgresLogStore.make({ limitBytes: options.logLimitBytes })),
     Layer.effect(RouteStore, PostgresRouteStore.make),
-    Layer.effect(SealedSecrets, PostgresSealedSecrets.make)
+    Layer.effect(SealedSecrets, PostgresSealedSecrets.make),
+    Layer.effect(Subscriptions, PostgresSubscriptions.make)
   ).pipe(Layer.provide(layerMigrated(options.migrate)))
 
 /**

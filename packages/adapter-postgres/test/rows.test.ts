@@ -7,6 +7,7 @@ import { LogName, LogStore } from "@lockkeeper/core/port/LogStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { RouteStore } from "@lockkeeper/core/port/RouteStore"
 import { IpAddress } from "@lockkeeper/core/domain/Workload"
+import { SubscriberName, Subscriptions } from "@lockkeeper/core/port/Subscriptions"
 import * as Given from "@lockkeeper/core/testing/Fixture"
 import { Effect, Predicate } from "effect"
 import { SqlClient, type SqlError, type Statement } from "effect/sql"
@@ -62,6 +63,21 @@ layer(stores(), { excludeTestServices: true })("a row is refused by the constrai
         idempotency_keys_fingerprint_check: set(sql`fingerprint = '{"env":{}}'`),
         idempotency_keys_lease: set(sql`lease_until = expires_at + interval '1 second'`),
         idempotency_keys_pkey: sql`insert into idempotency_keys select * from idempotency_keys where key = ${request.key}`
+      })
+    })
+  )
+
+  it.effect("of a Subscription", () =>
+    Effect.gen(function* () {
+      const [sql, subscriptions] = [yield* SqlClient.SqlClient, yield* Subscriptions]
+      const name = SubscriberName.make("rows")
+      yield* subscriptions.begin(name)
+      const set = (columns: Statement.Fragment) => sql`update subscriptions set ${columns} where name = ${name}`
+      yield* refusedBy({
+        subscriptions_name_check: set(sql`name = 'https://user:password@example'`),
+        subscriptions_row_check: set(sql`row = -1`),
+        subscriptions_fence_check: set(sql`fence = -1`),
+        subscriptions_pkey: sql`insert into subscriptions select * from subscriptions where name = ${name}`
       })
     })
   )

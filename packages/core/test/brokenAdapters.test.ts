@@ -24,6 +24,8 @@ import { brokenSecretCiphers } from "./broken/brokenSecretCiphers.ts"
 import { brokenReleases } from "./broken/brokenReleases.ts"
 import { brokenStops } from "./broken/brokenStops.ts"
 import { brokenSourceFetchers } from "./broken/brokenSourceFetchers.ts"
+import { brokenSubscribers } from "./broken/brokenSubscribers.ts"
+import { brokenSubscriptions } from "./broken/brokenSubscriptions.ts"
 import { type Broken, expected, nameOf, unguarded, unspecific } from "./broken/Broken.ts"
 import { contracts } from "./support/contracts.ts"
 
@@ -49,7 +51,9 @@ const all: ReadonlyArray<Broken> = [
   ...brokenRouteStores,
   ...brokenSealedSecrets,
   ...brokenSecretCiphers,
-  ...brokenSourceFetchers
+  ...brokenSourceFetchers,
+  ...brokenSubscribers,
+  ...brokenSubscriptions
 ]
 
 /** Lets time pass with every turn of the others, so that a law that waits takes no time. */

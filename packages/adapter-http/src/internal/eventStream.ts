@@ -1,12 +1,13 @@
 // Events as a response: what happened after a cursor, then what happens, until the client goes or the server stops. Reading
 // never ends by itself: a store that is away is asked again, so that a client that waits is not sent away.
-import { Duration, Effect, Schema, Stream } from "effect"
+import { Duration, Effect, Stream } from "effect"
 import type { HttpServerResponse } from "effect/http"
 import type { EventId } from "@lockkeeper/core/domain/Event"
 import type { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { EventFeed } from "@lockkeeper/core/port/EventFeed"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
-import { Event } from "../api/Objects.ts"
+import type { Event } from "../api/Objects.ts"
+import { eventJson } from "./eventJson.ts"
 import { pings, streamed } from "./streamed.ts"
 
 /** Which Events to follow: those after a cursor (all without it), of one Tenant (every one without it). */
@@ -50,9 +51,7 @@ const positionAfter = (position: Position, events: ReadonlyArray<Event>): Positi
   return last === undefined ? { ...position, idle: position.idle + 1 } : { after: last.id, idle: 0 }
 }
 
-const toJson = Schema.encodeSync(Schema.fromJsonString(Event))
-
-const asText = (event: Event): string => `id: ${event.id}\nevent: ${event.type}\ndata: ${toJson(event)}\n\n`
+const asText = (event: Event): string => `id: ${event.id}\nevent: ${event.type}\ndata: ${eventJson(event)}\n\n`
 
 /** Server-sent events with a comment every 15 seconds, until `stopped` succeeds: the client goes on elsewhere after the last one. */
 export const eventResponse = (

@@ -13,6 +13,7 @@ import { LeasesContract } from "@lockkeeper/core/testing/LeasesContract"
 import { LogStoreContract } from "@lockkeeper/core/testing/LogStoreContract"
 import { RouteStoreContract } from "@lockkeeper/core/testing/RouteStoreContract"
 import { makeSealedSecretsContract } from "@lockkeeper/core/testing/SealedSecretsContract"
+import { SubscriptionsContract } from "@lockkeeper/core/testing/SubscriptionsContract"
 import type { Layer } from "effect"
 import { keptSecrets } from "./keptSecrets.ts"
 import { putStatus, type stores } from "./stores.ts"
@@ -31,7 +32,8 @@ const contracts: Readonly<Record<string, Contract<Ports>>> = {
   Leases: LeasesContract,
   LogStore: LogStoreContract,
   RouteStore: RouteStoreContract,
-  SealedSecrets: makeSealedSecretsContract(keptSecrets)
+  SealedSecrets: makeSealedSecretsContract(keptSecrets),
+  Subscriptions: SubscriptionsContract
 }
 
 /** All laws of all stores. They may run on one database, one after the other, in real time. */

@@ -13,6 +13,18 @@ export const EventId = Schema.String.check(Schema.isPattern(/^\d{1,20}-\d{1,20}$
 /** The type of {@link EventId}. */
 export type EventId = typeof EventId.Type
 
+/** Whether an Event stands after another one in the order of all. */
+export const isAfter = (id: EventId, other: EventId): boolean => {
+  const [transaction, number] = partsOf(id)
+  const [otherTransaction, otherNumber] = partsOf(other)
+  return transaction === otherTransaction ? number > otherNumber : transaction > otherTransaction
+}
+
+const partsOf = (id: EventId): readonly [transaction: bigint, number: bigint] => {
+  const [transaction = "0", number = "0"] = id.split("-")
+  return [BigInt(transaction), BigInt(number)]
+}
+
 /** What kind of thing happened. */
 export const EventType = Schema.Union([
   Schema.TemplateLiteral(["deployment.", DeploymentStatus]),

@@ -14,6 +14,7 @@ import type { Source } from "../domain/Source.ts"
 import type { Address, ImageDigest, Workload, WorkloadName } from "../domain/Workload.ts"
 import type { Fingerprint, IdempotencyKey, ReservationId } from "./IdempotencyStore.ts"
 import type { SourceError } from "./SourceFetcher.ts"
+import type { SubscriberName } from "./Subscriptions.ts"
 
 /** An App with what only its store knows. */
 export interface AppRow {
@@ -91,6 +92,12 @@ export interface ReservationRow {
   answer: Redacted.Redacted<string> | undefined
 }
 
+/** How far a Subscriber has been told, and the newest Fence that said so. */
+export interface SubscriptionRow {
+  readonly cursor: EventId
+  readonly fence: Fence
+}
+
 /** The tables. */
 export interface MemoryTables {
   readonly revisionZero: Revision
@@ -115,6 +122,9 @@ export interface MemoryTables {
   /** What somebody keeps sealed, by the place that it is sealed for. The stores in memory keep what they hold as it is. */
   readonly sealed: Map<string, Uint8Array>
   readonly events: Array<Event>
+  readonly subscriptions: Map<SubscriberName, SubscriptionRow>
+  /** What the one Subscriber was told, and what becomes of telling it, where it does not listen as it should. */
+  readonly told: { readonly events: Array<Event>; ailment: "refusal" | "failure" | "silence" | undefined }
   sequence: number
 }
 
@@ -140,6 +150,8 @@ export class MemoryState extends Context.Service<MemoryState, MemoryTables>()("@
     ailments: new Map(),
     sealed: new Map(),
     events: [],
+    subscriptions: new Map(),
+    told: { events: [], ailment: undefined },
     sequence: 0
   }))
 }

@@ -1,5 +1,6 @@
-// Holding on to a Claim while its work runs, and letting go in time when that is no longer possible.
+// Holding on to a Claim, or to another lease, while its work runs, and letting go in time when that is no longer possible.
 import { Clock, Duration, Effect, Fiber, type Scope } from "effect"
+import type { LeaseTerms } from "../domain/Lease.ts"
 import { type Claim, LeaseLost } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { Replica } from "./Replica.ts"
@@ -22,29 +23,50 @@ export const whileLeased = Effect.fnUntraced(function* <A, E, R>(
   return yield* Effect.scoped(Effect.flatMap(holdLease(claim), (lost) => Effect.raceFirst(work, lost)))
 })
 
-const keepRenewing = Effect.fnUntraced(function* (claim: Claim) {
-  const store = yield* DeploymentStore
-  const { terms } = yield* Replica
+/**
+ * Renews a lease until it is lost, and succeeds then: refused, or not renewed until a tenth before its end (measured here from
+ * before each renewal was sent). `heldFrom` is when the first one was asked for, on the monotonic clock (now).
+ */
+export const untilLost = Effect.fnUntraced(function* <R>(
+  terms: LeaseTerms,
+  renewal: Effect.Effect<Renewal, never, R>,
+  heldFrom?: number
+): Effect.fn.Return<void, never, R> {
   const usable = (Duration.toMillis(terms.ttl) * 9) / 10
-  let renewedAt = yield* monotonicMillis
+  let renewedAt = heldFrom ?? (yield* monotonicMillis)
   while (true) {
     const remaining = renewedAt + usable - (yield* monotonicMillis)
     yield* Effect.sleep(Duration.min(terms.renewEvery, Duration.millis(Math.max(0, remaining))))
     const sentAt = yield* monotonicMillis
     const left = Math.max(0, renewedAt + usable - sentAt)
-    const renewed = yield* store.renew(claim, terms).pipe(
-      Effect.as(true),
-      Effect.timeoutOrElse({ duration: Duration.millis(left), orElse: () => Effect.succeed(false) }),
-      Effect.catchTag("StoreError", () => Effect.succeed(false))
-    )
-    if (renewed) renewedAt = sentAt
-    else if ((yield* monotonicMillis) >= renewedAt + usable) {
-      return yield* new LeaseLost({ deployment: claim.deployment.id })
-    }
+    const answer = yield* Effect.timeoutOrElse(renewal, {
+      duration: Duration.millis(left),
+      orElse: () => Effect.succeed<Renewal>("unanswered")
+    })
+    if (answer === "renewed") renewedAt = sentAt
+    else if (answer === "refused" || (yield* monotonicMillis) >= renewedAt + usable) return
   }
 })
 
-const monotonicMillis = Effect.map(
+/** What became of asking for a lease that one holds. */
+export type Renewal = "renewed" | "refused" | "unanswered"
+
+/** Now, on a clock that only goes forward. */
+export const monotonicMillis: Effect.Effect<number> = Effect.map(
   Clock.clockWith((clock) => clock.monotonicTimeNanos),
   (nanos) => Number(nanos / 1_000_000n)
 )
+
+const keepRenewing = Effect.fnUntraced(function* (claim: Claim) {
+  const store = yield* DeploymentStore
+  const { terms } = yield* Replica
+  const renewal = store.renew(claim, terms).pipe(
+    Effect.as<Renewal>("renewed"),
+    Effect.catchTags({
+      LeaseLost: () => Effect.succeed<Renewal>("refused"),
+      StoreError: () => Effect.succeed<Renewal>("unanswered")
+    })
+  )
+  yield* untilLost(terms, renewal)
+  return yield* new LeaseLost({ deployment: claim.deployment.id })
+})

@@ -7,6 +7,7 @@ const counter = (name: string, description: string) => Metric.counter(name, { de
 const ended = counter("lockkeeper_deployments_ended_total", "Deployments that this replica ended, by status")
 const released = counter("lockkeeper_reaped_total", "Abandoned deployments and unowned workloads that were released")
 const restarts = counter("lockkeeper_app_restarts_total", "Apps that were started again because they did not run")
+const told = counter("lockkeeper_events_told_total", "What became of telling a subscriber of an event, by outcome")
 
 /** Counts a Deployment that has ended. */
 export const countEnded = (status: DeploymentStatus): Effect.Effect<void> =>
@@ -18,3 +19,7 @@ export const countReaped = (kind: "deployment" | "workload", count: number): Eff
 
 /** Counts an App that was started again. */
 export const countRestart: Effect.Effect<void> = Metric.update(restarts, 1)
+
+/** Counts an Event that a Subscriber has taken, a try that failed, or an Event that was passed over after its last try. */
+export const countTold = (outcome: "delivered" | "failed" | "passed_over"): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(told, { outcome }), 1)

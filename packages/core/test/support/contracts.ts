@@ -18,8 +18,10 @@ import { RouteStoreContract } from "../../src/testing/RouteStoreContract.ts"
 import { makeSealedSecretsContract } from "../../src/testing/SealedSecretsContract.ts"
 import { SecretCipherContract } from "../../src/testing/SecretCipherContract.ts"
 import { makeSourceFetcherContract } from "../../src/testing/SourceFetcherContract.ts"
+import { makeSubscriberContract } from "../../src/testing/SubscriberContract.ts"
+import { SubscriptionsContract } from "../../src/testing/SubscriptionsContract.ts"
 import { type MemoryPorts, putStatus } from "./layerMemory.ts"
-import { memoryProbed, memorySealed, memorySources, memoryTrees } from "./memoryFixtures.ts"
+import { memoryProbed, memorySealed, memorySources, memorySubscriber, memoryTrees } from "./memoryFixtures.ts"
 
 /** The ports that have a contract of their own, and `AppLife` and `AppStatus`, which are about several. */
 export type ContractName =
@@ -40,6 +42,8 @@ export type ContractName =
   | "SealedSecrets"
   | "SecretCipher"
   | "SourceFetcher"
+  | "Subscriber"
+  | "Subscriptions"
 
 /** Every contract. */
 export const contracts: Readonly<Record<ContractName, Contract<MemoryPorts>>> = {
@@ -59,5 +63,7 @@ export const contracts: Readonly<Record<ContractName, Contract<MemoryPorts>>> = 
   RouteStore: RouteStoreContract,
   SealedSecrets: makeSealedSecretsContract(memorySealed),
   SecretCipher: SecretCipherContract,
-  SourceFetcher: makeSourceFetcherContract(memorySources)
+  SourceFetcher: makeSourceFetcherContract(memorySources),
+  Subscriber: makeSubscriberContract(memorySubscriber),
+  Subscriptions: SubscriptionsContract
 }

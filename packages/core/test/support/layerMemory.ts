@@ -18,6 +18,8 @@ import { RouteStore } from "../../src/port/RouteStore.ts"
 import { SealedSecrets } from "../../src/port/SealedSecrets.ts"
 import { SecretCipher } from "../../src/port/SecretCipher.ts"
 import { SourceFetcher } from "../../src/port/SourceFetcher.ts"
+import { Subscriber } from "../../src/port/Subscriber.ts"
+import { Subscriptions } from "../../src/port/Subscriptions.ts"
 
 const keyOf = (byte: number) => Redacted.make(new Uint8Array(32).fill(byte))
 
@@ -42,7 +44,9 @@ export const layerMemory = Layer.mergeAll(
   Router.layerMemory,
   RouteStore.layerMemory,
   SealedSecrets.layerMemory,
-  SourceFetcher.layerMemory
+  SourceFetcher.layerMemory,
+  Subscriber.layerMemory,
+  Subscriptions.layerMemory
 ).pipe(Layer.provideMerge(Layer.merge(MemoryState.layer, cipher)))
 
 /** What {@link layerMemory} provides. */

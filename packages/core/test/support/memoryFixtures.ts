@@ -11,6 +11,7 @@ import * as Given from "../../src/testing/Fixture.ts"
 import type { ProbeFixture } from "../../src/testing/HealthProbeContract.ts"
 import type { SealedFixture } from "../../src/testing/SealedSecretsContract.ts"
 import type { SourceFixture } from "../../src/testing/SourceFetcherContract.ts"
+import type { SubscriberFixture } from "../../src/testing/SubscriberContract.ts"
 import { retiredCipher } from "./layerMemory.ts"
 
 /** Trees that the memory runtime can build. */
@@ -110,4 +111,12 @@ export const memorySealed: SealedFixture<MemoryState> = {
     yield* Effect.flatMap(seal(place), replace)
     return { place, replace, bytes: Effect.sync(() => sealed.get(place) ?? new Uint8Array(0)) }
   })
+}
+
+const ailmentOf = { take: undefined, refuse: "refusal", fail: "failure", nothing: "silence" } as const
+
+/** The Subscriber in memory. */
+export const memorySubscriber: SubscriberFixture<MemoryState> = {
+  does: (what) => Effect.map(MemoryState, ({ told }) => void (told.ailment = ailmentOf[what])),
+  arrived: Effect.map(MemoryState, ({ told }) => [...told.events])
 }

@@ -27,6 +27,7 @@ import { chooseRuntime, type RuntimeChoice, runtimeLayer } from "./runtime.ts"
 import { deploySample, stopSample } from "./sample.ts"
 import { type Settings, settings } from "./settings.ts"
 import { startFailure } from "./startFailure.ts"
+import { subscribed, telling, webhookOf } from "./webhook.ts"
 
 const databaseUrl = Effect.fnUntraced(function* ({ databaseUrl }: Settings, { path }: DataDirectory) {
   if (Option.isSome(databaseUrl)) return databaseUrl.value
@@ -83,11 +84,13 @@ const makeServer = ({ host, port, tokens }: Settings, { adminToken, secretKey }:
 const served = Effect.gen(function* () {
   const options = yield* settings
   const directory = yield* openDataDirectory(options)
+  const webhook = yield* webhookOf(options)
   const choice = yield* chooseRuntime(options)
   yield* Console.log(`runtime: ${choice.runtime} (${choice.reason})`)
   if (choice.runtime === "process") yield* Console.log(ProcessContainerRuntime.isolation)
 
   const ports = yield* makePorts(options, directory, choice)
+  if (Option.isSome(webhook) && options.migrate === "apply") yield* Effect.provideContext(subscribed, ports)
   const sampleApp = yield* Ref.make<AppId | undefined>(undefined)
   yield* Effect.addFinalizer(() => Effect.provideContext(stopSample(sampleApp), ports))
   const server = yield* Effect.provideContext(Layer.build(makeServer(options, directory)), ports)
@@ -99,6 +102,7 @@ const served = Effect.gen(function* () {
 
   yield* Effect.forkScoped(Effect.provideContext(installationOf(directory.secretKey), ports))
   if (directory.retiredSecretKeys.length > 0) yield* Effect.forkScoped(Effect.provideContext(rotated, ports))
+  if (Option.isSome(webhook)) yield* Effect.forkScoped(Effect.provideContext(telling(webhook.value), ports))
 
   if (options.sample && Option.isNone(options.tokens)) {
     const { token, path: tokenPath } = directory.adminToken

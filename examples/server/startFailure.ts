@@ -2,6 +2,7 @@
 import { Cause, Config, Schema, SchemaIssue } from "effect"
 import { HttpServerError } from "effect/http"
 import { InvalidTokens } from "@lockkeeper/adapter-http/Tokens"
+import { InvalidWebhook } from "@lockkeeper/adapter-http/WebhookSubscriber"
 import { MigrationError } from "@lockkeeper/adapter-postgres/PostgresMigrations"
 
 /** Says why the server did not start. */
@@ -9,10 +10,13 @@ export const startFailure = (cause: Cause.Cause<unknown>): string => {
   const error = Cause.squash(cause)
   if (error instanceof Config.ConfigError) return malformed(error)
   if (error instanceof InvalidTokens) return `LOCKKEEPER_TOKENS: ${error.message}`
+  if (error instanceof InvalidWebhook) return `${webhookSettings[error.setting]}: ${error.message}`
   if (error instanceof HttpServerError.ServeError) return `HOST or PORT: ${innermost(error)}`
   if (error instanceof MigrationError && error.reason._tag === "Unavailable") return unavailable(error)
   return oneLine(error instanceof Error ? error.message : String(error))
 }
+
+const webhookSettings = { url: "LOCKKEEPER_WEBHOOK_URL", secret: "LOCKKEEPER_WEBHOOK_SECRET_FILE" } as const
 
 const issuesOf = SchemaIssue.makeFormatterStandardSchemaV1()
 

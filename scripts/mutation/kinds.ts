@@ -41,7 +41,7 @@ export const codeKinds: ReadonlyArray<Kind> = [
   {
     kind: "lease",
     pattern:
-      /\b(?:holdLease|whileLeased)\(|(?:\bif \(.*\) return )?yield\* new LeaseLost\(|\.(?:leaseUntil|until) (?:<=|>=|<|>) \w+/g
+      /\b(?:holdLease|whileLeased|untilLost)\(|(?:\bif \(.*\) return )?yield\* new LeaseLost\(|\.(?:leaseUntil|until) (?:<=|>=|<|>) \w+/g
   },
   { kind: "fence", pattern: /[\w.?]*[fF]ence (?:===|!==|<=|>=|<|>) (?!undefined)[\w.?]+/g },
   { kind: "status", pattern: new RegExp(String.raw`[\w.?]*\bstatus (?:===|!==) "(?:${statuses})"`, "g") }

@@ -15,6 +15,7 @@ import { postgresEnvs } from "./lists/postgresEnvs.ts"
 import { postgresRoutes } from "./lists/postgresRoutes.ts"
 import { postgresSchema } from "./lists/postgresSchema.ts"
 import { postgresStores } from "./lists/postgresStores.ts"
+import { subscriptions } from "./lists/subscriptions.ts"
 
 /** What is said of every guard. */
 export const listed: Listed = joined([
@@ -26,6 +27,7 @@ export const listed: Listed = joined([
   postgresRoutes,
   postgresSchema,
   idempotency,
+  subscriptions,
   logs,
   corePrograms,
   coreMemory,

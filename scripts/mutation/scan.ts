@@ -59,7 +59,9 @@ const closing = (text: string, from: number): number => {
 
 /** The name where a guard has one, else what it says. */
 const nameOf = (text: string): string => {
-  const named = /^(?:constraint \w+|create unique index \w+|Effect\.\w+|\w+Leased?(?=\())|\bnew \w+/.exec(text)
+  const named = /^(?:constraint \w+|create unique index \w+|Effect\.\w+|(?:\w+Leased?|untilLost)(?=\())|\bnew \w+/.exec(
+    text
+  )
   return named === null ? text.replaceAll(/\s+/g, " ") : named[0]
 }
 

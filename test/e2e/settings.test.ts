@@ -101,6 +101,27 @@ layer(World.layer(), { excludeTestServices: true })("H21 a server that cannot st
       })
     )
 
+    it.effect("X12 LOCKKEEPER_WEBHOOK_URL and LOCKKEEPER_WEBHOOK_SECRET_FILE are not both there, or not usable", () =>
+      Effect.gen(function* () {
+        const { place } = yield* World
+        const [url, file] = ["LOCKKEEPER_WEBHOOK_URL", "LOCKKEEPER_WEBHOOK_SECRET_FILE"]
+        const [missing, short, good] = ["missing", "short", "good"].map((word) =>
+          Path.join(place.directory, `${word}.webhook`)
+        )
+        if (missing === undefined || short === undefined || good === undefined) return assert.fail("three paths")
+        writeFileSync(short, secret.slice(0, 16), { mode: 0o600 })
+        writeFileSync(good, `${secret}${secret}`, { mode: 0o600 })
+        const address = `https://platform.example/${secret}`
+        yield* refused({ ...place.env, [url]: address }, file, "no file")
+        yield* refused({ ...place.env, [file]: good }, url, "no address")
+        yield* refused({ ...place.env, [url]: address, [file]: missing }, file, missing)
+        yield* refused({ ...place.env, [url]: address, [file]: short }, file, "24 bytes")
+        yield* refused({ ...place.env, [url]: `http://10.0.0.1/${secret}`, [file]: good }, url, "https")
+        yield* refused({ ...place.env, [url]: secret, [file]: good }, url, "https://")
+        yield* refused({ ...place.env, [url]: `https://u:${secret}@platform.example/`, [file]: good }, url, "password")
+      })
+    )
+
     it.effect("LOCKKEEPER_DATA_DIR is a file", () =>
       Effect.gen(function* () {
         const { place } = yield* World

@@ -16,7 +16,7 @@ import { createServer } from "node:net"
 import type { ServerResponse } from "node:http"
 import * as WebhookSubscriber from "../src/WebhookSubscriber.ts"
 import { freePort, portOf, serve } from "./support/http.ts"
-import { isSigned, keyOf, type Receiver, receiver } from "./support/receiver.ts"
+import { isSigned, keyOf, type Receiver, receiver } from "../../../test/harness/webhookReceiver.ts"
 
 const secret = `whsec_${Buffer.from("twenty-four bytes or more").toString("base64")}`
 

@@ -144,10 +144,16 @@ export const corePrograms = joined([
         replace: "Effect.flatMap(Effect.as(holdLease(claim), Effect.never), (lost)"
       },
       {
-        guards: ["keepRenewing: new LeaseLost"],
+        guards: ["keepRenewing: untilLost"],
         says: "a lease that could not be renewed goes on",
+        find: "yield* untilLost(terms, renewal)",
+        replace: "yield* Effect.forever(Effect.delay(renewal, terms.renewEvery))"
+      },
+      {
+        guards: ["keepRenewing: new LeaseLost"],
+        says: "a lease that was lost is said to nobody",
         find: "return yield* new LeaseLost({ deployment: claim.deployment.id })",
-        replace: "renewedAt = yield* monotonicMillis"
+        replace: "return yield* Effect.never"
       }
     ]
   }),

@@ -51,7 +51,7 @@ export const deliver = Effect.fnUntraced(function* (
   const renewal = (fence: Fence) =>
     Effect.match(acquire, {
       onFailure: (): Renewal => "unanswered",
-      onSuccess: (current): Renewal => (current === fence ? "renewed" : "refused")
+      onSuccess: (current): Renewal => (fence === current ? "renewed" : "refused")
     })
 
   const turn = Effect.gen(function* () {
@@ -68,7 +68,9 @@ export const deliver = Effect.fnUntraced(function* (
 
   yield* Effect.orDie(untilStored(subscriptions.begin(subscriber)))
   return yield* turn.pipe(
-    Effect.catchCause((cause) => Effect.logWarning(`${subscriber} is not told for now`, cause)),
+    Effect.catchCause((cause) =>
+      Effect.andThen(Effect.logWarning(`${subscriber} is not told for now`, cause), release)
+    ),
     Effect.andThen(rest),
     Effect.forever,
     Effect.ensuring(release)

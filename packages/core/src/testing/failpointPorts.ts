@@ -1,19 +1,24 @@
 // The ports of a Deployment with a failpoint around each call of a method. A program is nothing but calls of ports, so
 // these are all the places at which one can be cut off. What is inside of an adapter has failpoints of its own.
 import { Context, Effect } from "effect"
+import type { EventId } from "../domain/Event.ts"
 import type { EnvTooLarge } from "../domain/Env.ts"
 import { type AppGone, type AppNotLive, AppStore } from "../port/AppStore.ts"
 import { ContainerRuntime, RuntimeError } from "../port/ContainerRuntime.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { type EnvBusy, type EnvEdit, type EnvRevised, EnvStore } from "../port/EnvStore.ts"
+import { EventFeed } from "../port/EventFeed.ts"
 import { failpoint } from "../port/failpoint.ts"
 import { HealthProbe, Unhealthy } from "../port/HealthProbe.ts"
 import { IdempotencyStore } from "../port/IdempotencyStore.ts"
 import { Journal } from "../port/Journal.ts"
+import { Leases } from "../port/Leases.ts"
 import { LogStore } from "../port/LogStore.ts"
 import { Router, RouterError } from "../port/Router.ts"
 import { SourceError, SourceFetcher } from "../port/SourceFetcher.ts"
 import { StoreError } from "../port/StoreError.ts"
+import { Subscriber, SubscriberError } from "../port/Subscriber.ts"
+import { Subscriptions, type SubscriptionStale } from "../port/Subscriptions.ts"
 
 /** The ports that get failpoints. */
 export type FailpointPorts =
@@ -72,6 +77,34 @@ export const failpointAppStore = (
     ending: (limit) => around("AppStore.ending", port.ending(limit)),
     settle: (ending) => around("AppStore.settle", port.settle(ending))
   })
+}
+
+/** The ports of `deliver` that get failpoints. */
+export type FailpointDeliverPorts = EventFeed | Leases | Subscriber | Subscriptions
+
+/** Answers the same ports with a failpoint around each call of a method, as {@link failpointPorts} does. */
+export const failpointDeliverPorts = (
+  ports: Context.Context<FailpointDeliverPorts>
+): Context.Context<FailpointDeliverPorts> => {
+  const around = aroundStore(() => "unavailable")
+  const [feed, leases] = [Context.get(ports, EventFeed), Context.get(ports, Leases)]
+  const [subscriber, subscriptions] = [Context.get(ports, Subscriber), Context.get(ports, Subscriptions)]
+  const away = Effect.fail(new SubscriberError({ reason: "unavailable", detail: "a failpoint" }))
+  return Context.empty().pipe(
+    Context.add(EventFeed, { read: (query) => around("EventFeed.read", feed.read(query)) }),
+    Context.add(Leases, {
+      acquire: (name, replica, ttl) => around("Leases.acquire", leases.acquire(name, replica, ttl)),
+      release: (name, replica) => around("Leases.release", leases.release(name, replica))
+    }),
+    Context.add(Subscriber, { deliver: (event) => failpoint("Subscriber.deliver", subscriber.deliver(event), away) }),
+    Context.add(Subscriptions, {
+      begin: (name) => around("Subscriptions.begin", subscriptions.begin(name)),
+      take: (name, fence) =>
+        around<EventId, SubscriptionStale, never>("Subscriptions.take", subscriptions.take(name, fence)),
+      advance: (name, fence, to) =>
+        around<void, SubscriptionStale, never>("Subscriptions.advance", subscriptions.advance(name, fence, to))
+    })
+  )
 }
 
 /** Puts a failpoint around what a store does. */

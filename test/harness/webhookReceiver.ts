@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { createHmac, timingSafeEqual } from "node:crypto"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import { text } from "node:stream/consumers"
-import { Event } from "../../src/api/Objects.ts"
+import { Event } from "@lockkeeper/adapter-http/api/Objects"
 
 /** One call. */
 export interface Call {

@@ -29,7 +29,7 @@ export class Subscriptions extends Context.Service<
     /** There is a Subscription: the one that there was, else one from the present end of the feed on. */
     readonly begin: (subscriber: SubscriberName) => Effect.Effect<void, StoreError>
     /**
-     * Up to where a Subscriber has been told; begins where it has not {@link begin | begun}. From now on, every older
+     * Up to where a Subscriber has been told; begins where it has not begun. From now on, every older
      * Fence is refused.
      */
     readonly take: (subscriber: SubscriberName, fence: Fence) => Effect.Effect<EventId, SubscriptionStale | StoreError>

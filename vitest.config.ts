@@ -17,6 +17,7 @@ const onBothRuntimes = [
   "kills",
   "logs",
   "migrate",
+  "preDeploy",
   "replicas",
   "rotation",
   "sample",

@@ -61,6 +61,7 @@ class Victim extends Context.Service<
         tenant: TenantName.make("faults"),
         name: AppName.make("victim"),
         source,
+        preDeploy: ["node", "--version"],
         healthCheck: { ...healthCheck, timeoutSeconds: 5 }
       })
       const deployed = Effect.provideContext(deploy({ app, trigger: { kind: "manual" } }), own)

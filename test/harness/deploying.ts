@@ -4,6 +4,7 @@ import type { Client } from "@lockkeeper/adapter-http/Client"
 import { AppName } from "@lockkeeper/core/domain/App"
 import type { Source } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
+import type { Command } from "@lockkeeper/core/domain/Workload"
 import { type Duration, Effect, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import type { Agent } from "node:http"
@@ -19,16 +20,18 @@ export interface AppOptions {
   readonly source?: Source
   readonly tenant?: TenantName
   readonly check?: Partial<typeof healthCheck>
+  readonly preDeploy?: Command
 }
 
 /** Makes an App. */
-export const makeApp = Effect.fnUntraced(function* (client: Client, { check, source, tenant }: AppOptions = {}) {
+export const makeApp = Effect.fnUntraced(function* (client: Client, { check, preDeploy, source, tenant }: AppOptions = {}) {
   const name = `t${randomBytes(6).toString("hex")}`
   const { body } = yield* client.apps.create({
     payload: {
       tenant: tenant ?? TenantName.make(name),
       name: AppName.make(name),
       healthCheck: { ...healthCheck, ...check },
+      ...(preDeploy === undefined ? {} : { preDeploy }),
       ...(source === undefined ? {} : { source })
     }
   })

@@ -60,16 +60,17 @@ export const make: (options?: {
       name,
       policy = null,
       port: listens = null,
+      preDeploy = null,
       source,
       tenant,
       expiresAt = null
     } = request
     const stored = source === undefined ? undefined : yield* store(cipher, id, source)
     return yield* appRows(sql`with a as (
-        insert into apps (id, tenant, name, status, source, source_secret, policy, health_check, port, host_port,
+        insert into apps (id, tenant, name, status, source, source_secret, policy, health_check, port, pre_deploy, host_port,
           expires_at, created_at, updated_at)
         select ${id}, ${tenant}, ${name}, 'live', ${json(stored?.source)}::jsonb, ${stored?.sealed ?? null}::bytea, ${policy},
-          ${json(healthCheck)}::jsonb, ${listens}::int, ${port}, ${instant(expiresAt)}::timestamptz, at, at from (select clock_timestamp() as at) now
+          ${json(healthCheck)}::jsonb, ${listens}::int, ${json(preDeploy)}::jsonb, ${port}, ${instant(expiresAt)}::timestamptz, at, at from (select clock_timestamp() as at) now
         returning *
       ), told as (
         insert into events (type, tenant, app, subject) select 'app.live', tenant, id, id from a
@@ -121,7 +122,7 @@ export const make: (options?: {
       )
     )
 
-  const update = Effect.fnUntraced(function* (id: AppId, { healthCheck, policy, port, source }: AppChange) {
+  const update = Effect.fnUntraced(function* (id: AppId, { healthCheck, policy, port, preDeploy, source }: AppChange) {
     const stored = source === undefined ? undefined : yield* store(cipher, id, source)
     return yield* appRows(sql`with a as (
         update apps set
@@ -130,6 +131,7 @@ export const make: (options?: {
           policy = coalesce(${policy ?? null}, policy),
           health_check = coalesce(${json(healthCheck)}::jsonb, health_check),
           port = coalesce(${port ?? null}::int, port),
+          pre_deploy = case when ${preDeploy === undefined} then pre_deploy else ${json(preDeploy)}::jsonb end,
           updated_at = clock_timestamp()
         where id = ${id} and status = 'live'
         returning *
@@ -156,4 +158,5 @@ export const layer = (
   options: { readonly ports?: PortRange | undefined } = {}
 ): Layer.Layer<AppStore, never, SqlClient.SqlClient | SecretCipher> => Layer.effect(AppStore, make(options))
 
-const json = (value: unknown): string | null => (value === undefined ? null : JSON.stringify(value))
+/** JSON, and NULL for what is not there. */
+const json = (value: unknown): string | null => (value === undefined || value === null ? null : JSON.stringify(value))

@@ -65,6 +65,14 @@ layer(stores(), { excludeTestServices: true })("the database refuses", (it) => {
     })
   )
 
+  it.effect("X9: a command before a deploy that is no list", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { id } = yield* Given.registered({ preDeploy: ["migrate"] })
+      yield* refused("23514", sql`update apps set pre_deploy = '"migrate"'::jsonb where id = ${id}`)
+    })
+  )
+
   it.effect(
     "B3: a request to stop that is none, one that is not known, and a healthy Deployment that was asked to stop",
     () =>

@@ -135,6 +135,16 @@ export const corePrograms = joined([
       }
     ]
   }),
+  listing("packages/core/src/program/preDeploy.ts", [testOf("preDeploy"), ...deploying], {
+    mutations: [
+      {
+        guards: ["preDeploy: Effect.acquireUseRelease"],
+        says: "a command that did not end as it should is not released",
+        find: "(Exit.isSuccess(exit) ? Effect.void : releaseWorkload(name, undefined))",
+        replace: "(Exit.isSuccess(exit) ? Effect.void : Effect.void)"
+      }
+    ]
+  }),
   listing("packages/core/src/program/lease.ts", [testOf("lease")], {
     mutations: [
       {

@@ -10,12 +10,16 @@ import { Policy } from "@lockkeeper/core/domain/Policy"
 import { GitRef, Source } from "@lockkeeper/core/domain/Source"
 import { Release as DomainRelease } from "@lockkeeper/core/domain/Release"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
-import { WorkloadPort } from "@lockkeeper/core/domain/Workload"
+import { Command, WorkloadPort } from "@lockkeeper/core/domain/Workload"
 
 const { hostPort: _, ...appFields } = DomainApp.fields
 
 const expiresAt = Schema.NullOr(Schema.DateTimeUtcFromString).annotate({
   description: "When the app expires and is deleted; a permanent one never does"
+})
+
+const preDeploy = Schema.NullOr(Command).annotate({
+  description: "A program and its arguments, run once in each new image while the previous version still serves"
 })
 
 /** Whether an Env is at another revision than the one that serves. */
@@ -26,7 +30,6 @@ const pending = Schema.Boolean.annotate({
 /** An App. `url` is null until its first healthy Deployment; `envPending` says that its Env changed since that. */
 export const App = Schema.Struct({
   ...appFields,
-  preDeploy: Schema.Null,
   envPending: pending,
   url: Schema.NullOr(Schema.String)
 }).annotate({ identifier: "App" })
@@ -72,6 +75,7 @@ export const NewApp = Schema.Struct({
   policy: Schema.optionalKey(Policy),
   healthCheck: Schema.optionalKey(HealthCheckInput),
   port: Schema.optionalKey(WorkloadPort),
+  preDeploy: Schema.optionalKey(preDeploy),
   expiresAt: Schema.optionalKey(expiresAt)
 })
 
@@ -83,7 +87,8 @@ export const AppPatch = Schema.Struct({
   source: Schema.optionalKey(Source),
   policy: Schema.optionalKey(Policy),
   healthCheck: Schema.optionalKey(HealthCheckInput),
-  port: Schema.optionalKey(WorkloadPort)
+  port: Schema.optionalKey(WorkloadPort),
+  preDeploy: Schema.optionalKey(preDeploy)
 })
 
 /** What a Deployment is begun with; everything may be absent. */

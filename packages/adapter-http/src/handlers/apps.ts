@@ -112,7 +112,6 @@ const viewOf =
   (appHost: string) =>
   ({ hostPort, ...app }: App): AppView => ({
     ...app,
-    preDeploy: null,
     envPending: isPending(app.envRevision, app.deployedEnvRevision),
     url: app.currentRelease === null ? null : `http://${appHost}:${hostPort}`
   })

@@ -12,6 +12,7 @@ import { Instant, Int8, Sealed } from "./columns.ts"
 /** The columns of {@link appFields}; they need {@link appTables}. */
 export const appColumns = `
   a.id, a.tenant, a.name, a.status, a.source, a.policy, a.health_check as "healthCheck", a.port,
+  a.pre_deploy as "preDeploy",
   a.host_port as "hostPort", a.expires_at as "expiresAt",
   a.env_revision as "envRevision", r.env_revision as "deployedEnvRevision", r.id as "currentRelease",
   (

@@ -18,6 +18,7 @@ export const lifecycle: Migration = {
     `create index deployments_from_release on deployments (of_release) where of_release is not null`,
     `alter table apps
   add column expires_at timestamptz,
+  add column pre_deploy jsonb check (jsonb_typeof(pre_deploy) = 'array'),
   add column settled boolean not null default true`,
     `create index apps_expiring on apps (expires_at) where status in ('live', 'stopped') and expires_at is not null`,
     `create index apps_ending on apps (id) where not settled`

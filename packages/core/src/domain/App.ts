@@ -5,7 +5,7 @@ import { HealthCheck } from "./HealthCheck.ts"
 import { Policy } from "./Policy.ts"
 import { OpenSource } from "./Source.ts"
 import { TenantName } from "./Tenant.ts"
-import { WorkloadPort } from "./Workload.ts"
+import { Command, WorkloadPort } from "./Workload.ts"
 
 /** Identifies an App; `app_` and an opaque part. */
 export const AppId = Schema.String.check(Schema.isPattern(/^app_[a-z0-9]{1,64}$/)).pipe(Schema.brand("AppId"))
@@ -60,7 +60,7 @@ export const HostPort = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum:
 /** The type of {@link HostPort}. */
 export type HostPort = typeof HostPort.Type
 
-/** An App as its store answers it. `port` is where it listens, null where its image or runtime decides that; `deployedEnvRevision` is that of the current Release; an App without `expiresAt` is permanent. */
+/** An App as its store answers it. `port` is where it listens, null where its image or runtime decides that; `preDeploy` runs in each new image before it serves; `deployedEnvRevision` is that of the current Release; an App without `expiresAt` is permanent. */
 export const App = Schema.Struct({
   id: AppId,
   tenant: TenantName,
@@ -70,6 +70,7 @@ export const App = Schema.Struct({
   policy: Schema.NullOr(Policy),
   healthCheck: HealthCheck,
   port: Schema.NullOr(WorkloadPort),
+  preDeploy: Schema.NullOr(Command),
   hostPort: HostPort,
   expiresAt: Schema.NullOr(Schema.DateTimeUtc),
   envRevision: Revision,

@@ -68,6 +68,7 @@ export const DeploymentFailureCode = Schema.Literals([
   "checksum_mismatch",
   "no_build_file",
   "build_failed",
+  "pre_deploy_failed",
   "start_failed",
   "port_conflict",
   "unhealthy",

@@ -33,6 +33,23 @@ export const WorkloadPort = Schema.Int.check(Schema.isBetween({ minimum: 1, maxi
 /** The type of {@link WorkloadPort}. */
 export type WorkloadPort = typeof WorkloadPort.Type
 
+const commandLimit = 65_536
+
+const commandPart = Schema.String.check(
+  Schema.makeFilter((part) => (part.isWellFormed() && !part.includes("\0")) || "well-formed Unicode without NUL")
+)
+
+/**
+ * A program and its arguments: well-formed Unicode without NUL, at most 65,536 characters altogether. They are data: no
+ * shell reads them, unless the program is one.
+ */
+export const Command = Schema.TupleWithRest(Schema.Tuple([commandPart.check(Schema.isNonEmpty())]), [
+  commandPart
+]).check(Schema.makeFilter((parts) => parts.join(" ").length <= commandLimit || `at most ${commandLimit} characters`))
+
+/** The type of {@link Command}. */
+export type Command = typeof Command.Type
+
 /** Where a Workload is reached from the host. */
 export const Address = Schema.Struct({
   host: IpAddress,

@@ -7,7 +7,7 @@ import { cut, type Page, type PageRequest } from "../domain/Page.ts"
 import type { Policy } from "../domain/Policy.ts"
 import { open, type Source } from "../domain/Source.ts"
 import { TenantName } from "../domain/Tenant.ts"
-import type { WorkloadPort } from "../domain/Workload.ts"
+import type { Command, WorkloadPort } from "../domain/Workload.ts"
 import { activeDeployment, activeDeployments, appOf, type AppRow, MemoryState, publish } from "./MemoryState.ts"
 import type { StoreError } from "./StoreError.ts"
 
@@ -37,16 +37,18 @@ export interface AppRequest {
   readonly policy?: Policy | undefined
   readonly healthCheck?: HealthCheck | undefined
   readonly port?: WorkloadPort | undefined
+  readonly preDeploy?: Command | null | undefined
   /** When it expires; never without it. */
   readonly expiresAt?: DateTime.Utc | null | undefined
 }
 
-/** What may be changed of a live App; what is absent stays. */
+/** What may be changed of a live App; what is absent stays, and null takes away. */
 export interface AppChange {
   readonly source?: Source | undefined
   readonly policy?: Policy | undefined
   readonly healthCheck?: HealthCheck | undefined
   readonly port?: WorkloadPort | undefined
+  readonly preDeploy?: Command | null | undefined
 }
 
 /** An App that is not live and of which something may be left, and the Fence under which its route ends. */
@@ -125,6 +127,7 @@ export class AppStore extends Context.Service<
           policy: request.policy ?? null,
           healthCheck: request.healthCheck ?? defaultHealthCheck,
           port: request.port ?? null,
+          preDeploy: request.preDeploy ?? null,
           hostPort: HostPort.make(port),
           expiresAt: request.expiresAt ?? null,
           envRevision: state.revisionZero,
@@ -165,7 +168,7 @@ export class AppStore extends Context.Service<
         const row = state.apps.get(id)
         if (row === undefined || row.app.status === "deleted") return yield* new AppGone({ app: id })
         if (row.app.status !== "live") return yield* new AppNotLive({ app: id, status: row.app.status })
-        const { source, policy, healthCheck, port } = change
+        const { source, policy, healthCheck, port, preDeploy } = change
         row.source = source ?? row.source
         row.app = {
           ...row.app,
@@ -173,6 +176,7 @@ export class AppStore extends Context.Service<
           policy: policy ?? row.app.policy,
           healthCheck: healthCheck ?? row.app.healthCheck,
           port: port ?? row.app.port,
+          preDeploy: preDeploy === undefined ? row.app.preDeploy : preDeploy,
           updatedAt: now
         }
         return appOf(state, row)

@@ -7,6 +7,7 @@ import type { LogCursor, LogEntry } from "../domain/LogLine.ts"
 import type { TenantName } from "../domain/Tenant.ts"
 import {
   Address,
+  type Command,
   type CommandExit,
   ImageDigest,
   IpAddress,
@@ -51,7 +52,7 @@ export interface WorkloadSpec {
 
 /** A command to run once where a Workload of this spec would run: its program, then its arguments. */
 export interface CommandSpec extends WorkloadSpec {
-  readonly command: readonly [string, ...ReadonlyArray<string>]
+  readonly command: Command
 }
 
 /** Runs Workloads. */

@@ -1,4 +1,4 @@
-// Makes a version of an App serve, in eight steps, and leaves nothing behind however it ends.
+// Makes a version of an App serve, in nine steps, and leaves nothing behind however it ends.
 // The steps themselves are in deploySteps.ts; what becomes of a Deployment that did not get there is in conclude.ts.
 import { Effect, Ref, type Scope } from "effect"
 import type { Deployment } from "../domain/Deployment.ts"
@@ -19,6 +19,7 @@ import { type LogWriter, noRedactor, openLog } from "./DeploymentLog.ts"
 import { activate, awaitHealthy, imageOf, readEnv, startWorkload, type StepError } from "./deploySteps.ts"
 import { holdLease } from "./lease.ts"
 import { countEnded } from "./metrics.ts"
+import { preDeploy } from "./preDeploy.ts"
 import type { Replica } from "./Replica.ts"
 import { retireOlder } from "./retire.ts"
 import { stopped } from "./stop.ts"
@@ -83,6 +84,8 @@ const serve = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Deployment, StepError | LeaseLost, DeployPorts | Scope.Scope> {
   const env = yield* readEnv(claim, log)
   const image = yield* imageOf(claim, log)
+
+  yield* preDeploy(claim, image, env, log)
 
   const workload = yield* startWorkload(claim, image, env, committed, log)
   yield* awaitHealthy(workload, claim.app.healthCheck, log)

@@ -35,7 +35,15 @@ export type StepError = SourceError | RuntimeError | RouterError | AppGone | Sto
 export const deadlines = {
   fetch: Duration.minutes(10),
   build: Duration.minutes(20),
+  preDeploy: Duration.minutes(20),
   start: Duration.minutes(2)
+}
+
+const said: { readonly [Step in keyof typeof deadlines]: string } = {
+  fetch: "fetch",
+  build: "build",
+  preDeploy: "the command before the deploy",
+  start: "start"
 }
 
 /** Runs the work of a step until its deadline. */
@@ -45,7 +53,7 @@ export const within = <A, E, R>(
 ): Effect.Effect<A, E | StepFailed, R> =>
   Effect.timeoutOrElse(work, {
     duration: deadlines[step],
-    orElse: () => failed("deadline_exceeded", `${step} took longer than ${Duration.format(deadlines[step])}`)
+    orElse: () => failed("deadline_exceeded", `${said[step]} took longer than ${Duration.format(deadlines[step])}`)
   })
 
 /** The image to run: that of a Release when the Deployment was made from one, else what is built from its Source. */

@@ -27,7 +27,9 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       const name = yield* Given.freshAppName
       const healthCheck = { path: "/up", intervalMillis: 100, timeoutSeconds: 5 }
       const port = WorkloadPort.make(3_000)
-      const full = yield* apps.register({ tenant, name, source: Given.archive, policy: "reject", healthCheck, port })
+      const preDeploy = ["migrate", "--to", "latest"] as const
+      const asked = { source: Given.archive, policy: "reject", healthCheck, port, preDeploy } as const
+      const full = yield* apps.register({ tenant, name, ...asked })
       const { id, hostPort, createdAt, updatedAt } = full
       yield* equal("the App", full, {
         id,
@@ -36,10 +38,7 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
         updatedAt,
         tenant,
         name,
-        healthCheck,
-        port,
-        source: Given.archive,
-        policy: "reject",
+        ...asked,
         status: "live",
         expiresAt: null,
         envRevision: full.envRevision,
@@ -53,8 +52,8 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       const bare = yield* apps.register({ tenant, name: yield* Given.freshAppName })
       yield* equal(
         "what a bare App has",
-        [bare.source, bare.policy, bare.healthCheck, bare.port],
-        [null, null, defaultHealthCheck, null]
+        [bare.source, bare.policy, bare.healthCheck, bare.port, bare.preDeploy],
+        [null, null, defaultHealthCheck, null, null]
       )
     })
   ),
@@ -169,6 +168,21 @@ export const AppStoreContract: Contract<AppStore | EventFeed> = [
       )
       yield* equal("the App that is read", yield* apps.get(app.id), second)
       yield* equal("another App", yield* apps.get(bystander.id), bystander)
+    })
+  ),
+
+  law(
+    "X9",
+    "the command before a deploy is set, stays while something else changes, and is taken away",
+    Effect.gen(function* () {
+      const apps = yield* AppStore
+      const app = yield* Given.registered()
+      const preDeploy = ["migrate", 'it\'s "quoted"'] as const
+      yield* equal("the command", (yield* apps.change(app.id, { preDeploy })).preDeploy, preDeploy)
+      const kept = yield* apps.change(app.id, { source: Given.archive })
+      yield* equal("the command after another change", kept.preDeploy, preDeploy)
+      yield* equal("the command that was taken away", (yield* apps.change(app.id, { preDeploy: null })).preDeploy, null)
+      yield* equal("the App that is read", (yield* apps.get(app.id)).preDeploy, null)
     })
   ),
 

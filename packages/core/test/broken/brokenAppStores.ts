@@ -111,6 +111,15 @@ export const brokenAppStores: ReadonlyArray<Broken> = [
     }))
   },
   {
+    what: "an AppStore that takes a command that is to be taken away for one that is to stay",
+    contract: "AppStore",
+    violates: ["X9"],
+    layer: altered(AppStore, (original) => ({
+      change: (app, { preDeploy, ...change }) =>
+        original.change(app, preDeploy === null ? change : { ...change, preDeploy })
+    }))
+  },
+  {
     what: "an AppStore that lists Sources as they are stored",
     contract: "AppStore",
     violates: ["INV-11"],

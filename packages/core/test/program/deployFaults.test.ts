@@ -51,7 +51,7 @@ const isLeftOver = ({ name }: Point, { fault }: Case): boolean =>
   /finish|intend|held|drain|stop|released/.test(name) || fault.startsWith("is interrupted")
 
 const begun = Effect.fnUntraced(function* (redeploy: boolean) {
-  const app = yield* registered()
+  const app = yield* registered({ preDeploy: ["migrate"] })
   if (redeploy) yield* (yield* startReplica("earlier")).run(deploy(asked(app)))
   return app
 })

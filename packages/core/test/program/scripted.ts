@@ -30,6 +30,7 @@ export interface Script {
   reason: StoreError["reason"]
   crashed: boolean
   building: (say: (entry: LogEntry) => Effect.Effect<void>) => Effect.Effect<void, RuntimeError>
+  running: Effect.Effect<void, RuntimeError>
   saying: (workload: Workload) => Stream.Stream<LogEntry, RuntimeError>
 }
 
@@ -81,11 +82,12 @@ const reactionOf = (script: Script): FailpointReaction => {
     })
 }
 
-/** A runtime whose builds, output and exits are those of the script. */
+/** A runtime whose builds, commands, output and exits are those of the script. */
 const scriptedRuntime = (runtime: ContainerRuntime["Service"], script: Script) =>
   ContainerRuntime.of({
     ...runtime,
     build: (tree, say) => Effect.andThen(script.building(say), runtime.build(tree, say)),
+    run: (spec, say) => Effect.andThen(script.running, runtime.run(spec, say)),
     inspect: (workload) => {
       const reason = script.exited.get(workload.name)
       return reason === undefined ? runtime.inspect(workload) : Effect.succeed({ state: "exited", reason })
@@ -102,6 +104,7 @@ export const startReplica = Effect.fnUntraced(function* (name: string, terms: Le
     reason: "unavailable",
     crashed: false,
     building: () => Effect.void,
+    running: Effect.void,
     saying: () => Stream.empty
   }
   const id = ReplicaId.make(name)

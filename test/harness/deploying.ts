@@ -24,7 +24,10 @@ export interface AppOptions {
 }
 
 /** Makes an App. */
-export const makeApp = Effect.fnUntraced(function* (client: Client, { check, preDeploy, source, tenant }: AppOptions = {}) {
+export const makeApp = Effect.fnUntraced(function* (
+  client: Client,
+  { check, preDeploy, source, tenant }: AppOptions = {}
+) {
   const name = `t${randomBytes(6).toString("hex")}`
   const { body } = yield* client.apps.create({
     payload: {

@@ -252,10 +252,7 @@ export const postgresSchema = joined([
         "lifecycle: check (stop_as in ('cancelled', 'superseded'))",
         " check (stop_as in ('cancelled', 'superseded'))"
       ),
-      without(
-        "lifecycle: check (jsonb_typeof(pre_deploy) = 'array')",
-        " check (jsonb_typeof(pre_deploy) = 'array')"
-      ),
+      without("lifecycle: check (jsonb_typeof(pre_deploy) = 'array')", " check (jsonb_typeof(pre_deploy) = 'array')"),
       without("lifecycle: references releases", " references releases (id)"),
       always("lifecycle: constraint deployments_stop", "deployments_stop check ("),
       always("lifecycle: constraint deployments_stopped", "deployments_stopped check (")

@@ -46,7 +46,7 @@ layer(stores(), { excludeTestServices: true })("a guard that is taken away is no
   )
 
   it.effect("INV-7: the lock of the Deployment for which something is about to be created", () =>
-    noticed(/for share/, {
+    noticed(/for share(?! of)/, {
       given: Effect.all({ claim: Effect.flatMap(deploying, abandoned), name: Given.freshWorkloadName }),
       a: ({ claim: { app, deployment, fence, replica }, name }) =>
         Effect.flatMap(Journal, (journal) =>

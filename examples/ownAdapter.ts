@@ -1,7 +1,7 @@
 // A platform's own ContainerRuntime, written against the port and nothing else: Workloads are worker threads that run the
 // `app.mjs` of a tree. Run, it is held against the published laws: a line for each, and an exit code when one is broken.
 import { type ChildProcessByStdio, spawn } from "node:child_process"
-import { createHash } from "node:crypto"
+import { createHash, randomInt, randomUUID } from "node:crypto"
 import { once } from "node:events"
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
@@ -12,18 +12,25 @@ import type { Readable } from "node:stream"
 import { Worker } from "node:worker_threads"
 import { NodeRuntime } from "@effect/platform-node"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
-import { ImageDigest, IpAddress, type Workload, WorkloadId, type WorkloadName } from "@lockkeeper/core/domain/Workload"
+import {
+  ImageDigest,
+  IpAddress,
+  type KeptImage,
+  type Workload,
+  WorkloadId,
+  type WorkloadName
+} from "@lockkeeper/core/domain/Workload"
 import { ContainerRuntime, RuntimeError, type WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
 import { makeContainerRuntimeContract } from "@lockkeeper/core/testing/ContainerRuntimeContract"
 import type { Violation } from "@lockkeeper/core/testing/Contract"
-import { Console, Effect, Option, Redacted, Stream } from "effect"
+import { Console, DateTime, Effect, Option, Redacted, Stream } from "effect"
 
 const host = IpAddress.make("127.0.0.1")
 const serving = `import { createServer } from "node:http"; createServer().listen(process.env.PORT, "127.0.0.1")`
 
 /** Keeps images below `directory`. Images and Workloads end with this process. */
 export const make = (directory: string): ContainerRuntime["Service"] => {
-  const images = new Set<ImageDigest>()
+  const images = new Map<ImageDigest, KeptImage>()
   const workloads = new Map<WorkloadName, { workload: Workload; worker: Worker; lines: Stream.Stream<LogEntry> }>()
   const placeOf = (image: ImageDigest) => join(directory, image.slice("sha256:".length))
   const imageOf = ({ image }: WorkloadSpec) =>
@@ -39,7 +46,7 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
         try: () => {
           const image = digestOf(tree)
           cpSync(tree, placeOf(image), { recursive: true, dereference: true })
-          images.add(image)
+          images.set(image, { image, mark: randomUUID(), since: DateTime.nowUnsafe() })
           return image
         },
         catch: (cause) => new RuntimeError({ reason: "build_failed", detail: String(cause) })
@@ -87,6 +94,14 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
       if (workloads.get(name) === running) workloads.delete(name)
     }, Effect.uninterruptible),
     hasImage: (image) => Effect.sync(() => images.has(image)),
+    images: Effect.sync(() => [...images.values()]),
+    removeImage: ({ image, mark }) =>
+      Effect.sync(() => {
+        const isUsed = [...workloads.values()].some(({ workload }) => workload.image === image)
+        if (isUsed || images.get(image)?.mark !== mark) return
+        images.delete(image)
+        rmSync(placeOf(image), { recursive: true })
+      }),
     owned: Effect.sync(() => [...workloads.keys()])
   })
 }
@@ -123,11 +138,12 @@ const linesOf = (source: Worker | ChildProcessByStdio<null, Readable, Readable>)
   return Stream.paginate(0, part)
 }
 
+/** Not one that the system gives to outgoing connections by itself: it could be gone before the thread listens there. */
 const freePort = Effect.callback<number>((resume) => {
-  const server = createServer().listen(0, host, () => {
-    const address = server.address()
-    server.close(() => resume(Effect.succeed(typeof address === "object" && address !== null ? address.port : 0)))
-  })
+  const port = randomInt(10_000, 20_000)
+  const server = createServer()
+    .once("error", () => resume(Effect.suspend(() => freePort)))
+    .listen(port, host, () => server.close(() => resume(Effect.succeed(port))))
   return Effect.sync(() => void server.close())
 })
 

@@ -26,6 +26,8 @@ export const late = <E, R>(made: Layer.Layer<Ports, E, R>): Layer.Layer<Ports, n
           logs: (workload, after) => Stream.unwrap(Effect.map(runtime, ({ logs }) => logs(workload, after))),
           stop: (name, id) => Effect.flatMap(runtime, ({ stop }) => stop(name, id)),
           hasImage: (image) => Effect.flatMap(runtime, ({ hasImage }) => hasImage(image)),
+          images: Effect.flatMap(runtime, ({ images }) => images),
+          removeImage: (kept) => Effect.flatMap(runtime, ({ removeImage }) => removeImage(kept)),
           owned: Effect.flatMap(runtime, ({ owned }) => owned)
         })
       )

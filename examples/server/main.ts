@@ -44,11 +44,12 @@ const serverInfo = Layer.effect(
   })
 )
 
-const dispatcher = Layer.unwrap(
-  Effect.map(Effect.context<PostgresHealth>(), (context) =>
-    Dispatcher.layer({ startWhen: Effect.provideContext(ready, context) })
+const dispatcher = ({ retainReleases }: Settings) =>
+  Layer.unwrap(
+    Effect.map(Effect.context<PostgresHealth>(), (context) =>
+      Dispatcher.layer({ retainReleases, startWhen: Effect.provideContext(ready, context) })
+    )
   )
-)
 
 /** Everything that the server stands on: what is made last is ended first, so the server ends before any of it. */
 export const makePorts = Effect.fnUntraced(function* (
@@ -73,10 +74,11 @@ export const makePorts = Effect.fnUntraced(function* (
   return yield* Layer.build(Layer.provideMerge(adapters, stores))
 })
 
-const makeServer = ({ host, port, tokens }: Settings, { adminToken, secretKey }: DataDirectory) => {
+const makeServer = (options: Settings, { adminToken, secretKey }: DataDirectory) => {
+  const { host, port, tokens } = options
   const given = Option.getOrElse(tokens, () => Redacted.make(`admin:${Redacted.value(adminToken.token)}=*`))
   return serverLayer({ host, port }).pipe(
-    Layer.provide([dispatcher, serverInfo, Fingerprints.layer(secretKey), Tokens.layer(given)])
+    Layer.provide([dispatcher(options), serverInfo, Fingerprints.layer(secretKey), Tokens.layer(given)])
   )
 }
 

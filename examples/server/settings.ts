@@ -49,6 +49,10 @@ export const settings = Config.all({
   tokens: Config.option(Config.Redacted("LOCKKEEPER_TOKENS")),
   webhookUrl: Config.option(Config.Redacted("LOCKKEEPER_WEBHOOK_URL")),
   webhookSecretFile: Config.option(Config.NonEmptyString("LOCKKEEPER_WEBHOOK_SECRET_FILE")),
+  retainReleases: Config.schema(
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 })),
+    "LOCKKEEPER_RETAIN_RELEASES"
+  ).pipe(Config.withDefault(5)),
   logLimitBytes: Config.schema(
     Schema.Int.check(Schema.isBetween({ minimum: 1_024, maximum: 2 ** 40 })),
     "LOCKKEEPER_LOG_LIMIT_BYTES"

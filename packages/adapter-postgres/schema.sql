@@ -114,6 +114,7 @@ create table deployments (
 CREATE INDEX deployments_from_release ON deployments USING btree (of_release) WHERE (of_release IS NOT NULL);
 CREATE UNIQUE INDEX deployments_in_slot ON deployments USING btree (tenant, slot) WHERE (slot IS NOT NULL);
 CREATE INDEX deployments_of_app ON deployments USING btree (app, "position");
+CREATE INDEX deployments_of_image ON deployments USING btree (image) WHERE ((status = ANY (ARRAY['queued'::text, 'building'::text, 'deploying'::text])) AND (image IS NOT NULL));
 CREATE UNIQUE INDEX deployments_of_release ON deployments USING btree (release) WHERE (release IS NOT NULL);
 CREATE UNIQUE INDEX deployments_one_active ON deployments USING btree (app) WHERE (status = ANY (ARRAY['building'::text, 'deploying'::text]));
 CREATE UNIQUE INDEX deployments_one_queued ON deployments USING btree (app) WHERE (status = 'queued'::text);
@@ -261,6 +262,7 @@ create table releases (
   constraint releases_app_number_key UNIQUE (app, number),
   constraint releases_deployment_key UNIQUE (deployment)
 );
+CREATE INDEX releases_of_image ON releases USING btree (image);
 CREATE UNIQUE INDEX releases_one_current ON releases USING btree (app) WHERE current;
 
 create table routes (

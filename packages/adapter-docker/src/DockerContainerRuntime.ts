@@ -7,6 +7,7 @@ import type { Subnet } from "@lockkeeper/core/domain/Subnet"
 import {
   type CommandExit,
   ImageDigest,
+  type KeptImage,
   type Workload,
   type WorkloadId,
   type WorkloadName,
@@ -29,6 +30,7 @@ import { commandOptions, type ContainerLimits } from "./internal/containerSpec.t
 import * as Containers from "./internal/containers.ts"
 import type { EngineError } from "./internal/EngineError.ts"
 import * as Images from "./internal/images.ts"
+import * as KeptImages from "./internal/keptImages.ts"
 import { filterOf, imageLabel, isWorkload, newOwner, tenantOf, workloadNameOf } from "./internal/labels.ts"
 import * as Networks from "./internal/networks.ts"
 import { follow } from "./internal/follow.ts"
@@ -82,7 +84,7 @@ export const make = (
       say: (entry: LogEntry) => Effect.Effect<void>
     ): Effect.fn.Return<ImageDigest, RuntimeError> {
       return yield* Effect.scoped(build(docker, tree.directory, imageLabel(owner), limits, say)).pipe(
-        Effect.tap((image) => Images.keep(docker, owner.installation, image)),
+        Effect.tap((image) => KeptImages.keep(docker, owner.installation, image)),
         Effect.mapError(asRuntimeError("build_failed"))
       )
     })
@@ -176,6 +178,15 @@ export const make = (
         Effect.mapError(asRuntimeError("engine_unavailable"))
       )
 
+    const images = Effect.mapError(KeptImages.list(docker, owner.installation), asRuntimeError("engine_unavailable"))
+
+    const removeImage = Effect.fn("DockerContainerRuntime.removeImage")(function* (
+      kept: KeptImage
+    ): Effect.fn.Return<void, RuntimeError> {
+      const removed = KeptImages.remove(docker, owner.installation, kept)
+      yield* Effect.mapError(removed, asRuntimeError("engine_unavailable"))
+    })
+
     const owned = Containers.list(docker, filterOf(owner, "workload")).pipe(
       Effect.map((listed) => listed.flatMap(nameOf)),
       Effect.mapError(asRuntimeError("engine_unavailable"))
@@ -186,7 +197,18 @@ export const make = (
       return Stream.mapError(lastWords.reading(id, follow(docker, id, cursor)), asRuntimeError("engine_unavailable"))
     }
 
-    return ContainerRuntime.of({ build: buildTree, start, inspect, run, logs, stop, hasImage, owned })
+    return ContainerRuntime.of({
+      build: buildTree,
+      start,
+      inspect,
+      run,
+      logs,
+      stop,
+      hasImage,
+      images,
+      removeImage,
+      owned
+    })
   })
 
 /** Provides {@link make}. */

@@ -13,6 +13,7 @@ import { connect } from "./internal/connect.ts"
 import type { EngineError, EngineReason } from "./internal/EngineError.ts"
 import { sweep } from "./internal/helpers.ts"
 import * as Images from "./internal/images.ts"
+import * as KeptImages from "./internal/keptImages.ts"
 import { newOwner } from "./internal/labels.ts"
 import { ownDirectory, prepareDirectory, unpack } from "./internal/trees.ts"
 
@@ -73,7 +74,7 @@ export const make = (
       reference: ImageReference
     ): Effect.fn.Return<SourceImage, SourceError> {
       const { id } = yield* Images.resolve(docker, reference).pipe(
-        Effect.tap(({ id }) => Images.keep(docker, owner.installation, id)),
+        Effect.tap(({ id }) => KeptImages.keep(docker, owner.installation, id)),
         Effect.mapError((error) => imageFailure(reference, error))
       )
       return { image: id, commit: null }

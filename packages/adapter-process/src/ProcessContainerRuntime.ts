@@ -6,6 +6,7 @@ import {
   Address,
   type CommandExit,
   IpAddress,
+  type KeptImage,
   type Workload,
   WorkloadId,
   type WorkloadName,
@@ -18,7 +19,7 @@ import {
   type WorkloadSpec
 } from "@lockkeeper/core/port/ContainerRuntime"
 import { Duration, Effect, Exit, Layer, Scope, Stream } from "effect"
-import { imageCommand, imageDirectory, store } from "./internal/buildStore.ts"
+import { imageCommand, imageDirectory, listKept, removeKept, store } from "./internal/buildStore.ts"
 import { freePort } from "./internal/freePort.ts"
 import { ownDirectory, sweepDirectory } from "./internal/privateDirectory.ts"
 import { endForeignGroup } from "./internal/processGroup.ts"
@@ -63,6 +64,8 @@ export const make = (
     const grace = Duration.fromInputUnsafe(options.grace ?? "10 seconds")
     const workloads = new Map<WorkloadName, Owned>()
     const starting = new Set<WorkloadName>()
+    const given = new Set<number>()
+    const isGiven = (port: number): boolean => given.has(port)
     let closing = false
 
     yield* sweepDirectory(builds)
@@ -76,7 +79,10 @@ export const make = (
 
     const launch = Effect.fnUntraced(function* (spec: WorkloadSpec, argv: CommandSpec["command"]) {
       const home = yield* ownDirectory(homes, spec.name)
-      const port = yield* unusedPort([...workloads.values()].map(({ workload }) => workload.address.port))
+      const port = yield* Effect.acquireRelease(
+        Effect.tap(freePort(isGiven), (port) => Effect.sync(() => given.add(port))),
+        (port) => Effect.sync(() => given.delete(port))
+      )
       const directory = imageDirectory(builds, spec.image)
       const process = yield* startProcess({ argv, directory, home, port, env: spec.env })
       return { process, workload: workloadOf(spec, process, port) }
@@ -158,6 +164,11 @@ export const make = (
       if (leader !== undefined && !(yield* endForeignGroup(leader, grace))) return yield* wouldNotEnd(name)
     })
 
+    const removeImage = (kept: KeptImage): Effect.Effect<void, RuntimeError> => {
+      const isUsed = [...workloads.values()].some(({ workload }) => workload.image === kept.image)
+      return isUsed ? Effect.void : removeKept(builds, kept)
+    }
+
     yield* Effect.addFinalizer(() => {
       closing = true
       return Effect.forEach(
@@ -175,6 +186,8 @@ export const make = (
       logs: (workload) => own(workload.name, workload.id)?.process.logs ?? elsewhere(workload),
       stop,
       hasImage: (image) => Effect.isSuccess(imageCommand(builds, image)),
+      images: listKept(builds),
+      removeImage,
       owned: Effect.sync(() => [...workloads.keys()])
     })
   })
@@ -195,9 +208,6 @@ const workloadOf = (spec: WorkloadSpec, process: WorkloadProcess, port: number):
   address: Address.make({ host: IpAddress.make("127.0.0.1"), port }),
   image: spec.image
 })
-
-const unusedPort = (taken: ReadonlyArray<number>): Effect.Effect<number, string> =>
-  Effect.flatMap(freePort, (port) => (taken.includes(port) ? unusedPort(taken) : Effect.succeed(port)))
 
 const elsewhere = (workload: Workload): ReturnType<ContainerRuntime["Service"]["logs"]> => {
   const leader = parseIdentity(workload.id)

@@ -15,6 +15,7 @@ import { brokenEnvStores } from "./broken/brokenEnvStores.ts"
 import { brokenEventFeeds } from "./broken/brokenEventFeeds.ts"
 import { brokenHealthProbes } from "./broken/brokenHealthProbes.ts"
 import { brokenIdempotencyStores } from "./broken/brokenIdempotencyStores.ts"
+import { brokenImages } from "./broken/brokenImages.ts"
 import { brokenJournals } from "./broken/brokenJournals.ts"
 import { brokenLeases } from "./broken/brokenLeases.ts"
 import { brokenLogStores } from "./broken/brokenLogStores.ts"
@@ -34,6 +35,7 @@ const all: ReadonlyArray<Broken> = [
   ...brokenAppLives,
   ...brokenAppStatuses,
   ...brokenAppStores,
+  ...brokenImages,
   ...brokenBegins,
   ...brokenContainerRuntimes,
   ...brokenDeploymentLeases,

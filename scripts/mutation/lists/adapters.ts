@@ -156,6 +156,10 @@ const process = [
     ],
     leftOut: [
       {
+        guards: ["launch: Effect.acquireRelease"],
+        reason: "a port that is not given back is missed when ten thousand have been given, no sooner"
+      },
+      {
         guards: ["start: Effect.uninterruptibleMask"],
         reason:
           "what it covers beyond `startGroup`, which cannot be interrupted either, is the moment in which a process that runs is written down: nothing is waited for there, so no test can interrupt in it"
@@ -169,15 +173,6 @@ const process = [
         says: "what a failed fetch wrote stays until the Scope closes",
         find: "        Effect.onError(() => removeDirectory(place)),\n",
         replace: ""
-      }
-    ]
-  }),
-  listing("packages/adapter-process/src/internal/buildStore.ts", [], {
-    leftOut: [
-      {
-        guards: ["publish: Effect.uninterruptible"],
-        reason:
-          "no test can stop inside of `rename`, which is one system call; without it, what removes the copy of an interrupted build might remove a part of the image that the copy has just become"
       }
     ]
   }),

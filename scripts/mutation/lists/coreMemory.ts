@@ -137,6 +137,12 @@ export const coreMemory = joined([
         says: "what is building waits",
         find: 'deployment.status === "queued"',
         replace: 'deployment.status === "queued" || deployment.status === "building"'
+      },
+      {
+        guards: ['isRetained: ?.app.status !== "deleted"'],
+        says: "the images of deleted Apps are needed",
+        find: 'state.apps.get(release.app)?.app.status !== "deleted" &&\n    ',
+        replace: ""
       }
     ]
   }),

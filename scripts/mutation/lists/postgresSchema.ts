@@ -259,7 +259,10 @@ export const postgresSchema = joined([
     ],
     leftOut: [
       {
-        guards: ["lifecycle: status in ('live', 'stopped')"],
+        guards: [
+          "lifecycle: status in ('live', 'stopped')",
+          "lifecycle: status in ('queued', 'building', 'deploying')"
+        ],
         reason: "the condition of an index; what is answered does not depend on it"
       }
     ]

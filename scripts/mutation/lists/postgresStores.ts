@@ -86,6 +86,32 @@ export const postgresStores = joined([
       }
     ]
   }),
+  listing(
+    "packages/adapter-postgres/src/internal/releases.ts",
+    [...tests, "packages/adapter-postgres/test/images.test.ts"],
+    {
+      mutations: [
+        {
+          guards: ["unneeded: d.status in ('queued', 'building', 'deploying')"],
+          says: "nobody needs the image of what is under way",
+          find: " and d.status in ('queued', 'building', 'deploying')",
+          replace: " and false"
+        },
+        {
+          guards: ["unneeded: o.released_at is null"],
+          says: "what was ever started is needed for ever",
+          find: "where o.released_at is null and",
+          replace: "where"
+        },
+        {
+          guards: ["unneeded: a.status <> 'deleted'"],
+          says: "the images of deleted Apps are needed",
+          find: " and a.status <> 'deleted'",
+          replace: ""
+        }
+      ]
+    }
+  ),
   listing("packages/adapter-postgres/src/PostgresJournal.ts", tests, {
     named: lawsOf("Journal", "AppStatus"),
     mutations: [

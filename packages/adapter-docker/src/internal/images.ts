@@ -1,5 +1,4 @@
-// Images on the engine: looked at, brought, and kept under a name of ours, so that neither a tag that moves on nor somebody
-// else's clean-up takes away what a Release runs.
+// Images on the engine: looked at and brought. How they are kept is in keptImages.ts.
 
 import { ImageDigest, WorkloadPort } from "@lockkeeper/core/domain/Workload"
 import { ImageReference } from "@lockkeeper/core/domain/Source"
@@ -110,15 +109,3 @@ export const resolve = (docker: Dockerode, reference: ImageReference): Effect.Ef
         : Effect.fail(error)
   )
 }
-
-/** Keeps an image under a name of ours, which is its digest. */
-export const keep = (docker: Dockerode, installation: string, image: ImageDigest): Effect.Effect<void, EngineError> =>
-  Effect.asVoid(
-    call("tag", patience.short, (abortSignal) =>
-      docker.getImage(image).tag({
-        repo: `lockkeeper-${installation}`,
-        tag: image.slice("sha256:".length, "sha256:".length + 32),
-        abortSignal
-      })
-    )
-  )

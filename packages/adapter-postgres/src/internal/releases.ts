@@ -3,6 +3,7 @@
 import type { AppId, ReleaseId } from "@lockkeeper/core/domain/App"
 import { cut, type Page, type PageRequest } from "@lockkeeper/core/domain/Page"
 import { Release } from "@lockkeeper/core/domain/Release"
+import { ImageDigest } from "@lockkeeper/core/domain/Workload"
 import { ReleaseNotFound } from "@lockkeeper/core/port/DeploymentRequest"
 import { Effect, Schema } from "effect"
 import { Instant } from "./columns.ts"
@@ -10,7 +11,9 @@ import { type Database, rowsOf } from "./Database.ts"
 
 const releaseRows = rowsOf(Schema.Struct({ ...Release.fields, createdAt: Instant }))
 
-/** Builds `releases` and `release`. */
+const imageRows = rowsOf(Schema.Struct({ image: ImageDigest }))
+
+/** Builds `releases`, `release` and `unneeded`. */
 export const releases = (db: Database) => {
   const { sql } = db
   const columns = sql`r.id, r.app, r.number, r.image, r.env_revision as "envRevision", r.commit,
@@ -42,5 +45,24 @@ export const releases = (db: Database) => {
       })
     )
 
-  return { releases: list, release }
+  const unneeded = (images: ReadonlyArray<ImageDigest>, retain: number) =>
+    db.statement<ReadonlyArray<ImageDigest>>(
+      "DeploymentStore.unneeded",
+      Effect.map(
+        imageRows(sql`select i.image from unnest(${images}::text[]) i (image)
+          where not exists (
+            select from deployments d where d.image = i.image and d.status in ('queued', 'building', 'deploying')
+          ) and not exists (
+            select from intents o join deployments d on d.id = o.deployment
+            where o.released_at is null and d.image = i.image
+          ) and not exists (
+            select from releases r join apps a on a.id = r.app
+            where r.image = i.image and a.status <> 'deleted'
+              and (select count(*) from releases n where n.app = r.app and n.number > r.number) < ${retain}
+          )`),
+        (rows) => rows.map(({ image }) => image)
+      )
+    )
+
+  return { releases: list, release, unneeded }
 }

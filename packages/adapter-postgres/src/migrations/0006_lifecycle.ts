@@ -21,6 +21,9 @@ export const lifecycle: Migration = {
   add column pre_deploy jsonb check (jsonb_typeof(pre_deploy) = 'array'),
   add column settled boolean not null default true`,
     `create index apps_expiring on apps (expires_at) where status in ('live', 'stopped') and expires_at is not null`,
+    `create index releases_of_image on releases (image)`,
+    `create index deployments_of_image on deployments (image)
+  where status in ('queued', 'building', 'deploying') and image is not null`,
     `create index apps_ending on apps (id) where not settled`
   ]
 }

@@ -1,13 +1,13 @@
 // Images as read-only directories, named by the digest of what they hold: the same tree is stored once. There is no
 // install step; what is in the tree is what runs.
 
-import { ImageDigest } from "@lockkeeper/core/domain/Workload"
+import { ImageDigest, type KeptImage } from "@lockkeeper/core/domain/Workload"
 import { RuntimeError } from "@lockkeeper/core/port/ContainerRuntime"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import { failpoint } from "@lockkeeper/core/port/failpoint"
-import { Effect } from "effect"
+import { DateTime, Effect } from "effect"
 import * as Fs from "node:fs"
-import { open, rename } from "node:fs/promises"
+import { open } from "node:fs/promises"
 import * as Path from "node:path"
 import { ownDirectory } from "./privateDirectory.ts"
 import { limitBytes, webCommand } from "./procfile.ts"
@@ -41,19 +41,57 @@ export const store = (
     return image
   }).pipe(Effect.scoped)
 
-// The copy becomes the image at once or not at all; somebody else's copy of the same tree is as good.
+// The copy becomes the image at once or not at all; an earlier copy of the same tree is as good, and is kept anew. Like the
+// removal below, this is synchronous: only this process keeps images here, so that none goes in between.
 const publish = (copy: string, image: string): Effect.Effect<boolean, RuntimeError> =>
-  Effect.tryPromise({
-    try: () =>
-      rename(copy, image).then(
-        () => true,
-        (cause: unknown) => {
-          if (errorCode(cause) === "ENOTEMPTY" || errorCode(cause) === "EEXIST") return false
-          throw cause
-        }
-      ),
+  Effect.try({
+    try: () => {
+      const isNew = !Fs.existsSync(image)
+      if (isNew) Fs.renameSync(copy, image)
+      const now = new Date()
+      Fs.utimesSync(image, now, now)
+      return isNew
+    },
     catch: (cause) => failed(describeSystemError(cause))
-  }).pipe(Effect.uninterruptible)
+  })
+
+const imageName = /^[0-9a-f]{64}$/
+
+/** The images that are kept: which, and since when. */
+export const listKept = (builds: string): Effect.Effect<ReadonlyArray<KeptImage>, RuntimeError> =>
+  Effect.try({
+    try: () =>
+      Fs.existsSync(builds)
+        ? Fs.readdirSync(builds)
+            .filter((name) => imageName.test(name))
+            .flatMap((name) => {
+              const image = ImageDigest.make(`sha256:${name}`)
+              const mark = markOf(imageDirectory(builds, image))
+              if (mark === undefined) return []
+              return [{ image, mark, since: DateTime.makeUnsafe(Number(BigInt(mark) / 1_000_000n)) }]
+            })
+        : [],
+    catch: (cause) => new RuntimeError({ reason: "engine_unavailable", detail: describeSystemError(cause) })
+  })
+
+/** Removes an image unless it was stored again since it was listed. */
+export const removeKept = (builds: string, { image, mark }: KeptImage): Effect.Effect<void, RuntimeError> =>
+  Effect.gen(function* () {
+    const removed = yield* ownDirectory(builds)
+    yield* Effect.try({
+      try: () => {
+        const directory = imageDirectory(builds, image)
+        if (markOf(directory) === mark) Fs.renameSync(directory, removed)
+      },
+      catch: describeSystemError
+    })
+  }).pipe(Effect.scoped, Effect.mapError(notRemoved(image)))
+
+const markOf = (directory: string): string | undefined =>
+  Fs.statSync(directory, { bigint: true, throwIfNoEntry: false })?.mtimeNs.toString()
+
+const notRemoved = (image: ImageDigest) => (problem: string) =>
+  new RuntimeError({ reason: "engine_unavailable", detail: `${image} was not removed: ${problem}` })
 
 /** The command of an image; `image_gone` when it is no longer there. */
 export const imageCommand = (builds: string, image: ImageDigest): Effect.Effect<string, RuntimeError> =>

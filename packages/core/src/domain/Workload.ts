@@ -67,6 +67,15 @@ export const ImageDigest = Schema.String.check(Schema.isPattern(/^sha256:[0-9a-f
 /** The type of {@link ImageDigest}. */
 export type ImageDigest = typeof ImageDigest.Type
 
+/**
+ * That a runtime keeps an image, and since when. Each time that it is built it is kept anew, under another `mark`, which only
+ * its runtime understands.
+ */
+export const KeptImage = Schema.Struct({ image: ImageDigest, mark: Schema.String, since: Schema.DateTimeUtc })
+
+/** The type of {@link KeptImage}. */
+export interface KeptImage extends Schema.Schema.Type<typeof KeptImage> {}
+
 /** A started Workload: what to call it, where it answers, and what it runs. */
 export const Workload = Schema.Struct({ id: WorkloadId, name: WorkloadName, address: Address, image: ImageDigest })
 

@@ -1,5 +1,5 @@
 // Builds images and runs Workloads. A process on this host is as good as a container: the adapter says what isolates it.
-import { Context, Effect, Layer, Schema, Stream } from "effect"
+import { Context, DateTime, Effect, Layer, Schema, Stream } from "effect"
 import type { AppId, DeploymentId } from "../domain/App.ts"
 import type { Env } from "../domain/Env.ts"
 import type { Fence } from "../domain/Lease.ts"
@@ -11,6 +11,7 @@ import {
   type CommandExit,
   ImageDigest,
   IpAddress,
+  type KeptImage,
   type Workload,
   WorkloadId,
   type WorkloadName,
@@ -88,6 +89,13 @@ export class ContainerRuntime extends Context.Service<
     readonly stop: (name: WorkloadName, id: WorkloadId | undefined) => Effect.Effect<void, RuntimeError>
     /** Whether an image is there now, so that a Workload can be started from it; whose it is does not matter. */
     readonly hasImage: (image: ImageDigest) => Effect.Effect<boolean, RuntimeError>
+    /** The images that are kept here and are ours. */
+    readonly images: Effect.Effect<ReadonlyArray<KeptImage>, RuntimeError>
+    /**
+     * Keeps an image no longer as it was listed; what nothing else keeps is gone then. One that was built again since, or from
+     * which a Workload was started that exists, stays. One that is gone is no error.
+     */
+    readonly removeImage: (kept: KeptImage) => Effect.Effect<void, RuntimeError>
     /** The names of the Workloads that exist and are ours. */
     readonly owned: Effect.Effect<ReadonlyArray<WorkloadName>, RuntimeError>
   }
@@ -99,6 +107,7 @@ export class ContainerRuntime extends Context.Service<
       const state = yield* MemoryState
 
       const built = new Map<string, ImageDigest>()
+      let marks = 0
 
       const build = Effect.fnUntraced(function* (tree: SourceTree, say: (entry: LogEntry) => Effect.Effect<void>) {
         const identity = state.trees.get(tree.directory) ?? `${tree.directory} ${tree.commit}`
@@ -106,6 +115,8 @@ export class ContainerRuntime extends Context.Service<
         const image = built.get(identity) ?? digest()
         built.set(identity, image)
         state.images.add(image)
+        const mark = String(++marks)
+        state.keptImages.set(mark, { image, mark, since: yield* DateTime.now })
         yield* say({ stream: "build", line: `built ${image}` })
         return image
       })
@@ -136,6 +147,14 @@ export class ContainerRuntime extends Context.Service<
         return { exitCode, reason: `exited with code ${exitCode}` }
       })
 
+      const removeImage = ({ image, mark }: KeptImage) =>
+        Effect.sync(() => {
+          if ([...state.workloads.values()].some((workload) => workload.image === image)) return
+          const wasKept = state.keptImages.delete(mark)
+          const isKept = [...state.keptImages.values()].some((other) => other.image === image)
+          if (wasKept && !isKept) state.images.delete(image)
+        })
+
       return ContainerRuntime.of({
         build,
         start,
@@ -151,6 +170,8 @@ export class ContainerRuntime extends Context.Service<
             if (id === undefined || state.workloads.get(name)?.id === id) state.workloads.delete(name)
           }),
         hasImage: (image) => Effect.sync(() => state.images.has(image)),
+        images: Effect.sync(() => [...state.keptImages.values()]),
+        removeImage,
         owned: Effect.sync(() => [...state.workloads.keys()])
       })
     })

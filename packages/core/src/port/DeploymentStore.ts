@@ -78,6 +78,14 @@ export class DeploymentStore extends Context.Service<
     readonly releases: (app: AppId, page: PageRequest) => Effect.Effect<Page<Release>, StoreError>
     /** A Release of an App. */
     readonly release: (app: AppId, release: ReleaseId) => Effect.Effect<Release, ReleaseNotFound | StoreError>
+    /**
+     * Those of some images that nothing needs: no Deployment in progress or queued, no intent that is not released, and none
+     * of the `retain` newest Releases of an App that is not deleted.
+     */
+    readonly unneeded: (
+      images: ReadonlyArray<ImageDigest>,
+      retain: number
+    ) => Effect.Effect<ReadonlyArray<ImageDigest>, StoreError>
     /** What every live App with a Release should be serving. */
     readonly serving: Effect.Effect<ReadonlyArray<Serving>, StoreError>
     /** What a Tenant uses. A Tenant that nobody has seen has the default cap. */

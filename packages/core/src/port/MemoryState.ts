@@ -11,7 +11,7 @@ import type { Active } from "../domain/Policy.ts"
 import type { Release } from "../domain/Release.ts"
 import type { RouteState } from "../domain/Route.ts"
 import type { Source } from "../domain/Source.ts"
-import type { Address, ImageDigest, Workload, WorkloadName } from "../domain/Workload.ts"
+import type { Address, ImageDigest, KeptImage, Workload, WorkloadName } from "../domain/Workload.ts"
 import type { Fingerprint, IdempotencyKey, ReservationId } from "./IdempotencyStore.ts"
 import type { SourceError } from "./SourceFetcher.ts"
 import type { SubscriberName } from "./Subscriptions.ts"
@@ -112,6 +112,7 @@ export interface MemoryTables {
   readonly routes: Map<AppId, RouteRow>
   readonly routeStates: Map<AppId, RouteState>
   readonly images: Set<ImageDigest>
+  readonly keptImages: Map<string, KeptImage>
   readonly workloads: Map<WorkloadName, Workload>
   /** The trees that exist now: what each directory holds. */
   readonly trees: Map<string, string>
@@ -144,6 +145,7 @@ export class MemoryState extends Context.Service<MemoryState, MemoryTables>()("@
     routes: new Map(),
     routeStates: new Map(),
     images: new Set<ImageDigest>(),
+    keptImages: new Map(),
     workloads: new Map(),
     trees: new Map(),
     refusals: new Map(),

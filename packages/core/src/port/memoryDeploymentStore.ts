@@ -12,7 +12,7 @@ import { type AdmissionRequest, type Claim, type DeploymentOutcome, LeaseLost, S
 import { DeploymentNotFound, ReleaseNotFound } from "./DeploymentRequest.ts"
 import type { DeploymentStore } from "./DeploymentStore.ts"
 import { beginInMemory } from "./memoryBegin.ts"
-import { isQueued, isReady, moved, ofTenant, positioned } from "./memoryDeployments.ts"
+import { isQueued, isReady, moved, ofTenant, positioned, unneededImages } from "./memoryDeployments.ts"
 import { appOf, type AppRow, type DeploymentRow, type MemoryTables } from "./MemoryState.ts"
 
 const holdsSlot = (status: DeploymentStatus): boolean => status === "building" || status === "deploying"
@@ -230,6 +230,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     claimAbandoned,
     releases,
     release,
+    unneeded: (images, retain) => Effect.sync(() => unneededImages(state, images, retain)),
     serving,
     usage
   }

@@ -2,7 +2,9 @@
 // status changes. Not here: the methods of the store (memoryDeploymentStore.ts).
 import type { DateTime } from "effect"
 import { type Deployment, isTerminal } from "../domain/Deployment.ts"
+import type { Release } from "../domain/Release.ts"
 import type { TenantName } from "../domain/Tenant.ts"
+import type { ImageDigest } from "../domain/Workload.ts"
 import { activeDeployments, type DeploymentRow, type MemoryTables, publish } from "./MemoryState.ts"
 
 /** The Tenant of a Deployment. */
@@ -41,4 +43,23 @@ export const moved = (
   const app = state.apps.get(row.deployment.app)
   if (app !== undefined) publish(state, now, `deployment.${row.deployment.status}`, app.app, row.deployment.id)
   return positioned(state, row)
+}
+
+/** Those of some images that nothing needs, see the store. */
+export const unneededImages = (
+  state: MemoryTables,
+  images: ReadonlyArray<ImageDigest>,
+  retain: number
+): ReadonlyArray<ImageDigest> => {
+  const releases = [...state.releases.values()].map(({ release }) => release)
+  const isRetained = (release: Release): boolean =>
+    state.apps.get(release.app)?.app.status !== "deleted" &&
+    releases.filter(({ app, number }) => app === release.app && number > release.number).length < retain
+  const held = [...state.intents.values()].filter(({ released }) => !released).map(({ deployment }) => deployment)
+  const isNeeded = ({ deployment }: DeploymentRow) => !isTerminal(deployment.status) || held.includes(deployment.id)
+  const needed = new Set([
+    ...releases.filter(isRetained).map(({ image }) => image),
+    ...[...state.deployments.values()].filter(isNeeded).map(({ deployment }) => deployment.image)
+  ])
+  return images.filter((image) => !needed.has(image))
 }

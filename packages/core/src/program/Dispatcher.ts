@@ -1,10 +1,11 @@
-// One replica's share of the work: carries out queued Deployments and, now and then, expires, reaps and reconciles.
+// One replica's share of the work: carries out queued Deployments and, now and then, expires, reaps, collects and reconciles.
 import { Context, Deferred, Duration, Effect, FiberSet, Layer, Queue } from "effect"
 import type { AppStore } from "../port/AppStore.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { adopt } from "./adopt.ts"
 import { backoff } from "./backoff.ts"
 import { carryOut, type DeployPorts } from "./deploy.ts"
+import { collectImages } from "./collectImages.ts"
 import { expire } from "./expire.ts"
 import { reap } from "./reap.ts"
 import { makeReconcile } from "./Reconciler.ts"
@@ -16,6 +17,9 @@ export interface DispatcherOptions {
   readonly reapEvery?: Duration.Input | undefined
   readonly reconcileEvery?: Duration.Input | undefined
   readonly expireEvery?: Duration.Input | undefined
+  readonly collectEvery?: Duration.Input | undefined
+  /** How many Releases of each App keep their image; see `collectImages`. */
+  readonly retainReleases?: number | undefined
   /** Nothing is looked for until this succeeds, such as when the stores are not ready at the start. */
   readonly startWhen?: Effect.Effect<void> | undefined
 }
@@ -79,6 +83,14 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
       "expiring",
       expire(),
       Effect.timeoutOption(Queue.take(endings), options.expireEvery ?? Duration.seconds(1))
+    )
+    yield* loop(
+      "collecting images",
+      Effect.andThen(
+        Effect.sleep(options.collectEvery ?? Duration.seconds(10)),
+        collectImages({ retain: options.retainReleases })
+      ),
+      Effect.void
     )
     yield* loop(
       "reconciling",

@@ -5,7 +5,10 @@ import type { DeploymentStatus } from "../domain/Deployment.ts"
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 
 const ended = counter("lockkeeper_deployments_ended_total", "Deployments that this replica ended, by status")
-const released = counter("lockkeeper_reaped_total", "Abandoned deployments and unowned workloads that were released")
+const released = counter(
+  "lockkeeper_reaped_total",
+  "Abandoned deployments, unowned workloads and unneeded images that were released"
+)
 const restarts = counter("lockkeeper_app_restarts_total", "Apps that were started again because they did not run")
 const told = counter("lockkeeper_events_told_total", "What became of telling a subscriber of an event, by outcome")
 
@@ -14,7 +17,7 @@ export const countEnded = (status: DeploymentStatus): Effect.Effect<void> =>
   Metric.update(Metric.withAttributes(ended, { status }), 1)
 
 /** Counts what a reap pass released. */
-export const countReaped = (kind: "deployment" | "workload", count: number): Effect.Effect<void> =>
+export const countReaped = (kind: "deployment" | "workload" | "image", count: number): Effect.Effect<void> =>
   count === 0 ? Effect.void : Metric.update(Metric.withAttributes(released, { kind }), count)
 
 /** Counts an App that was started again. */

@@ -6,6 +6,7 @@ import { ContainerRuntime, type WorkloadSpec } from "../port/ContainerRuntime.ts
 import type { SourceTree } from "../port/SourceFetcher.ts"
 import { type Contract, equal, eventually, holds, law, present, refused, together } from "./Contract.ts"
 import { makeContainerCommandContract } from "./ContainerCommandContract.ts"
+import { makeContainerImageContract } from "./ContainerImageContract.ts"
 import * as Given from "./Fixture.ts"
 
 /**
@@ -256,6 +257,7 @@ export const makeContainerRuntimeContract = (tree: SourceTree, deeper: SourceTre
       )
     ),
 
-    ...makeContainerCommandContract(build)
+    ...makeContainerCommandContract(build),
+    ...makeContainerImageContract(build)
   ]
 }

@@ -13,6 +13,7 @@ import { type Contract, equal, holds, law, present, refused, together } from "./
 import { DeploymentAdmissionContract } from "./DeploymentAdmissionContract.ts"
 import { DeploymentEndingContract } from "./DeploymentEndingContract.ts"
 import { DeploymentLeaseContract } from "./DeploymentLeaseContract.ts"
+import { DeploymentImageContract } from "./DeploymentImageContract.ts"
 import { DeploymentReleaseContract } from "./DeploymentReleaseContract.ts"
 import { DeploymentStopContract } from "./DeploymentStopContract.ts"
 import * as Given from "./Fixture.ts"
@@ -276,5 +277,6 @@ export const DeploymentStoreContract: Contract<DeploymentStore | AppStore | EnvS
   ...DeploymentLeaseContract,
   ...DeploymentEndingContract,
   ...DeploymentStopContract,
-  ...DeploymentReleaseContract
+  ...DeploymentReleaseContract,
+  ...DeploymentImageContract
 ]

@@ -137,6 +137,7 @@ const deploymentStore = (port: DeploymentStore["Service"], around: AroundStore) 
     claimAbandoned: (request, limit) => around("DeploymentStore.claimAbandoned", port.claimAbandoned(request, limit)),
     releases: (app, page) => around("DeploymentStore.releases", port.releases(app, page)),
     release: (app, release) => around("DeploymentStore.release", port.release(app, release)),
+    unneeded: (images, retain) => around("DeploymentStore.unneeded", port.unneeded(images, retain)),
     serving: around("DeploymentStore.serving", port.serving),
     usage: (tenant) => around("DeploymentStore.usage", port.usage(tenant))
   })
@@ -189,6 +190,8 @@ const containerRuntime = (port: ContainerRuntime["Service"]) => {
     logs: (workload, after) => port.logs(workload, after),
     stop: (name, id) => failpoint("ContainerRuntime.stop", port.stop(name, id), away),
     hasImage: (image) => failpoint("ContainerRuntime.hasImage", port.hasImage(image), away),
+    images: failpoint("ContainerRuntime.images", port.images, away),
+    removeImage: (kept) => failpoint("ContainerRuntime.removeImage", port.removeImage(kept), away),
     owned: failpoint("ContainerRuntime.owned", port.owned, away)
   })
 }

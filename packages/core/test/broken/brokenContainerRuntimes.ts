@@ -38,13 +38,18 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
   {
     what: "a ContainerRuntime that takes every image for there",
     contract: "ContainerRuntime",
-    violates: ["INV-9 what was built"],
+    violates: ["INV-9 what was built", "INV-10 an image is listed"],
     layer: altered(ContainerRuntime, () => ({ hasImage: () => Effect.succeed(true) }))
   },
   {
     what: "a ContainerRuntime that takes every image for gone",
     contract: "ContainerRuntime",
-    violates: ["INV-9 what was built"],
+    violates: [
+      "INV-9 what was built",
+      "INV-10 an image is listed",
+      "INV-9 an image that was built again",
+      "INV-9 an image from which"
+    ],
     layer: altered(ContainerRuntime, () => ({ hasImage: () => Effect.succeed(false) }))
   },
   {
@@ -104,7 +109,7 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
   {
     what: "a ContainerRuntime that leaves a name behind when it cannot start",
     contract: "ContainerRuntime",
-    violates: ["INV-9 an image"],
+    violates: ["INV-9 an image that is not"],
     layer: altered(ContainerRuntime, (original) => {
       const left = new Set<WorkloadName>()
       return {

@@ -5,6 +5,7 @@ import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { HealthProbe } from "@lockkeeper/core/port/HealthProbe"
+import { Hints } from "@lockkeeper/core/port/Hints"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
@@ -20,6 +21,7 @@ export const layerInMemory = Layer.mergeAll(
   DeploymentStore.layerMemory,
   EnvStore.layerMemory,
   HealthProbe.layerMemory,
+  Hints.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
   Router.layerMemory,

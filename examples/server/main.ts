@@ -29,10 +29,16 @@ import { type Settings, settings } from "./settings.ts"
 import { startFailure } from "./startFailure.ts"
 import { subscribed, telling, webhookOf } from "./webhook.ts"
 
-const databaseUrl = Effect.fnUntraced(function* ({ databaseUrl }: Settings, { path }: DataDirectory) {
-  if (Option.isSome(databaseUrl)) return databaseUrl.value
+/** Where the database is, and where it is without a pooler in between, if that is known. */
+const databaseUrls = Effect.fnUntraced(function* (
+  { databaseUrl, directDatabaseUrl }: Settings,
+  { path }: DataDirectory
+) {
+  const direct = Option.getOrUndefined(directDatabaseUrl)
+  if (Option.isSome(databaseUrl)) return { url: databaseUrl.value, directUrl: direct }
   yield* Console.log("starting the embedded database …")
-  return (yield* EmbeddedPostgres.make({ dataDir: path })).url
+  const { url } = yield* EmbeddedPostgres.make({ dataDir: path })
+  return { url, directUrl: url }
 })
 
 const serverInfo = Layer.effect(
@@ -59,10 +65,10 @@ export const makePorts = Effect.fnUntraced(function* (
 ) {
   const { replica, retiredSecretKeys: retired, secretKey } = directory
   const { prepare, migrate, appPorts: ports, logLimitBytes } = options
-  const url = yield* databaseUrl(options, directory)
+  const urls = yield* databaseUrls(options, directory)
 
   const bringing = migrate === "wait" ? "elsewhere" : migrate
-  const stores = postgresLayer({ url, prepare, migrate: bringing, ports, logLimitBytes }).pipe(
+  const stores = postgresLayer({ ...urls, prepare, migrate: bringing, ports, logLimitBytes }).pipe(
     Layer.provide(SecretCipher.layer(secretKey, { retired, makeKey: nodeCipherKey }))
   )
   const adapters = Layer.mergeAll(

@@ -1,6 +1,5 @@
 // The settings of the reference server, from the environment.
-import type { Effect } from "effect"
-import { Config, Schema } from "effect"
+import { Config, ConfigProvider, Effect, Redacted, Schema } from "effect"
 import { ImageReference } from "@lockkeeper/core/domain/Source"
 
 const portRange = Schema.String.check(
@@ -17,6 +16,14 @@ const paths = (text: string): ReadonlyArray<string> =>
     .map((path) => path.trim())
     .filter((path) => path !== "")
 
+/** The address of a database. What is malformed is not shown: it may hold a password. */
+const addressIn = (name: string) =>
+  Config.mapEffect(Config.Redacted(name), (given) => {
+    if (URL.canParse(Redacted.value(given))) return Effect.succeed(given)
+    const message = `${name}: not an address such as postgres://user:password@host:5432/name`
+    return Effect.fail(new Config.ConfigError(new ConfigProvider.SourceError({ message })))
+  })
+
 /** Reads the settings; one that is malformed is a `ConfigError` that names it. */
 export const settings = Config.all({
   host: Config.String("HOST").pipe(Config.withDefault("127.0.0.1")),
@@ -24,6 +31,7 @@ export const settings = Config.all({
     Config.withDefault(8080)
   ),
   databaseUrl: Config.option(Config.Redacted("DATABASE_URL")),
+  directDatabaseUrl: Config.option(addressIn("LOCKKEEPER_DIRECT_DATABASE_URL")),
   prepare: Config.Boolean("LOCKKEEPER_DATABASE_PREPARE").pipe(Config.withDefault(false)),
   migrate: Config.Literals(["apply", "wait"], "LOCKKEEPER_MIGRATE").pipe(Config.withDefault("apply")),
   dataDir: Config.NonEmptyString("LOCKKEEPER_DATA_DIR").pipe(Config.withDefault(".lockkeeper")),

@@ -6,6 +6,7 @@ import { appLife } from "./lists/appLife.ts"
 import { coreMemory } from "./lists/coreMemory.ts"
 import { corePrograms } from "./lists/corePrograms.ts"
 import { docker } from "./lists/docker.ts"
+import { hints } from "./lists/hints.ts"
 import { joined } from "./lists/listing.ts"
 import { idempotency } from "./lists/idempotency.ts"
 import { logs } from "./lists/logs.ts"
@@ -29,6 +30,7 @@ export const listed: Listed = joined([
   idempotency,
   subscriptions,
   logs,
+  hints,
   corePrograms,
   coreMemory,
   adapters,

@@ -10,13 +10,13 @@ import type { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
 import type { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import type { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import type { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import type { Hints } from "@lockkeeper/core/port/Hints"
 import {
   defaultReservationTerms,
   type IdempotencyStore,
   type ReservationTerms
 } from "@lockkeeper/core/port/IdempotencyStore"
 import type { LogStore } from "@lockkeeper/core/port/LogStore"
-import type { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
 import { Api } from "./api/Api.ts"
 import { appsHandlers } from "./handlers/apps.ts"
 import { deploymentsHandlers } from "./handlers/deployments.ts"
@@ -38,9 +38,9 @@ export type ServerPorts =
   | DeploymentStore
   | EnvStore
   | EventFeed
+  | Hints
   | IdempotencyStore
   | LogStore
-  | Dispatcher
   | Fingerprints
   | ServerInfo
   | Tokens

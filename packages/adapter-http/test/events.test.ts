@@ -2,13 +2,14 @@
 import { AppId } from "@lockkeeper/core/domain/App"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import { hinted } from "@lockkeeper/core/port/hinted"
 import { StoreError } from "@lockkeeper/core/port/StoreError"
-import { deployed } from "@lockkeeper/core/testing/Fixture"
+import { deployed, registered } from "@lockkeeper/core/testing/Fixture"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Redacted, Scope, Stream } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Queue, Redacted, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Client from "../src/Client.ts"
-import { eventResponse } from "../src/internal/eventStream.ts"
+import { eventResponse, followEvents } from "../src/internal/eventStream.ts"
 import { assertProblem, createApp, type Fields, live, open, started, textAt } from "./support/call.ts"
 import { altered, memoryPorts, startServer, tokens } from "./support/memoryServer.ts"
 
@@ -238,6 +239,20 @@ describe("a stream of Events that is quiet", () => {
       assert.isAtLeast(c - b, 370)
       assert.isAtLeast(d - c, 555)
       yield* leave
+    })
+  )
+})
+
+describe("a stream of Events with hints", () => {
+  it.effect("X12 tells a new Event at once: no time passes", () =>
+    Effect.gen(function* () {
+      const ports = hinted(yield* Layer.build(memoryPorts))
+      const told = yield* Queue.unbounded<string>()
+      const followed = yield* Effect.provideContext(followEvents({ after: undefined, tenant: undefined }), ports)
+      yield* Effect.forkScoped(Stream.runForEach(followed, ({ type }) => Queue.offer(told, type)))
+      yield* Effect.repeat(Effect.yieldNow, { times: 100 })
+      yield* Effect.provideContext(Effect.flatMap(registered(), deployed), ports)
+      assert.deepStrictEqual(yield* Queue.takeN(told, 5), ["app.live", ...deployment])
     })
   )
 })

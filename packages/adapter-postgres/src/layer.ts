@@ -6,6 +6,8 @@ import { AppStore, type PortRange } from "@lockkeeper/core/port/AppStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import { hinted } from "@lockkeeper/core/port/hinted"
+import { Hints } from "@lockkeeper/core/port/Hints"
 import { IdempotencyStore } from "@lockkeeper/core/port/IdempotencyStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { Leases } from "@lockkeeper/core/port/Leases"
@@ -14,13 +16,14 @@ import { RouteStore } from "@lockkeeper/core/port/RouteStore"
 import { SealedSecrets } from "@lockkeeper/core/port/SealedSecrets"
 import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { Subscriptions } from "@lockkeeper/core/port/Subscriptions"
-import { Layer, type Redacted } from "effect"
+import { Effect, Layer, type Redacted } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import * as PostgresAppStore from "./PostgresAppStore.ts"
 import * as PostgresDeploymentStore from "./PostgresDeploymentStore.ts"
 import * as PostgresEnvStore from "./PostgresEnvStore.ts"
 import * as PostgresEventFeed from "./PostgresEventFeed.ts"
 import * as PostgresHealth from "./PostgresHealth.ts"
+import * as PostgresHints from "./PostgresHints.ts"
 import * as PostgresIdempotencyStore from "./PostgresIdempotencyStore.ts"
 import * as PostgresInstallation from "./PostgresInstallation.ts"
 import * as PostgresJournal from "./PostgresJournal.ts"
@@ -83,7 +86,7 @@ const layerMigrated = (
     : Layer.effectDiscard(migrate === "apply" ? PostgresMigrations.apply() : PostgresMigrations.wait())
 
 /**
- * All stores over a client, once the schema is there. Each call makes layers of its own: those of two databases are never
+ * All stores over a client, once the schema is there; `hinted` of core makes them give Hints. Each call makes layers of its own: those of two databases are never
  * taken for one another.
  */
 export const layerStores = (
@@ -103,19 +106,31 @@ export const layerStores = (
     Layer.effect(Subscriptions, PostgresSubscriptions.make)
   ).pipe(Layer.provide(layerMigrated(options.migrate)))
 
+/** Where Hints of other replicas are heard: a URL of the server itself. Without it they are within this process. */
+export interface HearingOptions {
+  readonly directUrl?: Redacted.Redacted<string> | undefined
+}
+
+/** Stores that give Hints, and the Hints. */
+const layerHinted = (options: StoresOptions & HearingOptions) => {
+  const { directUrl } = options
+  const hints = directUrl === undefined ? Hints.layerMemory : PostgresHints.layer({ directUrl })
+  return Layer.effectContext(Effect.map(Layer.build(Layer.merge(layerStores(options), hints)), hinted))
+}
+
 /**
- * All stores, the check of their database and the id of its installation, over one pool. Fails with a MigrationError when the schema cannot be brought
+ * All stores, the check of their database and the id of its installation, over one pool, and the Hints that the stores give. Fails with a MigrationError when the schema cannot be brought
  * to what is expected; with `migrate: "wait"` it takes as long as somebody else needs to bring it.
  */
 export const layer = (
-  options: ClientOptions & StoresOptions
+  options: ClientOptions & StoresOptions & HearingOptions
 ): Layer.Layer<
-  Stores | PostgresHealth.PostgresHealth | PostgresInstallation.PostgresInstallation,
+  Stores | Hints | PostgresHealth.PostgresHealth | PostgresInstallation.PostgresInstallation,
   PostgresMigrations.MigrationError | SqlError.SqlError,
   SecretCipher
 > =>
   Layer.mergeAll(
-    layerStores(options),
+    layerHinted(options),
     Layer.effect(PostgresHealth.PostgresHealth, PostgresHealth.make),
     Layer.effect(PostgresInstallation.PostgresInstallation, PostgresInstallation.make)
   ).pipe(Layer.provide(layerClient(options)))

@@ -14,6 +14,7 @@ import { brokenEndings } from "./broken/brokenEndings.ts"
 import { brokenEnvStores } from "./broken/brokenEnvStores.ts"
 import { brokenEventFeeds } from "./broken/brokenEventFeeds.ts"
 import { brokenHealthProbes } from "./broken/brokenHealthProbes.ts"
+import { brokenHints } from "./broken/brokenHints.ts"
 import { brokenIdempotencyStores } from "./broken/brokenIdempotencyStores.ts"
 import { brokenImages } from "./broken/brokenImages.ts"
 import { brokenJournals } from "./broken/brokenJournals.ts"
@@ -45,6 +46,7 @@ const all: ReadonlyArray<Broken> = [
   ...brokenEnvStores,
   ...brokenEventFeeds,
   ...brokenHealthProbes,
+  ...brokenHints,
   ...brokenIdempotencyStores,
   ...brokenJournals,
   ...brokenLeases,

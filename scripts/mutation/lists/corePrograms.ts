@@ -12,12 +12,6 @@ export const corePrograms = joined([
   listing("packages/core/src/program/Dispatcher.ts", [testOf("Dispatcher")], {
     mutations: [
       {
-        guards: ["admitAll: Effect.ensuring"],
-        says: "a Slot that is free again is noticed with the next poll",
-        find: ",\n          Effect.ensuring(wake)",
-        replace: ""
-      },
-      {
         guards: ["admitAll: Effect.uninterruptible"],
         says: "an interruption between the store and the fiber loses a Claim",
         find: ".pipe(Effect.uninterruptible, untilStored",

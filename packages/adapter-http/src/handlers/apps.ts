@@ -5,7 +5,6 @@ import type { App } from "@lockkeeper/core/domain/App"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
-import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
 import { Api } from "../api/Api.ts"
 import { Caller } from "../api/Authorization.ts"
 import type { App as AppView } from "../api/Objects.ts"
@@ -21,7 +20,6 @@ export const appsHandlers = HttpApiBuilder.group(
   "apps",
   Effect.fnUntraced(function* (handlers) {
     const ports = yield* Effect.context<AppStore>()
-    const { wake } = yield* Dispatcher
     const store = yield* AppStore
     const deployments = yield* DeploymentStore
     const { appHost } = yield* ServerInfo
@@ -70,7 +68,6 @@ export const appsHandlers = HttpApiBuilder.group(
             StoreError: unavailable
           })
         )
-        yield* wake
         return view(app)
       }, Effect.provideContext(ports)),
 
@@ -81,7 +78,6 @@ export const appsHandlers = HttpApiBuilder.group(
             .begin({ app: id, trigger: { kind: "start" }, policy: "supersede", release: "current" })
             .pipe(Effect.catchTags({ DeploymentRefused: refusedStart, StoreError: unavailable }))
         }
-        yield* wake
         return view(yield* visibleApp(id))
       }, Effect.provideContext(ports)),
 
@@ -90,7 +86,6 @@ export const appsHandlers = HttpApiBuilder.group(
         const app = yield* store
           .mark(id, "stopped")
           .pipe(Effect.catchTags({ AppGone: gone, AppNotLive: notLive, StoreError: unavailable }))
-        yield* wake
         return view(app)
       }, Effect.provideContext(ports)),
 
@@ -99,7 +94,6 @@ export const appsHandlers = HttpApiBuilder.group(
         const app = yield* store
           .setExpiry(id, payload.expiresAt)
           .pipe(Effect.catchTags({ AppGone: gone, AppNotLive: notLive, StoreError: unavailable }))
-        yield* wake
         return view(app)
       }, Effect.provideContext(ports)),
 

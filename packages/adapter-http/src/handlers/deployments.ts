@@ -7,9 +7,9 @@ import { type Deployment, isTerminal } from "@lockkeeper/core/domain/Deployment"
 import type { AppStore } from "@lockkeeper/core/port/AppStore"
 import type { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import type { Hints } from "@lockkeeper/core/port/Hints"
 import { LogName, type LogStore } from "@lockkeeper/core/port/LogStore"
 import { cancel } from "@lockkeeper/core/program/cancel"
-import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
 import { beginRollback } from "@lockkeeper/core/program/rollback"
 import { Api } from "../api/Api.ts"
 import { Deployment as DeploymentView } from "../api/Objects.ts"
@@ -23,9 +23,8 @@ export const deploymentsHandlers = HttpApiBuilder.group(
   Api,
   "deployments",
   Effect.fnUntraced(function* (handlers) {
-    const ports = yield* Effect.context<AppStore | ContainerRuntime | DeploymentStore | LogStore>()
+    const ports = yield* Effect.context<AppStore | ContainerRuntime | DeploymentStore | Hints | LogStore>()
     const store = yield* DeploymentStore
-    const dispatcher = yield* Dispatcher
 
     const visible = Effect.fnUntraced(function* (id: string) {
       const deployment = yield* Option.match(Schema.decodeOption(DeploymentId)(id), {
@@ -44,13 +43,6 @@ export const deploymentsHandlers = HttpApiBuilder.group(
         Effect.catchTags({ DeploymentNotFound: () => Effect.fail(notFound()), StoreError: unavailable })
       )
 
-    /** Has a Deployment that has just begun carried out, and says where it is to be seen. */
-    const begun = (deployment: Deployment) =>
-      Effect.as(
-        dispatcher.wake,
-        HttpApiSchema.withHeaders({ body: deployment, headers: { location: `/v1/deployments/${deployment.id}` } })
-      )
-
     return handlers.handleAll({
       begin: Effect.fnUntraced(function* ({ params, payload }) {
         const { id: app } = yield* visibleApp(params.app)
@@ -59,7 +51,7 @@ export const deploymentsHandlers = HttpApiBuilder.group(
           .begin({ app, trigger, ...request })
           .pipe(Effect.catchTags({ DeploymentRefused: refused, StoreError: unavailable }))
         if (!created) return yield* answered(deployment, 200)
-        return yield* begun(deployment)
+        return begun(deployment)
       }, Effect.provideContext(ports)),
 
       redeploy: Effect.fnUntraced(function* ({ params, payload }) {
@@ -67,7 +59,7 @@ export const deploymentsHandlers = HttpApiBuilder.group(
         const { deployment } = yield* store
           .begin({ app, trigger: { kind: "redeploy" }, release: "current", policy: payload?.policy })
           .pipe(Effect.catchTags({ DeploymentRefused: refusedAgain, StoreError: unavailable }))
-        return yield* begun(deployment)
+        return begun(deployment)
       }, Effect.provideContext(ports)),
 
       rollback: Effect.fnUntraced(function* ({ params, payload }) {
@@ -86,7 +78,7 @@ export const deploymentsHandlers = HttpApiBuilder.group(
             StoreError: unavailable
           })
         )
-        return yield* begun(deployment)
+        return begun(deployment)
       }, Effect.provideContext(ports)),
 
       releases: Effect.fnUntraced(function* ({ params, query }) {
@@ -99,7 +91,6 @@ export const deploymentsHandlers = HttpApiBuilder.group(
         const deployment = yield* cancel(id).pipe(
           Effect.catchTags({ DeploymentNotFound: () => Effect.fail(notFound()), StoreError: unavailable })
         )
-        yield* dispatcher.wake
         const { status } = deployment
         if (status === "cancelled") return deployment
         if (isTerminal(status)) {
@@ -134,6 +125,10 @@ export const deploymentsHandlers = HttpApiBuilder.group(
     })
   })
 )
+
+/** Answers a Deployment that has just begun, and says where it is to be seen. */
+const begun = (deployment: Deployment) =>
+  HttpApiSchema.withHeaders({ body: deployment, headers: { location: `/v1/deployments/${deployment.id}` } })
 
 /** The declared answers differ in their status alone, so the second one is made by hand. */
 const answered = (deployment: Deployment, status: 200 | 202) =>

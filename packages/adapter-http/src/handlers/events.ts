@@ -3,6 +3,7 @@ import { Deferred, Effect, Option, Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { EventId } from "@lockkeeper/core/domain/Event"
 import type { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import type { Hints } from "@lockkeeper/core/port/Hints"
 import { Api } from "../api/Api.ts"
 import { Caller } from "../api/Authorization.ts"
 import { InvalidBody } from "../api/Problems.ts"
@@ -15,7 +16,7 @@ export const eventsHandlers = HttpApiBuilder.group(
   Api,
   "events",
   Effect.fnUntraced(function* (handlers) {
-    const ports = yield* Effect.context<EventFeed>()
+    const ports = yield* Effect.context<EventFeed | Hints>()
     const stopping = yield* Stopping
 
     return handlers.handleAll({

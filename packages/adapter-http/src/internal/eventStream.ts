@@ -1,10 +1,11 @@
 // Events as a response: what happened after a cursor, then what happens, until the client goes or the server stops. Reading
 // never ends by itself: a store that is away is asked again, so that a client that waits is not sent away.
-import { Duration, Effect, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import type { HttpServerResponse } from "effect/http"
 import type { EventId } from "@lockkeeper/core/domain/Event"
 import type { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import { Hints, type HintWait } from "@lockkeeper/core/port/Hints"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import type { Event } from "../api/Objects.ts"
 import { eventJson } from "./eventJson.ts"
@@ -22,27 +23,32 @@ interface Position {
 }
 
 const partSize = 500
+/** How long a new Event may go unnoticed while no Hint of it comes. */
 const pauseMillis = (idle: number): number => Math.min(1_000, 250 * 1.5 ** Math.min(idle - 1, 4))
 
 /** The Events, endless. The first part is read at once, so that a store that is away is not taken for quiet. */
 export const followEvents = Effect.fnUntraced(function* ({
   after,
   tenant
-}: EventStreamQuery): Effect.fn.Return<Stream.Stream<Event>, StoreError, EventFeed> {
+}: EventStreamQuery): Effect.fn.Return<Stream.Stream<Event>, StoreError, EventFeed | Hints> {
   const feed = yield* EventFeed
+  const hints = yield* Hints
   const first = yield* feed.read({ after, tenant, limit: partSize })
 
-  const next = Effect.fnUntraced(function* (position: Position) {
-    if (position.idle > 0) yield* Effect.sleep(Duration.millis(pauseMillis(position.idle)))
-    const events = yield* feed.read({ after: position.after, tenant, limit: partSize }).pipe(
-      Effect.tapError((error) => Effect.logWarning("a stream of events waits for the store", error)),
-      Effect.orElseSucceed((): ReadonlyArray<Event> => [])
-    )
-    return [events, positionAfter(position, events)] as const
-  })
+  const next = (wait: HintWait) =>
+    Effect.fnUntraced(function* (position: Position) {
+      if (position.idle > 0) yield* wait(pauseMillis(position.idle))
+      const events = yield* feed.read({ after: position.after, tenant, limit: partSize }).pipe(
+        Effect.tapError((error) => Effect.logWarning("a stream of events waits for the store", error)),
+        Effect.orElseSucceed((): ReadonlyArray<Event> => [])
+      )
+      return [events, positionAfter(position, events)] as const
+    })
   return Stream.concat(
     Stream.fromIterable(first),
-    Stream.unfold(positionAfter({ after, idle: 0 }, first), next).pipe(Stream.flatMap(Stream.fromIterable))
+    Effect.map(hints.listen("events"), (wait) =>
+      Stream.unfold(positionAfter({ after, idle: 0 }, first), next(wait)).pipe(Stream.flatMap(Stream.fromIterable))
+    ).pipe(Stream.unwrap)
   )
 })
 

@@ -8,6 +8,8 @@ import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { EventFeed } from "@lockkeeper/core/port/EventFeed"
 import { HealthProbe } from "@lockkeeper/core/port/HealthProbe"
+import { hinted } from "@lockkeeper/core/port/hinted"
+import { Hints } from "@lockkeeper/core/port/Hints"
 import { IdempotencyStore, type ReservationTerms } from "@lockkeeper/core/port/IdempotencyStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
@@ -32,6 +34,7 @@ export const memoryPorts = Layer.mergeAll(
   EnvStore.layerMemory,
   EventFeed.layerMemory,
   HealthProbe.layerMemory,
+  Hints.layerMemory,
   IdempotencyStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
@@ -91,7 +94,7 @@ export const startServer = Effect.fnUntraced(function* (options: MemoryServerOpt
     serverLayer({ host: "127.0.0.1", port, reservationTerms: options.reservationTerms }).pipe(
       Layer.provideMerge(options.work === "carried out" ? Dispatcher.layer() : nobody),
       Layer.provide([info, fingerprints, Tokens.layer(Redacted.make(setting))]),
-      Layer.provideMerge(options.ports ?? memoryPorts)
+      Layer.provideMerge(Layer.effectContext(Effect.map(Layer.build(options.ports ?? memoryPorts), hinted)))
     )
   )
   return { baseUrl: `http://127.0.0.1:${port}`, port, ports }

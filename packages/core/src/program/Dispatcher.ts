@@ -1,7 +1,8 @@
 // One replica's share of the work: carries out queued Deployments and, now and then, expires, reaps, collects and reconciles.
-import { Context, Deferred, Duration, Effect, FiberSet, Layer, Queue } from "effect"
+import { Context, Deferred, Duration, Effect, FiberSet, Layer } from "effect"
 import type { AppStore } from "../port/AppStore.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
+import { Hints } from "../port/Hints.ts"
 import { adopt } from "./adopt.ts"
 import { backoff } from "./backoff.ts"
 import { carryOut, type DeployPorts } from "./deploy.ts"
@@ -28,7 +29,7 @@ export interface DispatcherOptions {
 export class Dispatcher extends Context.Service<
   Dispatcher,
   {
-    /** Says that there may be work; it is looked for at once. */
+    /** Says that there may be work; every replica that hears Hints looks for it at once. */
     readonly wake: Effect.Effect<void>
   }
 >()("@lockkeeper/core/program/Dispatcher") {
@@ -46,9 +47,10 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
   const store = yield* DeploymentStore
   const { id: replica, terms } = yield* Replica
   const running = yield* FiberSet.make<unknown, unknown>()
-  const wakes = yield* Queue.make<void>({ capacity: 1, strategy: "sliding" })
-  const endings = yield* Queue.make<void>({ capacity: 1, strategy: "sliding" })
-  const wake = Effect.andThen(Queue.offer(wakes, undefined), Effect.asVoid(Queue.offer(endings, undefined)))
+  const hints = yield* Hints
+  const mayBeAdmitted = yield* hints.listen("deployments")
+  const mayBeEnding = yield* hints.listen("apps")
+  const wake = Effect.andThen(hints.give("deployments"), hints.give("apps"))
 
   const admitAll = Effect.gen(function* () {
     while (true) {
@@ -57,14 +59,13 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
       yield* FiberSet.run(
         running,
         carryOut(claim).pipe(
-          Effect.catchCause((cause) => Effect.logError(`${claim.deployment.id} is left to the reaper`, cause)),
-          Effect.ensuring(wake)
+          Effect.catchCause((cause) => Effect.logError(`${claim.deployment.id} is left to the reaper`, cause))
         )
       )
     }
   }).pipe(Effect.uninterruptible, untilStored("admitting deployments"))
 
-  const poll = Effect.timeoutOption(Queue.take(wakes), options.pollEvery ?? Duration.seconds(1))
+  const poll = mayBeAdmitted(options.pollEvery ?? Duration.seconds(1))
   const reconcile = yield* makeReconcile
   const reconciled = Effect.catchCause(reconcile(), (cause) => Effect.logWarning("reconciling failed", cause))
 
@@ -79,11 +80,7 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
       Effect.forkScoped
     )
     yield* loop("reaping", reap(), Effect.sleep(options.reapEvery ?? Duration.seconds(5)))
-    yield* loop(
-      "expiring",
-      expire(),
-      Effect.timeoutOption(Queue.take(endings), options.expireEvery ?? Duration.seconds(1))
-    )
+    yield* loop("expiring", expire(), mayBeEnding(options.expireEvery ?? Duration.seconds(1)))
     yield* loop(
       "collecting images",
       Effect.andThen(

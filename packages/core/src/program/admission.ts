@@ -1,9 +1,10 @@
 // Waiting for a Slot: a Deployment is carried out when its Tenant has one free and nobody before it waits.
-import { Effect, Schedule } from "effect"
+import { Clock, Effect, Schedule } from "effect"
 import type { DeploymentId } from "../domain/App.ts"
 import { type Deployment, isTerminal } from "../domain/Deployment.ts"
 import type { Claim } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
+import { Hints } from "../port/Hints.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { backoff } from "./backoff.ts"
 import { Replica } from "./Replica.ts"
@@ -23,18 +24,21 @@ export interface Restore {
 export const admission = Effect.fn("admission")(function* (
   deployment: DeploymentId,
   restore: Restore
-): Effect.fn.Return<Claim | Deployment, StoreError, DeploymentStore | Replica> {
+): Effect.fn.Return<Claim | Deployment, StoreError, DeploymentStore | Hints | Replica> {
   const store = yield* DeploymentStore
+  const hints = yield* Hints
   const { id: replica, terms } = yield* Replica
   const admitted = Effect.gen(function* () {
-    const wait = yield* Schedule.toStepWithSleep(ask)
+    const wait = yield* hints.listen("deployments")
+    const pauses = yield* Schedule.toStep(ask)
     while (true) {
       const claim = yield* store.admit({ replica, terms, deployment })
       if (claim !== undefined) return claim
       const present = yield* Effect.catchTag(store.get(deployment), "DeploymentNotFound", Effect.die)
       if (isTerminal(present.status)) return present
-      yield* Effect.orDie(restore(wait(undefined)))
+      const [, pause] = yield* Effect.orDie(pauses(yield* Clock.currentTimeMillis, undefined))
+      yield* restore(wait(pause))
     }
-  })
+  }).pipe(Effect.scoped)
   return yield* Effect.onError(admitted, () => Effect.ignore(store.withdraw(deployment)))
 })

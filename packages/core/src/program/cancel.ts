@@ -1,10 +1,14 @@
 // Ends a Deployment from outside: a request on record, which its holder carries out, wherever it is and whatever restarts.
-import { Duration, Effect, Schedule } from "effect"
+import { Duration, Effect } from "effect"
 import type { DeploymentId } from "../domain/App.ts"
 import { type Deployment, isTerminal } from "../domain/Deployment.ts"
 import type { DeploymentNotFound } from "../port/DeploymentRequest.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
+import { Hints } from "../port/Hints.ts"
 import type { StoreError } from "../port/StoreError.ts"
+
+/** How long the end of the Deployment may go unnoticed while no Hint of it comes. */
+const lookEvery = Duration.millis(100)
 
 /**
  * Asks a Deployment to end as `cancelled` and waits for its end, at most five seconds unless told otherwise. Answers it as
@@ -14,15 +18,14 @@ import type { StoreError } from "../port/StoreError.ts"
 export const cancel = Effect.fn("cancel")(function* (
   deployment: DeploymentId,
   patience: Duration.Input = Duration.seconds(5)
-): Effect.fn.Return<Deployment, DeploymentNotFound | StoreError, DeploymentStore> {
+): Effect.fn.Return<Deployment, DeploymentNotFound | StoreError, DeploymentStore | Hints> {
   const store = yield* DeploymentStore
+  const hints = yield* Hints
   let seen = yield* store.requestCancel(deployment)
-  const hasEnded = Effect.map(store.get(deployment), (present) => isTerminal((seen = present).status))
-  if (!isTerminal(seen.status)) {
-    yield* hasEnded.pipe(
-      Effect.repeat({ until: (has) => has, schedule: Schedule.spaced("100 millis") }),
-      Effect.timeoutOption(patience)
-    )
-  }
+  const end = Effect.gen(function* () {
+    const wait = yield* hints.listen("deployments")
+    while (!isTerminal((seen = yield* store.get(deployment)).status)) yield* wait(lookEvery)
+  })
+  if (!isTerminal(seen.status)) yield* Effect.timeoutOption(Effect.scoped(end), patience)
   return seen
 })

@@ -8,6 +8,7 @@ import type { DeploymentRefused, DeploymentRequest } from "../port/DeploymentReq
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import type { EnvStore } from "../port/EnvStore.ts"
 import type { HealthProbe } from "../port/HealthProbe.ts"
+import type { Hints } from "../port/Hints.ts"
 import type { Journal } from "../port/Journal.ts"
 import { LogName, type LogStore } from "../port/LogStore.ts"
 import type { Router } from "../port/Router.ts"
@@ -26,7 +27,16 @@ import { stopped } from "./stop.ts"
 
 /** The ports that carrying out a Deployment needs. */
 export type DeployPorts =
-  DeploymentStore | EnvStore | Journal | LogStore | SourceFetcher | ContainerRuntime | HealthProbe | Router | Replica
+  | DeploymentStore
+  | EnvStore
+  | Hints
+  | Journal
+  | LogStore
+  | SourceFetcher
+  | ContainerRuntime
+  | HealthProbe
+  | Router
+  | Replica
 
 /**
  * Deploys an App and answers how that ended: `healthy`, or `failed` with the reason, the previous version still serving.

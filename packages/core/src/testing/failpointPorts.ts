@@ -10,6 +10,7 @@ import { type EnvBusy, type EnvEdit, type EnvRevised, EnvStore } from "../port/E
 import { EventFeed } from "../port/EventFeed.ts"
 import { failpoint } from "../port/failpoint.ts"
 import { HealthProbe, Unhealthy } from "../port/HealthProbe.ts"
+import { Hints } from "../port/Hints.ts"
 import { IdempotencyStore } from "../port/IdempotencyStore.ts"
 import { Journal } from "../port/Journal.ts"
 import { Leases } from "../port/Leases.ts"
@@ -22,7 +23,7 @@ import { Subscriptions, type SubscriptionStale } from "../port/Subscriptions.ts"
 
 /** The ports that get failpoints. */
 export type FailpointPorts =
-  DeploymentStore | EnvStore | Journal | LogStore | SourceFetcher | ContainerRuntime | HealthProbe | Router
+  DeploymentStore | EnvStore | Hints | Journal | LogStore | SourceFetcher | ContainerRuntime | HealthProbe | Router
 
 /**
  * Answers the same ports with a failpoint named `Port.method` around each call, refused as if the technology behind the
@@ -38,6 +39,7 @@ export const failpointPorts = (
   return Context.empty().pipe(
     Context.add(DeploymentStore, deploymentStore(Context.get(ports, DeploymentStore), store)),
     Context.add(EnvStore, envStore(Context.get(ports, EnvStore), store)),
+    Context.add(Hints, hints(Context.get(ports, Hints))),
     Context.add(Journal, journal(Context.get(ports, Journal), store)),
     Context.add(LogStore, logStore(Context.get(ports, LogStore), store)),
     Context.add(SourceFetcher, sourceFetcher(Context.get(ports, SourceFetcher))),
@@ -149,6 +151,12 @@ const envStore = (port: EnvStore["Service"], around: AroundStore) =>
     history: (app, page) => around("EnvStore.history", port.history(app, page)),
     revise: <E>(edit: EnvEdit<E>) =>
       around<EnvRevised, E | AppGone | AppNotLive | EnvTooLarge | EnvBusy, never>("EnvStore.revise", port.revise(edit))
+  })
+
+const hints = (port: Hints["Service"]) =>
+  Hints.of({
+    give: (topic) => failpoint("Hints.give", port.give(topic)),
+    listen: (topic) => failpoint("Hints.listen", port.listen(topic))
   })
 
 const journal = (port: Journal["Service"], around: AroundStore) =>

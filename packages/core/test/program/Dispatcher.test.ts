@@ -3,13 +3,14 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type { App } from "../../src/domain/App.ts"
+import { AppStore } from "../../src/port/AppStore.ts"
 import { MemoryState, type MemoryTables } from "../../src/port/MemoryState.ts"
 import { deploy } from "../../src/program/deploy.ts"
 import { Dispatcher, type DispatcherOptions } from "../../src/program/Dispatcher.ts"
 import { asked, begun, registered, registeredTogether } from "../../src/testing/Fixture.ts"
 import { driven, expectSettled, heldBy, newest, whileTimePasses } from "./invariants.ts"
 import { dies, fails, hangs, makeHold, times } from "../../src/testing/Reaction.ts"
-import { crashes, type ScriptedReplica, startReplica, world } from "./scripted.ts"
+import { crashes, hintedWorld, type ScriptedReplica, startReplica, world } from "./scripted.ts"
 
 /** A running Dispatcher, and how to stop it. */
 const dispatching = Effect.fnUntraced(function* (replica: ScriptedReplica, options?: DispatcherOptions) {
@@ -142,7 +143,35 @@ describe("the dispatcher", () => {
       for (let second = 0; second < 60; second++) yield* TestClock.adjust("1 second")
       expect(statuses(state)).toStrictEqual(["healthy", "healthy", "healthy", "healthy"])
       yield* stop
-    }).pipe(Effect.provide(world))
+    }).pipe(Effect.provide(hintedWorld))
+  )
+
+  it.effect("every replica that hears the Hint of a Deployment looks for it at once", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const app = yield* registered()
+      const { stop } = yield* dispatching(yield* startReplica("one"), { pollEvery: "1 hour" })
+      yield* TestClock.adjust("1 second")
+      yield* (yield* startReplica("other")).run(begun(app))
+      yield* TestClock.adjust("1 second")
+      expect(statuses(state)).toStrictEqual(["healthy"])
+      yield* stop
+    }).pipe(Effect.provide(hintedWorld))
+  )
+
+  it.effect("takes an app down at once when it hears that one is to be taken down", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const replica = yield* startReplica("one")
+      const app = yield* registered()
+      yield* replica.run(deploy(asked(app)))
+      const { stop } = yield* dispatching(replica, { expireEvery: "1 hour" })
+      yield* TestClock.adjust("1 second")
+      yield* (yield* AppStore).mark(app.id, "deleting")
+      yield* TestClock.adjust("1 second")
+      expect(state.apps.get(app.id)?.app.status).toBe("deleted")
+      yield* stop
+    }).pipe(Effect.provide(hintedWorld))
   )
 
   it.effect("INV-13: a restarted replica ends at once what its dead predecessor held", () =>

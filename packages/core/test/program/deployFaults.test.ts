@@ -94,7 +94,7 @@ const check = Effect.fnUntraced(function* (redeploy: boolean, point: Point, faul
     yield* reapedLater(other)
 
     const log = state.logs.get(`deployment/${row.deployment.id}`)
-    if (!isUnknown && !/admit|begin|LogStore/.test(point.name)) expect(log?.ended, "its log has ended").toBe(true)
+    if (!isUnknown && !/admit|begin|LogStore|Hints/.test(point.name)) expect(log?.ended, "its log has ended").toBe(true)
     const serves = servingOf(state, app.id)
     if (row.deployment.status === "healthy") expect(serves.deployment).toBe(row.deployment.id)
     else expect(serves).toStrictEqual(before)

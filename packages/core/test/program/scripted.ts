@@ -11,6 +11,8 @@ import { EnvStore } from "../../src/port/EnvStore.ts"
 import { EventFeed } from "../../src/port/EventFeed.ts"
 import { type FailpointReaction, Failpoints } from "../../src/port/failpoint.ts"
 import { HealthProbe } from "../../src/port/HealthProbe.ts"
+import { hinted } from "../../src/port/hinted.ts"
+import { Hints } from "../../src/port/Hints.ts"
 import { Journal } from "../../src/port/Journal.ts"
 import { LogStore } from "../../src/port/LogStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
@@ -59,6 +61,7 @@ const stores = Layer.mergeAll(
   DeploymentStore.layerMemory,
   EnvStore.layerMemory,
   EventFeed.layerMemory,
+  Hints.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
   Router.layerMemory,
@@ -66,8 +69,11 @@ const stores = Layer.mergeAll(
   SourceFetcher.layerMemory
 )
 
-/** An empty state, with ports that do as they should. */
+/** An empty state, with ports that do as they should. Nobody gives Hints: replicas find out by polling. */
 export const world = Layer.provideMerge(stores, MemoryState.layer)
+
+/** The same with stores that give Hints, which every replica hears. */
+export const hintedWorld = Layer.effectContext(Effect.map(Layer.build(world), hinted))
 
 const reactionOf = (script: Script): FailpointReaction => {
   const counts = new Map<string, number>()

@@ -9,6 +9,7 @@ import { DeploymentStoreContract } from "../../src/testing/DeploymentStoreContra
 import { EnvStoreContract } from "../../src/testing/EnvStoreContract.ts"
 import { EventFeedContract } from "../../src/testing/EventFeedContract.ts"
 import { makeHealthProbeContract } from "../../src/testing/HealthProbeContract.ts"
+import { HintsContract } from "../../src/testing/HintsContract.ts"
 import { IdempotencyStoreContract } from "../../src/testing/IdempotencyStoreContract.ts"
 import { JournalContract } from "../../src/testing/JournalContract.ts"
 import { LeasesContract } from "../../src/testing/LeasesContract.ts"
@@ -33,6 +34,7 @@ export type ContractName =
   | "EnvStore"
   | "EventFeed"
   | "HealthProbe"
+  | "Hints"
   | "IdempotencyStore"
   | "Journal"
   | "Leases"
@@ -55,6 +57,7 @@ export const contracts: Readonly<Record<ContractName, Contract<MemoryPorts>>> = 
   EnvStore: EnvStoreContract,
   EventFeed: EventFeedContract,
   HealthProbe: makeHealthProbeContract(memoryProbed),
+  Hints: HintsContract,
   IdempotencyStore: IdempotencyStoreContract,
   Journal: JournalContract,
   Leases: LeasesContract,

@@ -8,6 +8,7 @@ import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
 import { EnvStore } from "../../src/port/EnvStore.ts"
 import { EventFeed } from "../../src/port/EventFeed.ts"
 import { HealthProbe } from "../../src/port/HealthProbe.ts"
+import { Hints } from "../../src/port/Hints.ts"
 import { IdempotencyStore } from "../../src/port/IdempotencyStore.ts"
 import { Journal } from "../../src/port/Journal.ts"
 import { Leases } from "../../src/port/Leases.ts"
@@ -37,6 +38,7 @@ export const layerMemory = Layer.mergeAll(
   EnvStore.layerMemory,
   EventFeed.layerMemory,
   HealthProbe.layerMemory,
+  Hints.layerMemory,
   IdempotencyStore.layerMemory,
   Journal.layerMemory,
   Leases.layerMemory,

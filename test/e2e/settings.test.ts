@@ -33,6 +33,7 @@ type Case = readonly [name: string, value: string, word: string]
 const malformed: ReadonlyArray<Case> = [
   ["PORT", "abc", "number"],
   ["DATABASE_URL", `not-a-url-${secret}`, "postgres://user:password@host:5432/name"],
+  ["LOCKKEEPER_DIRECT_DATABASE_URL", `not-a-url-${secret}`, "postgres://user:password@host:5432/name"],
   ["LOCKKEEPER_TOKENS", `ops:${secret}=No Tenant`, "name:token=tenant"],
   ["LOCKKEEPER_APP_PORTS", "9000-8000", "20000-29999"],
   ["LOCKKEEPER_RUNTIME", "podman", "process"],

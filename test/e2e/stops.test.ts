@@ -2,7 +2,7 @@
 // another one carries them out.
 
 import { assert, layer, vi } from "@effect/vitest"
-import { Duration, Effect, Redacted } from "effect"
+import { Console, Duration, Effect, Redacted } from "effect"
 import { begin, deployedApp, ended, makeApp, serves } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
 import { atRest, type Footprint } from "../harness/footprint.ts"
@@ -12,13 +12,15 @@ import { footprint, start, World } from "../harness/world.ts"
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
+type Env = Readonly<Record<string, string>>
+
 /** Another server on the database of the first one. */
-const another = Effect.gen(function* () {
+const another = Effect.fnUntraced(function* (env: Env) {
   const { database, place } = yield* World
   const { LOCKKEEPER_APP_PORTS = "", LOCKKEEPER_SECRET_KEY_FILE = "" } = place.env
   const other = yield* makePlace(database, { LOCKKEEPER_APP_PORTS, LOCKKEEPER_SECRET_KEY_FILE })
   const tokens = [place, other].map(({ token }) => `ops:${Redacted.value(token)}=*`)
-  return yield* start(other, { LOCKKEEPER_TOKENS: tokens.join() })
+  return yield* start(other, { ...env, LOCKKEEPER_TOKENS: tokens.join() })
 })
 
 /** Who carries a Deployment out, once somebody does and its Workload runs. */
@@ -29,37 +31,66 @@ const underWay = Effect.fnUntraced(function* (deployment: string) {
   yield* eventually(`${deployment} runs`, rows, (found) => found.length > 0)
 })
 
-layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("a deployment under way", (it) => {
-  it.effect("U3 X5 B30: is cancelled through another server within five seconds, and what served goes on", () =>
-    Effect.gen(function* () {
-      const { archives } = yield* World
-      const first = yield* start()
-      const app = yield* deployedApp(first.client, yield* archives.source(goodApp("before")))
-      const { id } = yield* begin(first.client, app.id, { source: yield* archives.source(silentApp) })
-      yield* underWay(id)
-      const second = yield* another
-      const [took, answer] = yield* Effect.timed(second.client.deployments.cancel({ params: { deployment: id } }))
-      assert.isBelow(Duration.toMillis(took), 6_000)
-      assert.deepStrictEqual([answer.status, answer.cancelling, answer.error], ["cancelled", false, null])
-      assert.deepInclude(yield* footprint(), atRest(1))
-      yield* serves(app.url, "before")
-      const { activeDeployment } = yield* second.client.apps.get({ params: { app: app.id } })
-      assert.isNull(activeDeployment)
+/** Whether one App serves, and nothing is left of anything on a server that it does not run on. */
+const isLeftAlone = (places: ReadonlyArray<Footprint>): boolean => {
+  const isLike = (expected: Footprint) => (seen: Footprint) =>
+    JSON.stringify(seen) === JSON.stringify({ ...seen, ...expected })
+  const elsewhere = { ...atRest(1), running: 0, homes: 0 }
+  return places.some(isLike(atRest(1))) && places.every((seen) => [atRest(1), elsewhere].some((is) => isLike(is)(seen)))
+}
 
-      const older = yield* begin(first.client, app.id, { source: yield* archives.source(silentApp) })
-      yield* underWay(older.id)
-      const newer = yield* begin(second.client, app.id, {
-        policy: "supersede",
-        source: yield* archives.source(goodApp("newer"))
+/** Ways in which servers hear of what another one was asked. */
+const ways: ReadonlyArray<readonly [what: string, direct: (database: string) => Env, says: string]> = [
+  ["by polling alone", () => ({}), "listening on"],
+  ["with hints", (database) => ({ LOCKKEEPER_DIRECT_DATABASE_URL: database }), "hints of other replicas are heard"],
+  [
+    "by polling where the direct database is away",
+    () => ({ LOCKKEEPER_DIRECT_DATABASE_URL: "postgres://lockkeeper@127.0.0.1:9/lockkeeper" }),
+    "polling goes on: the direct connection to the database: connect ECONNREFUSED 127.0.0.1:9"
+  ]
+]
+
+for (const [what, direct, says] of ways) {
+  layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })(`a deployment under way, ${what}`, (it) => {
+    it.effect("U3 X5 B30: is cancelled through another server within five seconds, and what served goes on", () =>
+      Effect.gen(function* () {
+        const { archives, database } = yield* World
+        const env = direct(Redacted.value(database))
+        const first = yield* start(undefined, env)
+        const app = yield* deployedApp(first.client, yield* archives.source(goodApp("before")))
+        const { id } = yield* begin(first.client, app.id, { source: yield* archives.source(silentApp) })
+        yield* underWay(id)
+        const second = yield* another(env)
+        for (const { output } of [first, second]) {
+          yield* eventually(`it says: ${says}`, Effect.sync(output), (said) => said.includes(says))
+        }
+        const [took, answer] = yield* Effect.timed(second.client.deployments.cancel({ params: { deployment: id } }))
+        assert.isBelow(Duration.toMillis(took), 6_000)
+        assert.deepStrictEqual([answer.status, answer.cancelling, answer.error], ["cancelled", false, null])
+        assert.deepInclude(yield* footprint(), atRest(1))
+        yield* serves(app.url, "before")
+        const { activeDeployment } = yield* second.client.apps.get({ params: { app: app.id } })
+        assert.isNull(activeDeployment)
+
+        const older = yield* begin(first.client, app.id, { source: yield* archives.source(silentApp) })
+        yield* underWay(older.id)
+        const newer = yield* begin(second.client, app.id, {
+          policy: "supersede",
+          source: yield* archives.source(goodApp("newer"))
+        })
+        const [reacted, { status }] = yield* Effect.timed(ended(second.client, older.id))
+        assert.strictEqual(status, "superseded")
+        yield* Console.log(`${what}: cancelled ${Duration.format(took)}, superseded ${Duration.format(reacted)} later`)
+        assert.strictEqual((yield* ended(second.client, newer.id)).status, "healthy")
+        yield* serves(app.url, "newer")
+        const both = Effect.all([footprint(), footprint(second.place)])
+        yield* eventually("only the newer one is left, on one of them", both, isLeftAlone)
       })
-      assert.strictEqual((yield* ended(second.client, older.id)).status, "superseded")
-      assert.strictEqual((yield* ended(second.client, newer.id)).status, "healthy")
-      yield* serves(app.url, "newer")
-      const isAtRest = (seen: Footprint) => JSON.stringify(seen) === JSON.stringify({ ...seen, ...atRest(1) })
-      yield* eventually("only the newer one is left", footprint(), isAtRest)
-    })
-  )
+    )
+  })
+}
 
+layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("a release", (it) => {
   it.effect("X3: redeploy and rollback serve what they say, with the Env that they say", () =>
     Effect.gen(function* () {
       const { archives } = yield* World

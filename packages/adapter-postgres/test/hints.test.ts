@@ -275,6 +275,7 @@ describe("what is sent", () => {
           const { hints, isHeard } = yield* replica()
           yield* isHeard
           yield* hints.give("stops")
+          yield* Effect.sleep("5 millis")
           yield* hints.give("apps")
         })
       )

@@ -4,6 +4,7 @@ import { Duration, Effect } from "effect"
 import type { Event } from "../domain/Event.ts"
 import type { Fence } from "../domain/Lease.ts"
 import { EventFeed } from "../port/EventFeed.ts"
+import { Hints } from "../port/Hints.ts"
 import { Leases } from "../port/Leases.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { Subscriber, SubscriberError } from "../port/Subscriber.ts"
@@ -14,9 +15,9 @@ import { countTold } from "./metrics.ts"
 import { Replica } from "./Replica.ts"
 
 /** The ports that telling a Subscriber needs. */
-export type DeliverPorts = EventFeed | Leases | Replica | Subscriber | Subscriptions
+export type DeliverPorts = EventFeed | Hints | Leases | Replica | Subscriber | Subscriptions
 
-/** How often the feed is looked at when there was nothing new: every half second, unless it is said. */
+/** How long a new Event may go unnoticed while no Hint of it comes: half a second, unless it is said. */
 export interface DeliverOptions {
   readonly pollEvery?: Duration.Input | undefined
 }
@@ -59,7 +60,10 @@ export const deliver = Effect.fnUntraced(function* (
     const fence = yield* acquire
     if (fence === undefined) return
     yield* Effect.logInfo(`this replica tells ${subscriber} what happens`, { fence })
-    yield* Effect.raceFirst(tellAll(subscriber, fence, pollEvery), untilLost(terms, renewal(fence), sentAt))
+    yield* Effect.raceFirst(
+      Effect.scoped(tellAll(subscriber, fence, pollEvery)),
+      untilLost(terms, renewal(fence), sentAt)
+    )
     yield* Effect.logWarning(`this replica lost the lease of ${subscriber}`, { fence })
   })
 
@@ -80,6 +84,7 @@ export const deliver = Effect.fnUntraced(function* (
 const tellAll = Effect.fnUntraced(function* (subscriber: SubscriberName, fence: Fence, pollEvery: Duration.Input) {
   const feed = yield* EventFeed
   const subscriptions = yield* Subscriptions
+  const wait = yield* (yield* Hints).listen("events")
   let after = yield* untilStored(subscriptions.take(subscriber, fence))
   while (true) {
     const events = yield* untilStored(feed.read({ after, limit: batch }))
@@ -88,7 +93,7 @@ const tellAll = Effect.fnUntraced(function* (subscriber: SubscriberName, fence: 
       yield* untilStored(subscriptions.advance(subscriber, fence, event.id))
       after = event.id
     }
-    if (events.length === 0) yield* Effect.sleep(pollEvery)
+    if (events.length === 0) yield* wait(pollEvery)
   }
 })
 

@@ -231,7 +231,7 @@ export const coreMemory = joined([
         replace: 'if (image === null) return yield* Effect.die("no image")'
       },
       {
-        guards: ["claimAbandoned: .leaseUntil <= millis"],
+        guards: ["lost: .leaseUntil <= millis"],
         says: "a lease that goes on is taken over",
         find: " && row.leaseUntil <= millis",
         replace: ""

@@ -86,6 +86,12 @@ export const postgresAdmission = joined([
         replace: "`"
       },
       {
+        guards: ["lost: lease_until <= clock_timestamp()"],
+        says: "who holds a lease is told as lost",
+        find: "and lease_until <= clock_timestamp()\n          and (${deployment",
+        replace: "and lease_until is not null\n          and (${deployment"
+      },
+      {
         guards: ["takeOver: last_fence + 1"],
         says: "the new holder has the old one's Fence",
         find: "select last_fence + 1 from apps",
@@ -116,12 +122,8 @@ export const postgresAdmission = joined([
         reason: "follows from the count: when fewer numbers than the cap are taken, the smallest free one is within it"
       },
       {
-        guards: ["abandoned: status in ('building', 'deploying')", "takeOver: status in ('building', 'deploying')"],
+        guards: ["lost: status in ('building', 'deploying')", "takeOver: status in ('building', 'deploying')"],
         reason: "follows from the lease: `deployments_lease` allows one only in these statuses"
-      },
-      {
-        guards: ["abandoned: lease_until <= clock_timestamp()"],
-        reason: "saves work: `takeOver` decides it again on the locked row"
       }
     ]
   }),

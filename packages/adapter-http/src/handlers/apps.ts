@@ -4,7 +4,8 @@ import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
 import type { App } from "@lockkeeper/core/domain/App"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
-import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import type { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import { begin } from "@lockkeeper/core/program/begin"
 import { Api } from "../api/Api.ts"
 import { Caller } from "../api/Authorization.ts"
 import type { App as AppView } from "../api/Objects.ts"
@@ -19,9 +20,8 @@ export const appsHandlers = HttpApiBuilder.group(
   Api,
   "apps",
   Effect.fnUntraced(function* (handlers) {
-    const ports = yield* Effect.context<AppStore>()
+    const ports = yield* Effect.context<AppStore | DeploymentStore>()
     const store = yield* AppStore
-    const deployments = yield* DeploymentStore
     const { appHost } = yield* ServerInfo
     const view = viewOf(appHost)
 
@@ -74,9 +74,9 @@ export const appsHandlers = HttpApiBuilder.group(
       start: Effect.fnUntraced(function* ({ params }) {
         const { id, status } = yield* visibleApp(params.app)
         if (status !== "live") {
-          yield* deployments
-            .begin({ app: id, trigger: { kind: "start" }, policy: "supersede", release: "current" })
-            .pipe(Effect.catchTags({ DeploymentRefused: refusedStart, StoreError: unavailable }))
+          yield* begin({ app: id, trigger: { kind: "start" }, policy: "supersede", release: "current" }).pipe(
+            Effect.catchTags({ DeploymentRefused: refusedStart, StoreError: unavailable })
+          )
         }
         return view(yield* visibleApp(id))
       }, Effect.provideContext(ports)),

@@ -9,6 +9,7 @@ import type { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import type { Hints } from "@lockkeeper/core/port/Hints"
 import { LogName, type LogStore } from "@lockkeeper/core/port/LogStore"
+import { begin } from "@lockkeeper/core/program/begin"
 import { cancel } from "@lockkeeper/core/program/cancel"
 import { beginRollback } from "@lockkeeper/core/program/rollback"
 import { Api } from "../api/Api.ts"
@@ -47,18 +48,21 @@ export const deploymentsHandlers = HttpApiBuilder.group(
       begin: Effect.fnUntraced(function* ({ params, payload }) {
         const { id: app } = yield* visibleApp(params.app)
         const { trigger = { kind: "manual" as const }, ...request } = payload ?? {}
-        const { deployment, created } = yield* store
-          .begin({ app, trigger, ...request })
-          .pipe(Effect.catchTags({ DeploymentRefused: refused, StoreError: unavailable }))
+        const { deployment, created } = yield* begin({ app, trigger, ...request }).pipe(
+          Effect.catchTags({ DeploymentRefused: refused, StoreError: unavailable })
+        )
         if (!created) return yield* answered(deployment, 200)
         return begun(deployment)
       }, Effect.provideContext(ports)),
 
       redeploy: Effect.fnUntraced(function* ({ params, payload }) {
         const { id: app } = yield* visibleApp(params.app)
-        const { deployment } = yield* store
-          .begin({ app, trigger: { kind: "redeploy" }, release: "current", policy: payload?.policy })
-          .pipe(Effect.catchTags({ DeploymentRefused: refusedAgain, StoreError: unavailable }))
+        const { deployment } = yield* begin({
+          app,
+          trigger: { kind: "redeploy" },
+          release: "current",
+          policy: payload?.policy
+        }).pipe(Effect.catchTags({ DeploymentRefused: refusedAgain, StoreError: unavailable }))
         return begun(deployment)
       }, Effect.provideContext(ports)),
 

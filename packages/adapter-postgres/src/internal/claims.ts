@@ -28,7 +28,7 @@ type Attempt = Claim | "nothing" | "locked"
 export const leaseEnd = (sql: Database["sql"], terms: LeaseTerms) =>
   sql`clock_timestamp() + ${Duration.toMillis(terms.ttl)}::float8 * interval '1 millisecond'`
 
-/** Builds `admit` and `claimAbandoned`. */
+/** Builds `admit`, `abandoned` and `claimAbandoned`. */
 export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
   const { sql } = db
 
@@ -129,14 +129,17 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
     return undefined
   })
 
-  const abandoned = ({ deployment }: AdmissionRequest, limit: number) =>
+  const lost = (operation: string, limit: number, deployment: DeploymentId | undefined) =>
     db.statement<ReadonlyArray<{ readonly id: DeploymentId; readonly app: AppId }>>(
-      "DeploymentStore.claimAbandoned",
+      `DeploymentStore.${operation}`,
       lostRows(sql`select id, app from deployments
         where status in ('building', 'deploying') and lease_until <= clock_timestamp()
           and (${deployment ?? null}::text is null or id = ${deployment ?? null})
-        order by position limit ${limit + 100}`)
+        order by position limit ${limit}`)
     )
+
+  const abandoned = (limit: number) =>
+    Effect.map(lost("abandoned", limit, undefined), (rows): ReadonlyArray<DeploymentId> => rows.map(({ id }) => id))
 
   const takeOver = (request: AdmissionRequest, { app, id }: { readonly id: DeploymentId; readonly app: AppId }) =>
     db.transaction<Attempt>(
@@ -164,16 +167,16 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
     limit: number
   ): Effect.fn.Return<ReadonlyArray<Claim>, StoreError> {
     const taken: Array<Claim> = []
-    for (const lost of yield* abandoned(request, limit)) {
+    for (const row of yield* lost("claimAbandoned", limit + 100, request.deployment)) {
       if (taken.length >= limit) break
-      const outcome = yield* Effect.result(skipCorrupt(request, takeOver(request, lost)))
+      const outcome = yield* Effect.result(skipCorrupt(request, takeOver(request, row)))
       if (Result.isFailure(outcome)) return taken.length > 0 ? taken : yield* outcome.failure
       if (outcome.success !== "nothing" && outcome.success !== "locked") taken.push(outcome.success)
     }
     return taken
   })
 
-  return { admit, claimAbandoned }
+  return { admit, abandoned, claimAbandoned }
 }
 
 /** Goes on without a row that cannot be read, unless it is the one that was asked for. */

@@ -69,6 +69,8 @@ export class DeploymentStore extends Context.Service<
     ) => Effect.Effect<Deployment, LeaseLost | StopRequested | AppGone | StoreError>
     /** Ends the leases of a replica that is known to be dead, so that its Deployments are abandoned at once. */
     readonly abandon: (replica: ReplicaId) => Effect.Effect<void, StoreError>
+    /** Deployments whose lease ran out and that nobody has claimed since, at most `limit`, oldest first. */
+    readonly abandoned: (limit: number) => Effect.Effect<ReadonlyArray<DeploymentId>, StoreError>
     /** Claims Deployments whose lease ran out, each under a new Fence, to be ended by the caller. */
     readonly claimAbandoned: (
       request: AdmissionRequest,

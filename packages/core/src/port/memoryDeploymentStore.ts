@@ -159,10 +159,19 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
       }
     })
 
+  const lost = (millis: number): ReadonlyArray<DeploymentRow> =>
+    [...state.deployments.values()].filter((row) => holdsSlot(row.deployment.status) && row.leaseUntil <= millis)
+
+  const abandoned = (limit: number) =>
+    Effect.map(Clock.currentTimeMillis, (millis) =>
+      lost(millis)
+        .map(({ deployment }) => deployment.id)
+        .slice(0, limit)
+    )
+
   const claimAbandoned = Effect.fnUntraced(function* (request: AdmissionRequest, limit: number) {
     const millis = yield* Clock.currentTimeMillis
-    return [...state.deployments.values()]
-      .filter((row) => holdsSlot(row.deployment.status) && row.leaseUntil <= millis)
+    return lost(millis)
       .filter((row) => request.deployment === undefined || request.deployment === row.deployment.id)
       .slice(0, limit)
       .flatMap((row) => {
@@ -227,6 +236,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     activate,
     finish,
     abandon,
+    abandoned,
     claimAbandoned,
     releases,
     release,

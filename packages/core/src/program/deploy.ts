@@ -5,7 +5,7 @@ import type { Deployment } from "../domain/Deployment.ts"
 import type { Claim, LeaseLost } from "../port/Claim.ts"
 import type { ContainerRuntime } from "../port/ContainerRuntime.ts"
 import type { DeploymentRefused, DeploymentRequest } from "../port/DeploymentRequest.ts"
-import { DeploymentStore } from "../port/DeploymentStore.ts"
+import type { DeploymentStore } from "../port/DeploymentStore.ts"
 import type { EnvStore } from "../port/EnvStore.ts"
 import type { HealthProbe } from "../port/HealthProbe.ts"
 import type { Hints } from "../port/Hints.ts"
@@ -15,6 +15,7 @@ import type { Router } from "../port/Router.ts"
 import type { SourceFetcher } from "../port/SourceFetcher.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { admission, type Restore } from "./admission.ts"
+import { begin } from "./begin.ts"
 import { conclude } from "./conclude.ts"
 import { type LogWriter, noRedactor, openLog } from "./DeploymentLog.ts"
 import { activate, awaitHealthy, imageOf, readEnv, startWorkload, type StepError } from "./deploySteps.ts"
@@ -49,8 +50,7 @@ export const deploy = Effect.fn("deploy")(function* (
 ): Effect.fn.Return<Deployment, DeploymentRefused | StoreError, DeployPorts> {
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      const store = yield* DeploymentStore
-      const { deployment, created } = yield* store.begin(request)
+      const { deployment, created } = yield* begin(request)
       if (!created) return deployment
 
       const admitted = yield* admission(deployment.id, restore)

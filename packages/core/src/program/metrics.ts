@@ -1,9 +1,13 @@
 // What programs count. Labels are closed sets; no name of a Tenant or an App is one.
 import { Effect, Metric } from "effect"
-import type { DeploymentStatus } from "../domain/Deployment.ts"
+import type { DeploymentStatus, Trigger } from "../domain/Deployment.ts"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 
+const begun = counter(
+  "lockkeeper_deployments_begun_total",
+  "Requests for a deployment, by trigger and by what came of them"
+)
 const ended = counter("lockkeeper_deployments_ended_total", "Deployments that this replica ended, by status")
 const released = counter(
   "lockkeeper_reaped_total",
@@ -11,6 +15,24 @@ const released = counter(
 )
 const restarts = counter("lockkeeper_app_restarts_total", "Apps that were started again because they did not run")
 const told = counter("lockkeeper_events_told_total", "What became of telling a subscriber of an event, by outcome")
+
+/** What may come of asking for a Deployment. */
+export type BegunOutcome =
+  | "begun"
+  | "repeated"
+  | "app_gone"
+  | "app_not_live"
+  | "app_not_stopped"
+  | "deployment_in_progress"
+  | "no_release"
+  | "no_source"
+  | "queue_full"
+  | "revision_mismatch"
+  | "store_failed"
+
+/** Counts what came of asking for a Deployment. */
+export const countBegun = (trigger: Trigger["kind"], outcome: BegunOutcome): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(begun, { trigger, outcome }), 1)
 
 /** Counts a Deployment that has ended. */
 export const countEnded = (status: DeploymentStatus): Effect.Effect<void> =>

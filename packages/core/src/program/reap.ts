@@ -22,8 +22,8 @@ export interface Reaped {
   readonly workloads: number
 }
 
-/** How much one pass takes on. */
-const batch = 20
+/** How much of each kind one pass takes on. */
+export const reapBatch = 20
 
 /**
  * Claims Deployments whose lease ran out, under a new Fence that stops their old holder, releases what they made and
@@ -39,10 +39,10 @@ export const reap = Effect.fn("reap")(function* (): Effect.fn.Return<
   const journal = yield* Journal
   const { id: replica, terms } = yield* Replica
 
-  const abandoned = yield* store.claimAbandoned({ replica, terms }, batch)
-  yield* Effect.forEach(abandoned, endAbandoned, { concurrency: batch, discard: true })
+  const abandoned = yield* store.claimAbandoned({ replica, terms }, reapBatch)
+  yield* Effect.forEach(abandoned, endAbandoned, { concurrency: reapBatch, discard: true })
 
-  const unowned = yield* journal.unowned(batch)
+  const unowned = yield* journal.unowned(reapBatch)
   yield* Effect.forEach(unowned, releaseUnowned, { concurrency: 4, discard: true })
 
   const strays = yield* strayWorkloads

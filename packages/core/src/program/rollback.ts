@@ -8,6 +8,7 @@ import { ContainerRuntime, type RuntimeError } from "../port/ContainerRuntime.ts
 import type { DeploymentRefused, ReleaseNotFound } from "../port/DeploymentRequest.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import type { StoreError } from "../port/StoreError.ts"
+import { begin } from "./begin.ts"
 
 /** The image of the Release is not there any more. Nothing began. */
 export class ImageGone extends Schema.TaggedError<ImageGone>()("ImageGone", { image: ImageDigest }) {}
@@ -36,6 +37,6 @@ export const beginRollback = Effect.fn("beginRollback")(function* ({
   const runtime = yield* ContainerRuntime
   const { image } = yield* store.release(app, release)
   if (!(yield* runtime.hasImage(image))) return yield* new ImageGone({ image })
-  const { deployment } = yield* store.begin({ app, release, policy, trigger: { kind: "rollback" } })
+  const { deployment } = yield* begin({ app, release, policy, trigger: { kind: "rollback" } })
   return deployment
 })

@@ -150,6 +150,22 @@ export const DeploymentLeaseContract: Contract<DeploymentStore | AppStore | Even
   ),
 
   law(
+    "X7",
+    "abandoned Deployments are told, at most as many as were asked for, until somebody claims them; looking claims nothing",
+    Effect.gen(function* () {
+      const deployments = yield* DeploymentStore
+      const claim = yield* Given.claimed(yield* Given.registered())
+      const isTold = Effect.map(deployments.abandoned(1_000), (told) => told.includes(claim.deployment.id))
+      yield* equal("told while its holder has the lease", yield* isTold, false)
+      yield* deployments.abandon(claim.replica)
+      yield* equal("told when it is abandoned", yield* isTold, true)
+      yield* equal("how many are told of one", (yield* deployments.abandoned(1)).length, 1)
+      yield* equal("how many are taken", (yield* taking(claim)).length, 1)
+      yield* equal("told after it was claimed", yield* isTold, false)
+    })
+  ),
+
+  law(
     "INV-1",
     "a lease that is not renewed runs out: its holder cannot renew it any more, and the Deployment can be taken",
     Effect.gen(function* () {

@@ -136,6 +136,7 @@ const deploymentStore = (port: DeploymentStore["Service"], around: AroundStore) 
     activate: (claim) => around("DeploymentStore.activate", port.activate(claim)),
     finish: (claim, outcome) => around("DeploymentStore.finish", port.finish(claim, outcome)),
     abandon: (replica) => around("DeploymentStore.abandon", port.abandon(replica)),
+    abandoned: (limit) => around("DeploymentStore.abandoned", port.abandoned(limit)),
     claimAbandoned: (request, limit) => around("DeploymentStore.claimAbandoned", port.claimAbandoned(request, limit)),
     releases: (app, page) => around("DeploymentStore.releases", port.releases(app, page)),
     release: (app, release) => around("DeploymentStore.release", port.release(app, release)),

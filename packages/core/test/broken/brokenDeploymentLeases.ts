@@ -105,6 +105,20 @@ export const brokenDeploymentLeases: ReadonlyArray<Broken> = [
     }))
   },
   {
+    what: "a DeploymentStore that tells of an abandoned Deployment for as long as it is in progress",
+    contract: "DeploymentStore",
+    violates: ["X7 abandoned"],
+    layer: altered(DeploymentStore, (_, { deployments }) => ({
+      abandoned: (limit) =>
+        Effect.sync(() =>
+          [...deployments.values()]
+            .filter(({ deployment }) => deployment.status === "building")
+            .map(({ deployment }) => deployment.id)
+            .slice(0, limit)
+        )
+    }))
+  },
+  {
     what: "a DeploymentStore that renews what has run out",
     contract: "DeploymentStore",
     violates: ["INV-1 declaring", "INV-1 a lease"],

@@ -23,7 +23,7 @@ import {
 import { ContainerRuntime, RuntimeError, type WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
 import { makeContainerRuntimeContract } from "@lockkeeper/core/testing/ContainerRuntimeContract"
 import type { Violation } from "@lockkeeper/core/testing/Contract"
-import { Console, DateTime, Effect, Option, Redacted, Stream } from "effect"
+import { Console, Effect, Option, Redacted, Stream } from "effect"
 
 const host = IpAddress.make("127.0.0.1")
 const serving = `import { createServer } from "node:http"; createServer().listen(process.env.PORT, "127.0.0.1")`
@@ -46,7 +46,7 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
         try: () => {
           const image = digestOf(tree)
           cpSync(tree, placeOf(image), { recursive: true, dereference: true })
-          images.set(image, { image, mark: randomUUID(), since: DateTime.nowUnsafe() })
+          images.set(image, { image, mark: randomUUID() })
           return image
         },
         catch: (cause) => new RuntimeError({ reason: "build_failed", detail: String(cause) })
@@ -95,6 +95,10 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
     }, Effect.uninterruptible),
     hasImage: (image) => Effect.sync(() => images.has(image)),
     images: Effect.sync(() => [...images.values()]),
+    keepImage: (image) =>
+      images.has(image)
+        ? Effect.sync(() => void images.set(image, { image, mark: randomUUID() }))
+        : failed("image_gone", `${image} is gone`),
     removeImage: ({ image, mark }) =>
       Effect.sync(() => {
         const isUsed = [...workloads.values()].some(({ workload }) => workload.image === image)

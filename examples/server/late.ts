@@ -27,6 +27,7 @@ export const late = <E, R>(made: Layer.Layer<Ports, E, R>): Layer.Layer<Ports, n
           stop: (name, id) => Effect.flatMap(runtime, ({ stop }) => stop(name, id)),
           hasImage: (image) => Effect.flatMap(runtime, ({ hasImage }) => hasImage(image)),
           images: Effect.flatMap(runtime, ({ images }) => images),
+          keepImage: (image) => Effect.flatMap(runtime, ({ keepImage }) => keepImage(image)),
           removeImage: (kept) => Effect.flatMap(runtime, ({ removeImage }) => removeImage(kept)),
           owned: Effect.flatMap(runtime, ({ owned }) => owned)
         })

@@ -16,11 +16,11 @@ import {
 import {
   type CommandSpec,
   ContainerRuntime,
-  type RuntimeError,
+  RuntimeError,
   type WorkloadSpec
 } from "@lockkeeper/core/port/ContainerRuntime"
 import type { SourceTree } from "@lockkeeper/core/port/SourceFetcher"
-import { Duration, Effect, Layer, type Scope, Stream } from "effect"
+import { Duration, Effect, Layer, Schedule, type Scope, Stream } from "effect"
 import type { DockerEngineOptions } from "./DockerEngine.ts"
 import type { InstallationId } from "./InstallationId.ts"
 import { build } from "./internal/build.ts"
@@ -28,7 +28,7 @@ import { inBackground } from "./internal/background.ts"
 import { connect } from "./internal/connect.ts"
 import { commandOptions, type ContainerLimits } from "./internal/containerSpec.ts"
 import * as Containers from "./internal/containers.ts"
-import type { EngineError } from "./internal/EngineError.ts"
+import { type EngineError, isAbsent } from "./internal/EngineError.ts"
 import * as Images from "./internal/images.ts"
 import * as KeptImages from "./internal/keptImages.ts"
 import { filterOf, imageLabel, isWorkload, newOwner, tenantOf, workloadNameOf } from "./internal/labels.ts"
@@ -85,6 +85,8 @@ export const make = (
     ): Effect.fn.Return<ImageDigest, RuntimeError> {
       return yield* Effect.scoped(build(docker, tree.directory, imageLabel(owner), limits, say)).pipe(
         Effect.tap((image) => KeptImages.keep(docker, owner.installation, image)),
+        // What was found in the engine's cache may have been removed before it was kept.
+        Effect.retry({ times: 1, while: (error) => error._tag === "EngineError" && isAbsent(error) }),
         Effect.mapError(asRuntimeError("build_failed"))
       )
     })
@@ -135,7 +137,11 @@ export const make = (
 
     const ended = Effect.fnUntraced(function* (id: EngineId, say: (entry: LogEntry) => Effect.Effect<void>) {
       yield* Stream.runForEach(follow(docker, id), say)
-      const seen = yield* Containers.inspect(docker, id)
+      // Its output may come to an end before the engine has seen that it ended: only then it has a code.
+      const seen = yield* Effect.repeat(Containers.inspect(docker, id), {
+        until: (now) => now?.State.Running !== true,
+        schedule: Schedule.spaced("100 millis")
+      })
       return seen === undefined
         ? { exitCode: 137, reason: "it was removed while it ran" }
         : { exitCode: seen.State.ExitCode, reason: exitReason(seen) }
@@ -180,6 +186,17 @@ export const make = (
 
     const images = Effect.mapError(KeptImages.list(docker, owner.installation), asRuntimeError("engine_unavailable"))
 
+    const keepImage = Effect.fn("DockerContainerRuntime.keepImage")(function* (
+      image: ImageDigest
+    ): Effect.fn.Return<void, RuntimeError> {
+      const kept = KeptImages.keep(docker, owner.installation, image)
+      yield* Effect.mapError(kept, (error) =>
+        isAbsent(error)
+          ? new RuntimeError({ reason: "image_gone", detail: `the image ${image} is gone` })
+          : asRuntimeError("engine_unavailable")(error)
+      )
+    })
+
     const removeImage = Effect.fn("DockerContainerRuntime.removeImage")(function* (
       kept: KeptImage
     ): Effect.fn.Return<void, RuntimeError> {
@@ -206,6 +223,7 @@ export const make = (
       stop,
       hasImage,
       images,
+      keepImage,
       removeImage,
       owned
     })

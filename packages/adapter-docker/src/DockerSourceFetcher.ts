@@ -75,6 +75,7 @@ export const make = (
     ): Effect.fn.Return<SourceImage, SourceError> {
       const { id } = yield* Images.resolve(docker, reference).pipe(
         Effect.tap(({ id }) => KeptImages.keep(docker, owner.installation, id)),
+        Effect.retry({ times: 1, while: ({ operation, reason }) => operation === "tag" && reason !== "timed_out" }),
         Effect.mapError((error) => imageFailure(reference, error))
       )
       return { image: id, commit: null }

@@ -19,7 +19,7 @@ import {
   type WorkloadSpec
 } from "@lockkeeper/core/port/ContainerRuntime"
 import { Duration, Effect, Exit, Layer, Scope, Stream } from "effect"
-import { imageCommand, imageDirectory, listKept, removeKept, store } from "./internal/buildStore.ts"
+import { imageCommand, imageDirectory, keep, listKept, removeKept, store } from "./internal/buildStore.ts"
 import { freePort } from "./internal/freePort.ts"
 import { ownDirectory, sweepDirectory } from "./internal/privateDirectory.ts"
 import { endForeignGroup } from "./internal/processGroup.ts"
@@ -187,6 +187,7 @@ export const make = (
       stop,
       hasImage: (image) => Effect.isSuccess(imageCommand(builds, image)),
       images: listKept(builds),
+      keepImage: (image) => keep(builds, image),
       removeImage,
       owned: Effect.sync(() => [...workloads.keys()])
     })

@@ -36,6 +36,9 @@ export class EngineError extends Schema.TaggedError<EngineError>()("EngineError"
   override readonly message = `${this.operation}: ${this.detail}`
 }
 
+/** Whether a call failed because what it is about is not there. */
+export const isAbsent = ({ reason }: EngineError): boolean => reason === "not_found" || reason === "image_not_found"
+
 const unreachableCodes =
   /^(?:ENOENT|ECONNREFUSED|ECONNRESET|EPIPE|EACCES|EPERM|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ERR_STREAM_PREMATURE_CLOSE)$/
 

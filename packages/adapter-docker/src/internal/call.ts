@@ -5,7 +5,7 @@ import { NodeStream } from "@effect/platform-node"
 import { failpoint } from "@lockkeeper/core/port/failpoint"
 import { Duration, Effect, Schema, type Scope, type Stream } from "effect"
 import { Readable } from "node:stream"
-import { EngineError, engineError } from "./EngineError.ts"
+import { EngineError, engineError, isAbsent } from "./EngineError.ts"
 
 /** How long the engine may take for what it does at once, and for what takes its time. */
 export const patience = { short: Duration.seconds(15), long: Duration.seconds(60) } as const
@@ -90,6 +90,4 @@ export const decoded =
 
 /** Answers undefined where there is none. */
 export const orAbsent = <A, R>(self: Effect.Effect<A, EngineError, R>): Effect.Effect<A | undefined, EngineError, R> =>
-  Effect.catch(self, (error) =>
-    error.reason === "not_found" || error.reason === "image_not_found" ? Effect.succeed(undefined) : Effect.fail(error)
-  )
+  Effect.catch(self, (error) => (isAbsent(error) ? Effect.succeed(undefined) : Effect.fail(error)))

@@ -1,9 +1,10 @@
 // Images are kept under names of ours, so that neither a tag that moves on nor somebody else's clean-up takes away what a
-// Release runs. Each time that one is made it gets a new name: who removes it by a name that was read before leaves it.
+// Release runs. Each time that one is needed again it gets a new name: who removes it by a name that was read before leaves
+// it.
 
 import { ImageDigest, type KeptImage } from "@lockkeeper/core/domain/Workload"
 import type Dockerode from "dockerode"
-import { Clock, DateTime, Effect, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { randomBytes } from "node:crypto"
 import type { InstallationId } from "../InstallationId.ts"
 import { call, decoded, orAbsent, patience } from "./call.ts"
@@ -13,8 +14,8 @@ const ImagesListed = Schema.Array(
   Schema.Struct({ Id: ImageDigest, RepoTags: Schema.NullOr(Schema.Array(Schema.String)) })
 )
 
-/** The digest, when it was kept, in milliseconds of the epoch, and something unique. */
-const markPattern = /^[0-9a-f]{32}-(\d{1,15})-[0-9a-f]{8}$/
+/** The digest, and something unique. */
+const markPattern = /^[0-9a-f]{32}-[0-9a-f]{16}$/
 
 const repositoryOf = (installation: InstallationId): string => `lockkeeper-${installation}`
 
@@ -25,8 +26,7 @@ export const keep = Effect.fnUntraced(function* (
   image: ImageDigest
 ): Effect.fn.Return<void, EngineError> {
   const repo = repositoryOf(installation)
-  const now = yield* Clock.currentTimeMillis
-  const tag = `${image.slice("sha256:".length).slice(0, 32)}-${Math.floor(now)}-${randomBytes(4).toString("hex")}`
+  const tag = `${image.slice("sha256:".length).slice(0, 32)}-${randomBytes(8).toString("hex")}`
   const before = yield* list(docker, installation)
   yield* call("tag", patience.short, (abortSignal) => docker.getImage(image).tag({ repo, tag, abortSignal }))
   const earlier = before.filter((kept) => kept.image === image)
@@ -46,15 +46,11 @@ export const list = (
       listed.flatMap(({ Id, RepoTags }) =>
         (RepoTags ?? [])
           .filter((name) => name.startsWith(`${repository}:`))
-          .flatMap((name) => keptAs(Id, name.slice(repository.length + 1)))
+          .map((name) => ({ image: Id, mark: name.slice(repository.length + 1) }))
+          .filter(({ mark }) => markPattern.test(mark))
       )
     )
   )
-}
-
-const keptAs = (image: ImageDigest, mark: string): ReadonlyArray<KeptImage> => {
-  const [, millis] = markPattern.exec(mark) ?? []
-  return millis === undefined ? [] : [{ image, mark, since: DateTime.makeUnsafe(Number(millis)) }]
 }
 
 /**

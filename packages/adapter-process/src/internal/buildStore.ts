@@ -5,7 +5,7 @@ import { ImageDigest, type KeptImage } from "@lockkeeper/core/domain/Workload"
 import { RuntimeError } from "@lockkeeper/core/port/ContainerRuntime"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import { failpoint } from "@lockkeeper/core/port/failpoint"
-import { DateTime, Effect } from "effect"
+import { Effect } from "effect"
 import * as Fs from "node:fs"
 import { open } from "node:fs/promises"
 import * as Path from "node:path"
@@ -48,8 +48,7 @@ const publish = (copy: string, image: string): Effect.Effect<boolean, RuntimeErr
     try: () => {
       const isNew = !Fs.existsSync(image)
       if (isNew) Fs.renameSync(copy, image)
-      const now = new Date()
-      Fs.utimesSync(image, now, now)
+      touch(image)
       return isNew
     },
     catch: (cause) => failed(describeSystemError(cause))
@@ -57,7 +56,24 @@ const publish = (copy: string, image: string): Effect.Effect<boolean, RuntimeErr
 
 const imageName = /^[0-9a-f]{64}$/
 
-/** The images that are kept: which, and since when. */
+/** Keeps an image anew. */
+export const keep = (builds: string, image: ImageDigest): Effect.Effect<void, RuntimeError> =>
+  Effect.try({
+    try: () => touch(imageDirectory(builds, image)),
+    catch: (cause) =>
+      errorCode(cause) === "ENOENT"
+        ? imageGone(image)
+        : engineFailed(`${image} is not kept`)(describeSystemError(cause))
+  })
+
+/** Gives a directory a time that it did not have: that is its mark. */
+const touch = (directory: string): void => {
+  const before = Fs.statSync(directory).mtimeMs
+  const now = Math.max(Date.now(), Math.floor(before) + 1) / 1_000
+  Fs.utimesSync(directory, now, now)
+}
+
+/** The images that are kept. */
 export const listKept = (builds: string): Effect.Effect<ReadonlyArray<KeptImage>, RuntimeError> =>
   Effect.try({
     try: () =>
@@ -67,11 +83,10 @@ export const listKept = (builds: string): Effect.Effect<ReadonlyArray<KeptImage>
             .flatMap((name) => {
               const image = ImageDigest.make(`sha256:${name}`)
               const mark = markOf(imageDirectory(builds, image))
-              if (mark === undefined) return []
-              return [{ image, mark, since: DateTime.makeUnsafe(Number(BigInt(mark) / 1_000_000n)) }]
+              return mark === undefined ? [] : [{ image, mark }]
             })
         : [],
-    catch: (cause) => new RuntimeError({ reason: "engine_unavailable", detail: describeSystemError(cause) })
+    catch: (cause) => engineFailed("the images cannot be listed")(describeSystemError(cause))
   })
 
 /** Removes an image unless it was stored again since it was listed. */
@@ -85,20 +100,20 @@ export const removeKept = (builds: string, { image, mark }: KeptImage): Effect.E
       },
       catch: describeSystemError
     })
-  }).pipe(Effect.scoped, Effect.mapError(notRemoved(image)))
+  }).pipe(Effect.scoped, Effect.mapError(engineFailed(`${image} was not removed`)))
 
 const markOf = (directory: string): string | undefined =>
   Fs.statSync(directory, { bigint: true, throwIfNoEntry: false })?.mtimeNs.toString()
 
-const notRemoved = (image: ImageDigest) => (problem: string) =>
-  new RuntimeError({ reason: "engine_unavailable", detail: `${image} was not removed: ${problem}` })
+const engineFailed = (what: string) => (problem: string) =>
+  new RuntimeError({ reason: "engine_unavailable", detail: `${what}: ${problem}` })
 
 /** The command of an image; `image_gone` when it is no longer there. */
 export const imageCommand = (builds: string, image: ImageDigest): Effect.Effect<string, RuntimeError> =>
-  Effect.mapError(
-    readWebCommand(imageDirectory(builds, image)),
-    () => new RuntimeError({ reason: "image_gone", detail: `the image ${image} is no longer stored` })
-  )
+  Effect.mapError(readWebCommand(imageDirectory(builds, image)), () => imageGone(image))
+
+const imageGone = (image: ImageDigest): RuntimeError =>
+  new RuntimeError({ reason: "image_gone", detail: `the image ${image} is no longer stored` })
 
 const noBuildFile = (detail: string): RuntimeError => new RuntimeError({ reason: "no_build_file", detail })
 

@@ -67,11 +67,8 @@ export const ImageDigest = Schema.String.check(Schema.isPattern(/^sha256:[0-9a-f
 /** The type of {@link ImageDigest}. */
 export type ImageDigest = typeof ImageDigest.Type
 
-/**
- * That a runtime keeps an image, and since when. Each time that it is built it is kept anew, under another `mark`, which only
- * its runtime understands.
- */
-export const KeptImage = Schema.Struct({ image: ImageDigest, mark: Schema.String, since: Schema.DateTimeUtc })
+/** That a runtime keeps an image. Each time that it is kept anew it has another `mark`, which only its runtime understands. */
+export const KeptImage = Schema.Struct({ image: ImageDigest, mark: Schema.String })
 
 /** The type of {@link KeptImage}. */
 export interface KeptImage extends Schema.Schema.Type<typeof KeptImage> {}

@@ -1,5 +1,5 @@
 // Builds images and runs Workloads. A process on this host is as good as a container: the adapter says what isolates it.
-import { Context, DateTime, Effect, Layer, Schema, Stream } from "effect"
+import { Context, Effect, Layer, Schema, Stream } from "effect"
 import type { AppId, DeploymentId } from "../domain/App.ts"
 import type { Env } from "../domain/Env.ts"
 import type { Fence } from "../domain/Lease.ts"
@@ -91,8 +91,10 @@ export class ContainerRuntime extends Context.Service<
     readonly hasImage: (image: ImageDigest) => Effect.Effect<boolean, RuntimeError>
     /** The images that are kept here and are ours. */
     readonly images: Effect.Effect<ReadonlyArray<KeptImage>, RuntimeError>
+    /** Keeps an image that is there anew: who removes it as it was listed before leaves it. A build does so too. */
+    readonly keepImage: (image: ImageDigest) => Effect.Effect<void, RuntimeError>
     /**
-     * Keeps an image no longer as it was listed; what nothing else keeps is gone then. One that was built again since, or from
+     * Keeps an image no longer as it was listed; what nothing else keeps is gone then. One that was kept anew since, or from
      * which a Workload was started that exists, stays. One that is gone is no error.
      */
     readonly removeImage: (kept: KeptImage) => Effect.Effect<void, RuntimeError>
@@ -109,14 +111,26 @@ export class ContainerRuntime extends Context.Service<
       const built = new Map<string, ImageDigest>()
       let marks = 0
 
+      const keep = (image: ImageDigest): void => {
+        for (const kept of state.keptImages.values()) if (kept.image === image) state.keptImages.delete(kept.mark)
+        const mark = String(++marks)
+        state.keptImages.set(mark, { image, mark })
+      }
+
+      const keepImage = Effect.fnUntraced(function* (image: ImageDigest) {
+        if (!state.images.has(image)) {
+          return yield* new RuntimeError({ reason: "image_gone", detail: `the image ${image} is gone` })
+        }
+        keep(image)
+      })
+
       const build = Effect.fnUntraced(function* (tree: SourceTree, say: (entry: LogEntry) => Effect.Effect<void>) {
         const identity = state.trees.get(tree.directory) ?? `${tree.directory} ${tree.commit}`
         const digest = () => ImageDigest.make(`sha256:${(++state.sequence).toString(16).padStart(64, "0")}`)
         const image = built.get(identity) ?? digest()
         built.set(identity, image)
         state.images.add(image)
-        const mark = String(++marks)
-        state.keptImages.set(mark, { image, mark, since: yield* DateTime.now })
+        keep(image)
         yield* say({ stream: "build", line: `built ${image}` })
         return image
       })
@@ -171,6 +185,7 @@ export class ContainerRuntime extends Context.Service<
           }),
         hasImage: (image) => Effect.sync(() => state.images.has(image)),
         images: Effect.sync(() => [...state.keptImages.values()]),
+        keepImage,
         removeImage,
         owned: Effect.sync(() => [...state.workloads.keys()])
       })

@@ -6,7 +6,7 @@ import { Hints } from "../port/Hints.ts"
 import { adopt } from "./adopt.ts"
 import { backoff } from "./backoff.ts"
 import { carryOut, type DeployPorts } from "./deploy.ts"
-import { collectImages } from "./collectImages.ts"
+import { makeCollectImages } from "./collectImages.ts"
 import { expire } from "./expire.ts"
 import { reap } from "./reap.ts"
 import { makeReconcile } from "./Reconciler.ts"
@@ -19,7 +19,7 @@ export interface DispatcherOptions {
   readonly reconcileEvery?: Duration.Input | undefined
   readonly expireEvery?: Duration.Input | undefined
   readonly collectEvery?: Duration.Input | undefined
-  /** How many Releases of each App keep their image; see `collectImages`. */
+  /** How many Releases of each App keep their image; see `makeCollectImages`. */
   readonly retainReleases?: number | undefined
   /** Nothing is looked for until this succeeds, such as when the stores are not ready at the start. */
   readonly startWhen?: Effect.Effect<void> | undefined
@@ -67,6 +67,7 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
 
   const poll = mayBeAdmitted(options.pollEvery ?? Duration.seconds(1))
   const reconcile = yield* makeReconcile
+  const collectImages = yield* makeCollectImages
   const reconciled = Effect.catchCause(reconcile(), (cause) => Effect.logWarning("reconciling failed", cause))
 
   const adopted = yield* Deferred.make<void>()
@@ -83,11 +84,8 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
     yield* loop("expiring", expire(), mayBeEnding(options.expireEvery ?? Duration.seconds(1)))
     yield* loop(
       "collecting images",
-      Effect.andThen(
-        Effect.sleep(options.collectEvery ?? Duration.seconds(10)),
-        collectImages({ retain: options.retainReleases })
-      ),
-      Effect.void
+      collectImages(options.retainReleases),
+      Effect.sleep(options.collectEvery ?? Duration.seconds(10))
     )
     yield* loop(
       "reconciling",

@@ -68,6 +68,8 @@ export const imageOf = Effect.fn("imageOf")(function* (
   const { commit, image } = claim.deployment
   if (image === null) return yield* buildImage(claim, yield* fetchSource(claim, log), log)
   const store = yield* DeploymentStore
+  const runtime = yield* ContainerRuntime
+  yield* runtime.keepImage(image)
   yield* store.built(claim, image, commit)
   yield* log.say(system(`the image is ${image}, built before`))
   return image

@@ -4,9 +4,8 @@ import { ContainerRuntime, type RuntimeError } from "../port/ContainerRuntime.ts
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { Journal } from "../port/Journal.ts"
 import type { StoreError } from "../port/StoreError.ts"
-import { collectImages, type CollectOptions } from "./collectImages.ts"
+import { defaultRetain, unneededImages } from "./collectImages.ts"
 import { reapBatch } from "./reap.ts"
-import type { Replica } from "./Replica.ts"
 
 /** Something that a pass would release: the id of a Deployment, the name of a Workload, or the digest of an image. */
 export interface Reapable {
@@ -17,15 +16,15 @@ export interface Reapable {
 }
 
 /**
- * The dry run of `reap` and `collectImages`: what one pass of each would take on now, and why. Nothing is changed, and
- * nothing is promised: what it says may be gone, or owned again, by the time of a pass.
+ * The dry run of `reap` and of collecting images: what one pass of each would take on now, and why; images two lease times
+ * later. Nothing is changed, and nothing is promised: what it says may be gone, or needed again, by the time of a pass.
  */
 export const reapable = Effect.fn("reapable")(function* ({
-  retain
-}: Pick<CollectOptions, "retain"> = {}): Effect.fn.Return<
+  retain = defaultRetain
+}: { readonly retain?: number | undefined } = {}): Effect.fn.Return<
   ReadonlyArray<Reapable>,
   RuntimeError | StoreError,
-  ContainerRuntime | DeploymentStore | Journal | Replica
+  ContainerRuntime | DeploymentStore | Journal
 > {
   const runtime = yield* ContainerRuntime
   const store = yield* DeploymentStore
@@ -34,7 +33,7 @@ export const reapable = Effect.fn("reapable")(function* ({
   const abandoned = yield* store.abandoned(reapBatch)
   const unowned = yield* journal.unowned(reapBatch)
   const strays = yield* journal.unknown(yield* runtime.owned)
-  const images = yield* collectImages({ retain, dryRun: true })
+  const images = [...(yield* unneededImages(yield* runtime.images, retain)).keys()]
   return [
     ...abandoned.map((name) => found("deployment", name, "its holder lost the lease")),
     ...unowned.map(({ deployment, name }) => found("workload", name, `${deployment} neither runs nor serves`)),

@@ -21,7 +21,7 @@ export interface RollbackRequest {
 }
 
 /**
- * Begins a Deployment of exactly what a Release ran, its image with its Env, and answers it, `queued`: whoever carries out
+ * Keeps the image of a Release, so that nobody removes it meanwhile, and begins a Deployment of exactly what a Release ran, its image with its Env, and answers it, `queued`: whoever carries out
  * Deployments takes it from there. Healthy, it makes a new Release.
  */
 export const beginRollback = Effect.fn("beginRollback")(function* ({
@@ -36,7 +36,12 @@ export const beginRollback = Effect.fn("beginRollback")(function* ({
   const store = yield* DeploymentStore
   const runtime = yield* ContainerRuntime
   const { image } = yield* store.release(app, release)
-  if (!(yield* runtime.hasImage(image))) return yield* new ImageGone({ image })
+  yield* runtime.keepImage(image).pipe(
+    Effect.catchIf(
+      ({ reason }) => reason === "image_gone",
+      () => new ImageGone({ image })
+    )
+  )
   const { deployment } = yield* begin({ app, release, policy, trigger: { kind: "rollback" } })
   return deployment
 })

@@ -200,6 +200,7 @@ const containerRuntime = (port: ContainerRuntime["Service"]) => {
     stop: (name, id) => failpoint("ContainerRuntime.stop", port.stop(name, id), away),
     hasImage: (image) => failpoint("ContainerRuntime.hasImage", port.hasImage(image), away),
     images: failpoint("ContainerRuntime.images", port.images, away),
+    keepImage: (image) => failpoint("ContainerRuntime.keepImage", port.keepImage(image), away),
     removeImage: (kept) => failpoint("ContainerRuntime.removeImage", port.removeImage(kept), away),
     owned: failpoint("ContainerRuntime.owned", port.owned, away)
   })

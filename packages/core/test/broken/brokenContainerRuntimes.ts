@@ -38,7 +38,7 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
   {
     what: "a ContainerRuntime that takes every image for there",
     contract: "ContainerRuntime",
-    violates: ["INV-9 what was built", "INV-10 an image is listed"],
+    violates: ["INV-9 what was built", "INV-10 an image is listed", "INV-9 an image that was kept anew"],
     layer: altered(ContainerRuntime, () => ({ hasImage: () => Effect.succeed(true) }))
   },
   {
@@ -48,6 +48,7 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
       "INV-9 what was built",
       "INV-10 an image is listed",
       "INV-9 an image that was built again",
+      "INV-9 an image that was kept anew",
       "INV-9 an image from which"
     ],
     layer: altered(ContainerRuntime, () => ({ hasImage: () => Effect.succeed(false) }))

@@ -6,11 +6,14 @@ import { defaultLeaseTerms } from "../../src/domain/Lease.ts"
 import type { ImageDigest } from "../../src/domain/Workload.ts"
 import { AppStore } from "../../src/port/AppStore.ts"
 import { ContainerRuntime } from "../../src/port/ContainerRuntime.ts"
+import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
-import { collectImages } from "../../src/program/collectImages.ts"
-import { deploy } from "../../src/program/deploy.ts"
+import { makeCollectImages } from "../../src/program/collectImages.ts"
+import { carryOut, deploy } from "../../src/program/deploy.ts"
 import { expire } from "../../src/program/expire.ts"
-import { asked, registered } from "../../src/testing/Fixture.ts"
+import { Replica } from "../../src/program/Replica.ts"
+import { beginRollback } from "../../src/program/rollback.ts"
+import { asked, begun, registered } from "../../src/testing/Fixture.ts"
 import { fails, makeHold } from "../../src/testing/Reaction.ts"
 import { startReplica, world } from "./scripted.ts"
 
@@ -26,9 +29,16 @@ const prepared = Effect.gen(function* () {
     const { image } = yield* replica.run(deploy(asked(app)))
     return image ?? (yield* Effect.die("no image"))
   })
-  const later = TestClock.adjust(Duration.times(defaultLeaseTerms.ttl, 2.1))
-  const collected = (retain: number) => replica.run(collectImages({ retain }))
+  const collectImages = yield* makeCollectImages
+  const collected = (retain: number) => replica.run(collectImages(retain))
+  const later = Effect.andThen(collected(1_000), TestClock.adjust(Duration.times(defaultLeaseTerms.ttl, 2.1)))
   return { app, collected, deployed, later, replica, state }
+})
+
+const takenFromQueue = Effect.gen(function* () {
+  const { id: replica, terms } = yield* Replica
+  const claim = yield* (yield* DeploymentStore).admit({ replica, terms })
+  return claim ?? (yield* Effect.die("nothing is queued"))
 })
 
 const sorted = (images: Iterable<ImageDigest>) => [...images].sort()
@@ -73,13 +83,13 @@ describe("collecting images", () => {
 
   it.effect("INV-9: leaves what is built again while the store is asked", () =>
     Effect.gen(function* () {
-      const { app, deployed, later, replica, state } = yield* prepared
+      const { app, collected, deployed, later, replica, state } = yield* prepared
       const first = yield* deployed
       yield* deployed
       yield* later
       const hold = yield* makeHold
       replica.script.reactions.set("DeploymentStore.unneeded", hold.after)
-      const collecting = yield* Effect.forkDetach(replica.run(collectImages({ retain: 1 })))
+      const collecting = yield* Effect.forkDetach(collected(1))
       yield* hold.reached
       const other = yield* startReplica("other")
       other.script.building = () =>
@@ -104,17 +114,6 @@ describe("collecting images", () => {
     }).pipe(Effect.provide(world))
   )
 
-  it.effect("X7: says what it would remove, and removes nothing then", () =>
-    Effect.gen(function* () {
-      const { deployed, later, replica, state } = yield* prepared
-      const first = yield* deployed
-      yield* deployed
-      yield* later
-      expect(yield* replica.run(collectImages({ retain: 1, dryRun: true }))).toStrictEqual([first])
-      expect(state.images.has(first)).toBe(true)
-    }).pipe(Effect.provide(world))
-  )
-
   it.effect("INV-10: one that cannot be removed holds up no other, and goes later", () =>
     Effect.gen(function* () {
       const { collected, deployed, later, replica, state } = yield* prepared
@@ -127,5 +126,34 @@ describe("collecting images", () => {
       expect(sorted([...removed, ...(yield* collected(1))])).toStrictEqual(sorted([first, second]))
       expect(state.images.size).toBe(1)
     }).pipe(Effect.provide(world))
+  )
+
+  it.effect.each(["is only asked for", "has served, and its app is stopped"])(
+    "INV-9: leaves what somebody goes back to while the store is asked, when that %s",
+    (until) =>
+      Effect.gen(function* () {
+        const { app, collected, deployed, later, replica, state } = yield* prepared
+        const first = yield* deployed
+        yield* deployed
+        yield* later
+        const hold = yield* makeHold
+        replica.script.reactions.set("DeploymentStore.unneeded", hold.after)
+        const collecting = yield* Effect.forkDetach(collected(1))
+        yield* hold.reached
+        const other = yield* startReplica("other")
+        const release = [...state.releases.keys()][0] ?? (yield* Effect.die("no release"))
+        yield* other.run(beginRollback({ app: app.id, release }))
+        const carried = other.run(Effect.flatMap(takenFromQueue, carryOut))
+        if (until !== "is only asked for") {
+          yield* carried
+          yield* (yield* AppStore).mark(app.id, "stopped")
+          yield* other.run(expire())
+        }
+        yield* hold.release
+        yield* Fiber.join(collecting)
+        expect(state.images.has(first)).toBe(true)
+        if (until !== "is only asked for") yield* begun(app, { trigger: { kind: "start" }, release: "current" })
+        expect(yield* carried).toMatchObject({ status: "healthy", image: first })
+      }).pipe(Effect.provide(world))
   )
 })

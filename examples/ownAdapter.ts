@@ -32,6 +32,7 @@ const serving = `import { createServer } from "node:http"; createServer().listen
 export const make = (directory: string): ContainerRuntime["Service"] => {
   const images = new Map<ImageDigest, KeptImage>()
   const workloads = new Map<WorkloadName, { workload: Workload; worker: Worker; lines: Stream.Stream<LogEntry> }>()
+  const commands = new Map<WorkloadName, Effect.Effect<void>>()
   const placeOf = (image: ImageDigest) => join(directory, image.slice("sha256:".length))
   const imageOf = ({ image }: WorkloadSpec) =>
     images.has(image) ? Effect.succeed(placeOf(image)) : failed("image_gone", `${image} is gone`)
@@ -68,7 +69,7 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
         if (worker === undefined) return { state: "gone" }
         return worker.threadId === -1 ? { state: "exited", reason: "its thread ended" } : { state: "running", image }
       }),
-    run: Effect.fnUntraced(function* (spec, say) {
+    run: Effect.fnUntraced(function* (spec, say, started) {
       const cwd = yield* imageOf(spec)
       const [program, ...args] = spec.command
       const begun = Effect.sync(() => {
@@ -76,12 +77,21 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
         const exit = once(child, "exit").catch(() => [127])
         // The whole group, since a command may leave processes of its own. What did not begin has no number to be ended by.
         const end = Effect.ignore(Effect.try(() => process.kill(-(child.pid ?? Number.NaN), "SIGKILL")))
+        commands.set(spec.name, end)
         return { end, exit: Effect.promise(() => exit), lines: linesOf(child) }
       })
       const [[code]] = yield* Effect.acquireUseRelease(
         begun,
-        (it) => Effect.all([Effect.tap(it.exit, it.end), Stream.runForEach(it.lines, say)], { concurrency: 2 }),
-        ({ end }) => end
+        (it) =>
+          Effect.andThen(
+            started({ id: WorkloadId.make("command"), name: spec.name, address: { host, port: 1 }, image: spec.image }),
+            Effect.all([Effect.tap(it.exit, it.end), Stream.runForEach(it.lines, say)], { concurrency: 2 })
+          ),
+        ({ end }) =>
+          Effect.andThen(
+            end,
+            Effect.sync(() => commands.delete(spec.name))
+          )
       )
       return { exitCode: Number(code ?? 137), reason: code === null ? "a signal ended it" : `exited with code ${code}` }
     }),
@@ -90,6 +100,7 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
     // A thread cannot be asked to end, so there is no grace. The name is free once it has ended, not before.
     stop: Effect.fnUntraced(function* (name, id) {
       const running = found(name, id)
+      yield* commands.get(name) ?? Effect.void
       yield* Effect.promise(async () => running?.worker.terminate())
       if (workloads.get(name) === running) workloads.delete(name)
     }, Effect.uninterruptible),
@@ -106,7 +117,7 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
         images.delete(image)
         rmSync(placeOf(image), { recursive: true })
       }),
-    owned: Effect.sync(() => [...workloads.keys()])
+    owned: Effect.sync(() => [...workloads.keys(), ...commands.keys()])
   })
 }
 

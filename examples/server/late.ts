@@ -22,7 +22,7 @@ export const late = <E, R>(made: Layer.Layer<Ports, E, R>): Layer.Layer<Ports, n
           build: (tree, say) => Effect.flatMap(runtime, ({ build }) => build(tree, say)),
           start: (spec) => Effect.flatMap(runtime, ({ start }) => start(spec)),
           inspect: (workload) => Effect.flatMap(runtime, ({ inspect }) => inspect(workload)),
-          run: (spec, say) => Effect.flatMap(runtime, ({ run }) => run(spec, say)),
+          run: (spec, say, started) => Effect.flatMap(runtime, ({ run }) => run(spec, say, started)),
           logs: (workload, after) => Stream.unwrap(Effect.map(runtime, ({ logs }) => logs(workload, after))),
           stop: (name, id) => Effect.flatMap(runtime, ({ stop }) => stop(name, id)),
           hasImage: (image) => Effect.flatMap(runtime, ({ hasImage }) => hasImage(image)),

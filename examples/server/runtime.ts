@@ -55,7 +55,10 @@ const onThisHost = (work: string) => ProcessSourceFetcher.layer({ directory: joi
 export const runtimeLayer = ({ runtime }: RuntimeChoice, settings: Settings, directory: DataDirectory) => {
   const { builds, secretKey, work } = directory
   if (runtime === "process") {
-    return Layer.merge(onThisHost(work), ProcessContainerRuntime.layer({ builds, homes: join(work, "homes") }))
+    const { first, last } = settings.appPorts
+    const isReserved = (port: number) => port === settings.port || (port >= first && port <= last)
+    const homes = join(work, "homes")
+    return Layer.merge(onThisHost(work), ProcessContainerRuntime.layer({ builds, homes, isReserved }))
   }
   const docker = Layer.unwrap(
     Effect.map(installationOf(secretKey), (installation) => onDocker(installation, settings.gitImage, directory))

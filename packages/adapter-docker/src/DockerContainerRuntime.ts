@@ -9,7 +9,7 @@ import {
   ImageDigest,
   type KeptImage,
   type Workload,
-  type WorkloadId,
+  WorkloadId,
   type WorkloadName,
   type WorkloadState
 } from "@lockkeeper/core/domain/Workload"
@@ -122,15 +122,20 @@ export const make = (
       return yield* whole(spec, startWorkload(context, spec, port))
     })
 
-    const run = Effect.fn("DockerContainerRuntime.run")(function* (
+    const run = Effect.fn("DockerContainerRuntime.run")(function* <E>(
       spec: CommandSpec,
-      say: (entry: LogEntry) => Effect.Effect<void>
-    ): Effect.fn.Return<CommandExit, RuntimeError> {
+      say: (entry: LogEntry) => Effect.Effect<void>,
+      told: (workload: Workload) => Effect.Effect<void, E>
+    ): Effect.fn.Return<CommandExit, RuntimeError | E> {
       const port = yield* Effect.mapError(portOf(docker, spec), asRuntimeError("start_failed"))
       const started = startContainer(context, spec, (placement) => commandOptions(spec, owner, limits, placement, port))
       return yield* Effect.acquireUseRelease(
         whole(spec, started),
-        ({ id }) => Effect.mapError(ended(id, say), asRuntimeError("engine_unavailable")),
+        ({ address, id }) =>
+          Effect.andThen(
+            told({ id: WorkloadId.make(id), name: spec.name, address: { host: address, port }, image: spec.image }),
+            Effect.mapError(ended(id, say), asRuntimeError("engine_unavailable"))
+          ),
         () => undo(spec)
       )
     })

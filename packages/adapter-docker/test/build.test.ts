@@ -82,10 +82,7 @@ describeWith("docker")("a build on Docker", () => {
       assert.notStrictEqual(yield* made.buildOf({ ...from("COPY . ."), "a.txt": "b" }), one)
       const { RepoTags } = yield* Effect.promise(() => docker.getImage(one).inspect())
       assert.lengthOf(RepoTags, 1)
-      assert.match(
-        RepoTags.join(),
-        new RegExp(`^lockkeeper-${made.installation}:${one.slice(7, 39)}-\\d+-[0-9a-f]{8}$`)
-      )
+      assert.match(RepoTags.join(), new RegExp(`^lockkeeper-${made.installation}:${one.slice(7, 39)}-[0-9a-f]{16}$`))
     })
   )
 

@@ -37,7 +37,7 @@ describeWith("docker")("a command on Docker", () => {
       const made = yield* runtime({ memoryBytes: 32 * 1024 ** 2 })
       const image = yield* made.buildOf(shell("exit 1", 'ENTRYPOINT ["echo"]\n'))
       const run = (...command: [string, ...ReadonlyArray<string>]) =>
-        made.run({ ...specOf(image, { env: { GREETING: "hello" } }), command }, made.say)
+        made.run({ ...specOf(image, { env: { GREETING: "hello" } }), command }, made.say, () => Effect.void)
       assert.deepStrictEqual(yield* run("sh", "-c", 'echo "$GREETING"; echo no >&2; exit 7'), {
         exitCode: 7,
         reason: "exited with code 7"
@@ -60,7 +60,11 @@ describeWith("docker")("a command on Docker", () => {
       const made = yield* runtime()
       const image = yield* made.buildOf(sleeping)
       const name = WorkloadName.make("dep_command-1")
-      const running = made.run({ ...specOf(image, { name }), command: ["sh", "-c", "echo up; sleep 1000"] }, made.say)
+      const running = made.run(
+        { ...specOf(image, { name }), command: ["sh", "-c", "echo up; sleep 1000"] },
+        made.say,
+        () => Effect.void
+      )
       const fiber = yield* Effect.forkChild(running)
       yield* eventually(
         "it runs",

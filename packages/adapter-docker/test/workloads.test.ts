@@ -62,7 +62,7 @@ describeWith("docker")("a Workload on Docker", () => {
 
         const ask = (tenant: TenantName) => {
           const script = `nc -w 2 ${one.address.host} ${one.address.port} </dev/null && echo reached || echo refused`
-          return made.run({ ...specOf(image, { tenant }), command: ["sh", "-c", script] }, made.say)
+          return made.run({ ...specOf(image, { tenant }), command: ["sh", "-c", script] }, made.say, () => Effect.void)
         }
         yield* eventually("it listens", ask(acme), () => made.said.some((line) => line.includes("reached")))
         // The engine opens its firewall for some milliseconds when anybody makes a network, so one try is not enough.

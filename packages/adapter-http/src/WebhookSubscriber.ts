@@ -84,12 +84,12 @@ const keyOf = (secret: string): Effect.Effect<Buffer, InvalidWebhook> => {
 const failed = (reason: SubscriberError["reason"], detail: string) =>
   Effect.fail(new SubscriberError({ reason, detail }))
 
-/** Statuses below 500 that say that another time is better. */
-const later: ReadonlySet<number> = new Set([408, 425, 429])
+/** Statuses that are about this one Event. Whatever else is no success may be about the receiver, and pass. */
+const refusals: ReadonlySet<number> = new Set([400, 409, 410, 413, 415, 422])
 
 const outcomeOf = (status: number): Effect.Effect<void, SubscriberError> => {
   if (status >= 200 && status < 300) return Effect.void
-  return failed(status < 500 && !later.has(status) ? "refused" : "unavailable", `it answered ${status}`)
+  return failed(refusals.has(status) ? "refused" : "unavailable", `it answered ${status}`)
 }
 
 const codeOf = (cause: Error): string => ("code" in cause && typeof cause.code === "string" ? cause.code : cause.name)
@@ -112,7 +112,7 @@ const post = (url: URL, body: string, signed: Readonly<Record<string, string>>):
         outgoing.destroy()
       }
       outgoing.on("error", (cause) => end(failed("unavailable", `there was no answer (${codeOf(cause)})`)))
-      outgoing.once("upgrade", () => end(failed("refused", "it answered 101")))
+      outgoing.once("upgrade", () => end(failed("unavailable", "it answered 101")))
       outgoing.once("response", (response) => {
         const decided = outcomeOf(response.statusCode ?? 0)
         outcome = decided

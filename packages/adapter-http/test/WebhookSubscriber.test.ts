@@ -131,8 +131,10 @@ describe("X12 U7 what a webhook gets", () => {
 describe("X12 what is made of an answer", () => {
   const statuses = [
     ...[200, 201, 202, 204, 299].map((status) => [status, "taken"] as const),
-    ...[301, 302, 304, 307, 308, 400, 401, 404, 409, 410, 422].map((status) => [status, "refused"] as const),
-    ...[408, 425, 429, 500, 502, 503, 504].map((status) => [status, "unavailable"] as const)
+    ...[400, 409, 410, 413, 415, 422].map((status) => [status, "refused"] as const),
+    ...[301, 302, 304, 307, 308, 401, 403, 404, 405, 408, 425, 429, 500, 502, 503, 504].map(
+      (status) => [status, "unavailable"] as const
+    )
   ]
 
   it.live.each(statuses)("of %s: %s, and no redirect is followed", ([status, expected]) =>

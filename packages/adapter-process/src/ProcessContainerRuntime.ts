@@ -36,6 +36,8 @@ export interface ProcessContainerRuntimeOptions {
   readonly builds: string
   readonly homes: string
   readonly grace?: Duration.Input | undefined
+  /** Ports that no Workload is given, such as those under which Apps are reached. */
+  readonly isReserved?: ((port: number) => boolean) | undefined
 }
 
 /** What a server prints when it starts with this runtime. */
@@ -65,7 +67,7 @@ export const make = (
     const workloads = new Map<WorkloadName, Owned>()
     const starting = new Set<WorkloadName>()
     const given = new Set<number>()
-    const isGiven = (port: number): boolean => given.has(port)
+    const isGiven = (port: number): boolean => given.has(port) || options.isReserved?.(port) === true
     let closing = false
 
     yield* sweepDirectory(builds)
@@ -90,13 +92,13 @@ export const make = (
 
     const begin = Effect.fnUntraced(function* (
       spec: WorkloadSpec,
-      command: string
+      argv: CommandSpec["command"]
     ): Effect.fn.Return<Owned, RuntimeError> {
       if (closing) return yield* failed(spec.name, "this server is stopping")
       if (workloads.has(spec.name) || starting.has(spec.name)) return yield* failed(spec.name, "the name is in use")
       starting.add(spec.name)
       const scope = yield* Scope.make()
-      const launched = yield* launch(spec, shellLine(command)).pipe(
+      const launched = yield* launch(spec, argv).pipe(
         Scope.provide(scope),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
         Effect.mapError((problem) => failed(spec.name, problem)),
@@ -113,7 +115,7 @@ export const make = (
       const command = yield* imageCommand(builds, spec.image)
       return yield* Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
-          const owned = yield* begin(spec, command)
+          const owned = yield* begin(spec, shellLine(command))
           const undo = Effect.ignore(release(owned))
           yield* restore(Effect.yieldNow).pipe(Effect.onInterrupt(() => undo))
           if (!closing) return owned.workload
@@ -123,19 +125,22 @@ export const make = (
       )
     })
 
-    const run = Effect.fn("ProcessContainerRuntime.run")(function* (
+    const run = Effect.fn("ProcessContainerRuntime.run")(function* <E>(
       spec: CommandSpec,
-      say: (entry: LogEntry) => Effect.Effect<void>
-    ): Effect.fn.Return<CommandExit, RuntimeError> {
+      say: (entry: LogEntry) => Effect.Effect<void>,
+      started: (workload: Workload) => Effect.Effect<void, E>
+    ): Effect.fn.Return<CommandExit, RuntimeError | E> {
       yield* imageCommand(builds, spec.image)
-      const launched = Effect.acquireRelease(launch(spec, spec.command), ({ process }) => process.end(grace))
-      return yield* Effect.scoped(
-        Effect.gen(function* () {
-          const { process } = yield* Effect.mapError(launched, (problem) => failed(spec.name, problem))
-          yield* Stream.runForEach(process.logs, say)
-          const exit = yield* process.exited
-          return { exitCode: exitCode(exit), reason: exitReason(exit) }
-        })
+      return yield* Effect.acquireUseRelease(
+        begin(spec, spec.command),
+        ({ process, workload }) =>
+          Effect.gen(function* () {
+            yield* started(workload)
+            yield* Stream.runForEach(process.logs, say)
+            const exit = yield* process.exited
+            return { exitCode: exitCode(exit), reason: exitReason(exit) }
+          }),
+        release
       )
     })
 

@@ -19,7 +19,8 @@ const expiresAt = Schema.NullOr(Schema.DateTimeUtcFromString).annotate({
 })
 
 const preDeploy = Schema.NullOr(Command).annotate({
-  description: "A program and its arguments, run once in each new image while the previous version still serves"
+  description:
+    "A program and its arguments, run once in each deployment that fetches or builds its image, while the previous version still serves"
 })
 
 /** Whether an Env is at another revision than the one that serves. */

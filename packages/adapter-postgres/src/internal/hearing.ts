@@ -4,7 +4,20 @@
 import { PgClient } from "@effect/sql-pg"
 import { HintTopic } from "@lockkeeper/core/port/Hints"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
-import { Context, Deferred, Duration, Effect, Exit, Layer, Queue, Random, type Redacted, Schema, Scope } from "effect"
+import {
+  Cause,
+  Context,
+  Deferred,
+  Duration,
+  Effect,
+  Exit,
+  Layer,
+  Queue,
+  Random,
+  type Redacted,
+  Schema,
+  Scope
+} from "effect"
 import type { SqlError } from "effect/sql"
 import { randomBytes } from "node:crypto"
 
@@ -60,7 +73,7 @@ export const hear = Effect.fnUntraced(function* (options: HearingOptions): Effec
   })
 
   yield* withClosing(listening(options, isHeard)).pipe(
-    Effect.catch(isUnheard),
+    Effect.catchCause((cause) => isUnheard(unheardOf(cause))),
     Effect.andThen(pause),
     Effect.forever,
     Effect.forkScoped
@@ -68,6 +81,12 @@ export const hear = Effect.fnUntraced(function* (options: HearingOptions): Effec
 })
 
 class Unheard extends Schema.TaggedError<Unheard>()("Unheard", { message: Schema.String }) {}
+
+/** Why nothing is heard; a defect is no reason to listen no more. */
+const unheardOf = (cause: Cause.Cause<Unheard>): Unheard => {
+  const error = Cause.squash(cause)
+  return error instanceof Unheard ? error : new Unheard({ message: innermost(error) })
+}
 
 const notConnected = (error: SqlError.SqlError) =>
   new Unheard({ message: `the direct connection to the database: ${innermost(error)}` })

@@ -1,5 +1,5 @@
-// Finds a free TCP port of 127.0.0.1. It is none of those that the system gives to outgoing connections by itself: one of
-// these could have it before the one for whom it was found listens there.
+// Finds a free TCP port of 127.0.0.1. It is none of those that a system gives to outgoing connections by itself unless it was
+// told otherwise (`ip_local_port_range`): one of these could have it before the one for whom it was found listens there.
 
 import { Effect } from "effect"
 import { randomInt } from "node:crypto"

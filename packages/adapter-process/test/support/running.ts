@@ -87,7 +87,7 @@ export const runtime = (options: Partial<ProcessContainerRuntime.ProcessContaine
       const said: Array<string> = []
       const image = yield* buildOf({ Procfile: "web: true\n", ...files })
       const say = ({ line, stream }: LogEntry) => Effect.sync(() => void said.push(`${stream}: ${line}`))
-      return { exit: yield* service.run({ ...specOf(image, "command"), command: argv }, say), said }
+      return { exit: yield* service.run({ ...specOf(image, "command"), command: argv }, say, () => Effect.void), said }
     })
     const homes = () => filesBelow(places.homes)
     return {

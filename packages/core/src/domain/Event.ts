@@ -25,7 +25,7 @@ const partsOf = (id: EventId): readonly [transaction: bigint, number: bigint] =>
   return [BigInt(transaction), BigInt(number)]
 }
 
-/** What kind of thing happened. */
+/** What kind of thing happened, as far as this version makes it happen. */
 export const EventType = Schema.Union([
   Schema.TemplateLiteral(["deployment.", DeploymentStatus]),
   Schema.TemplateLiteral(["app.", AppStatus]),
@@ -35,10 +35,13 @@ export const EventType = Schema.Union([
 /** The type of {@link EventType}. */
 export type EventType = typeof EventType.Type
 
-/** Something that happened to an App; `subject` is the id of the thing it happened to. */
+/**
+ * Something that happened to an App; `subject` is the id of the thing it happened to. While replicas are replaced one after
+ * the other, an older one reads Events of a `type` that only a newer one knows, and passes them on as they are.
+ */
 export const Event = Schema.Struct({
   id: EventId,
-  type: EventType,
+  type: Schema.String.check(Schema.isPattern(/^[a-z]+\.[a-z_]+$/)),
   at: Schema.DateTimeUtc,
   tenant: TenantName,
   app: AppId,

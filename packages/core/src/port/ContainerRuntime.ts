@@ -1,5 +1,5 @@
 // Builds images and runs Workloads. A process on this host is as good as a container: the adapter says what isolates it.
-import { Context, Effect, Layer, Schema, Stream } from "effect"
+import { Context, Effect, Layer, Schedule, Schema, Stream } from "effect"
 import type { AppId, DeploymentId } from "../domain/App.ts"
 import type { Env } from "../domain/Env.ts"
 import type { Fence } from "../domain/Lease.ts"
@@ -73,13 +73,15 @@ export class ContainerRuntime extends Context.Service<
     /** What is to be seen of a Workload now. */
     readonly inspect: (workload: Workload) => Effect.Effect<WorkloadState, RuntimeError>
     /**
-     * Runs a command to its end, as long as that takes, and answers how it ended once all that it said was said. Nothing
-     * of it is left, however it ends.
+     * Runs a command to its end, as long as that takes, and answers how it ended once all that it said was said. What runs is
+     * told to `started`, to be written down; when that fails, the command is ended. Until its end it is among what is
+     * `owned`, and it can be stopped as a Workload can. Nothing of it is left, however it ends.
      */
-    readonly run: (
+    readonly run: <E>(
       spec: CommandSpec,
-      say: (entry: LogEntry) => Effect.Effect<void>
-    ) => Effect.Effect<CommandExit, RuntimeError>
+      say: (entry: LogEntry) => Effect.Effect<void>,
+      started: (workload: Workload) => Effect.Effect<void, E>
+    ) => Effect.Effect<CommandExit, RuntimeError | E>
     /** What a Workload says, from its start or from behind `after`; ends when it has exited and everything was read. */
     readonly logs: (workload: Workload, after?: LogCursor) => Stream.Stream<LogEntry, RuntimeError>
     /**
@@ -102,7 +104,7 @@ export class ContainerRuntime extends Context.Service<
     readonly owned: Effect.Effect<ReadonlyArray<WorkloadName>, RuntimeError>
   }
 >()("@lockkeeper/core/port/ContainerRuntime") {
-  /** Workloads that are only remembered: they run until they are stopped. Every command succeeds but `false`. */
+  /** Workloads that are only remembered: they run until they are stopped. Every command succeeds but `false`, and `sleep`, which runs until it is stopped. */
   static readonly layerMemory: Layer.Layer<ContainerRuntime, never, MemoryState> = Layer.effect(
     ContainerRuntime,
     Effect.gen(function* () {
@@ -152,14 +154,29 @@ export class ContainerRuntime extends Context.Service<
         return workload
       })
 
-      const run = Effect.fnUntraced(function* (spec: CommandSpec, say: (entry: LogEntry) => Effect.Effect<void>) {
-        if (!state.images.has(spec.image)) {
-          return yield* new RuntimeError({ reason: "image_gone", detail: `the image ${spec.image} is gone` })
-        }
-        yield* say({ stream: "stdout", line: spec.command.join(" ") })
-        const exitCode = spec.command[0] === "false" ? 1 : 0
-        return { exitCode, reason: `exited with code ${exitCode}` }
-      })
+      const gone = (name: WorkloadName) =>
+        Effect.repeat(
+          Effect.sync(() => state.workloads.has(name)),
+          { while: (isThere) => isThere, schedule: Schedule.spaced("100 millis") }
+        )
+
+      const run = <E>(
+        spec: CommandSpec,
+        say: (entry: LogEntry) => Effect.Effect<void>,
+        started: (workload: Workload) => Effect.Effect<void, E>
+      ) =>
+        Effect.acquireUseRelease(
+          start(spec),
+          (workload) =>
+            Effect.gen(function* () {
+              yield* started(workload)
+              yield* say({ stream: "stdout", line: spec.command.join(" ") })
+              if (spec.command[0] === "sleep") yield* gone(spec.name)
+              const exitCode = { false: 1, sleep: 137 }[spec.command[0]] ?? 0
+              return { exitCode, reason: `exited with code ${exitCode}` }
+            }),
+          () => Effect.sync(() => state.workloads.delete(spec.name))
+        )
 
       const removeImage = ({ image, mark }: KeptImage) =>
         Effect.sync(() => {

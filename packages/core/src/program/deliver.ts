@@ -1,4 +1,4 @@
-// Tells a Subscriber of every Event, in order, at least once. Any Replica may run it; the one that holds the Subscriber's
+// Tells a Subscriber of every Event, in order, at least once, and passes over what it refuses for good. Any Replica may run it; the one that holds the Subscriber's
 // lease does the work. It only reads what Deployments write, so that no Subscriber can hold one up.
 import { Duration, Effect } from "effect"
 import type { Event } from "../domain/Event.ts"
@@ -129,12 +129,15 @@ const tell = Effect.fn("tell")(function* (event: Event): Effect.fn.Return<void, 
 
 const unavailable = (detail: string) => Effect.fail(new SubscriberError({ reason: "unavailable", detail }))
 
-/** Asks a store that is away until it answers. */
+/** Asks a store that is away until it answers. Whatever else a store says ends the turn: another replica may read it. */
 const untilStored = <A, R>(
   work: Effect.Effect<A, StoreError | SubscriptionStale, R>
 ): Effect.Effect<A, SubscriptionStale, R> =>
   work.pipe(
     Effect.tapErrorTag("StoreError", (error) => Effect.logWarning("telling waits for the store", error)),
-    Effect.retry({ schedule: backoff("200 millis", "5 seconds"), while: ({ _tag }) => _tag === "StoreError" }),
+    Effect.retry({
+      schedule: backoff("200 millis", "5 seconds"),
+      while: (error) => error._tag === "StoreError" && error.reason === "unavailable"
+    }),
     Effect.catchTag("StoreError", Effect.die)
   )

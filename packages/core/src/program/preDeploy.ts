@@ -12,7 +12,8 @@ import { Replica } from "./Replica.ts"
 import { releaseWorkload } from "./retire.ts"
 
 /**
- * Runs the App's command, if it has one and this Deployment made its image: one of an earlier Release has run it. Its
+ * Runs the App's command, if it has one and this Deployment fetched or built its image: one of an earlier Release was made
+ * ready when it was new. Its
  * intent is on record before it exists, and nothing of it is left, however it ends: a Deployment of which that cannot be
  * written fails, so that the Reaper sees to it. So does one whose command ends with another code than 0.
  */
@@ -32,7 +33,7 @@ export const preDeploy = Effect.fn("preDeploy")(function* (
 
   const intent = { name, app: id, deployment: deployment.id, fence, replica }
   const spec = { name, tenant, app: id, deployment: deployment.id, fence, image, env, port, command }
-  const run = within("preDeploy", runtime.run(spec, log.say))
+  const run = within("preDeploy", runtime.run(spec, log.say, journal.confirm))
   const { exitCode, reason } = yield* Effect.acquireUseRelease(
     journal.intend(intent),
     () => Effect.tap(run, () => journal.released(name)),

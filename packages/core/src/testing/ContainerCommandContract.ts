@@ -1,8 +1,8 @@
 // What running a command to its end keeps: how it ended, all that it said, and that nothing of it is left. A part of the
 // ContainerRuntime's contract.
-import { Effect } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import type { LogEntry } from "../domain/LogLine.ts"
-import type { ImageDigest } from "../domain/Workload.ts"
+import type { ImageDigest, Workload } from "../domain/Workload.ts"
 import { type CommandSpec, ContainerRuntime, type RuntimeError } from "../port/ContainerRuntime.ts"
 import { type Contract, equal, holds, law, refused } from "./Contract.ts"
 import * as Given from "./Fixture.ts"
@@ -13,12 +13,12 @@ const ran = Effect.fnUntraced(function* (image: ImageDigest, ...command: Command
   const spec = yield* Given.workloadSpec(image)
   const said: Array<string> = []
   const say = ({ line }: LogEntry) => Effect.sync(() => void said.push(line))
-  const { exitCode } = yield* runtime.run({ ...spec, command }, say)
+  const { exitCode } = yield* runtime.run({ ...spec, command }, say, () => Effect.void)
   yield* equal("whether it exists", yield* Given.isOwned(spec), false)
   return { exitCode, said }
 })
 
-/** The laws of commands, with a way to build an image that has `true`, `false` and `echo`. */
+/** The laws of commands, with a way to build an image that has `true`, `false`, `echo` and `sleep`. */
 export const makeContainerCommandContract = (
   build: Effect.Effect<ImageDigest, RuntimeError, ContainerRuntime>
 ): Contract<ContainerRuntime> => [
@@ -46,6 +46,26 @@ export const makeContainerCommandContract = (
     Effect.gen(function* () {
       const { said } = yield* ran(yield* build, "echo", "the last word")
       yield* holds("what it said", said.join().includes("the last word"), said)
+    })
+  ),
+
+  law(
+    "H22",
+    "a command that runs is told and is ours, and ends without success when it is stopped",
+    Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const spec = yield* Given.workloadSpec(yield* build)
+      const told = yield* Deferred.make<Workload>()
+      const command = ["sleep", "1000"] as const
+      const tell = (workload: Workload) => Effect.asVoid(Deferred.succeed(told, workload))
+      const running = yield* Effect.forkChild(runtime.run({ ...spec, command }, () => Effect.void, tell))
+      const { id, name } = yield* Deferred.await(told)
+      yield* equal("its name", name, spec.name)
+      yield* equal("whether it exists", yield* Given.isOwned(spec), true)
+      yield* runtime.stop(name, id)
+      const { exitCode } = yield* Fiber.join(running)
+      yield* holds("a code that is no success", exitCode !== 0, exitCode)
+      yield* equal("whether it exists afterwards", yield* Given.isOwned(spec), false)
     })
   ),
 

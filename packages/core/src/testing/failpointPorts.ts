@@ -195,7 +195,7 @@ const containerRuntime = (port: ContainerRuntime["Service"]) => {
     build: (tree, say) => failpoint("ContainerRuntime.build", port.build(tree, say), away),
     start: (spec) => failpoint("ContainerRuntime.start", port.start(spec), away),
     inspect: (workload) => failpoint("ContainerRuntime.inspect", port.inspect(workload), away),
-    run: (spec, say) => failpoint("ContainerRuntime.run", port.run(spec, say), away),
+    run: (spec, say, started) => failpoint("ContainerRuntime.run", port.run(spec, say, started), away),
     logs: (workload, after) => port.logs(workload, after),
     stop: (name, id) => failpoint("ContainerRuntime.stop", port.stop(name, id), away),
     hasImage: (image) => failpoint("ContainerRuntime.hasImage", port.hasImage(image), away),

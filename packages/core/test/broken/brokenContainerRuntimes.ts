@@ -1,7 +1,7 @@
 // ContainerRuntimes that make the mistakes their contract exists for.
 
 import { Effect, Stream } from "effect"
-import { Address, IpAddress, type WorkloadName } from "../../src/domain/Workload.ts"
+import { Address, IpAddress, WorkloadName } from "../../src/domain/Workload.ts"
 import { ContainerRuntime, RuntimeError } from "../../src/port/ContainerRuntime.ts"
 import { memoryTrees } from "../support/memoryFixtures.ts"
 import { altered, type Broken } from "./Broken.ts"
@@ -85,7 +85,7 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
   {
     what: "a ContainerRuntime that asks only once what is its own",
     contract: "ContainerRuntime",
-    violates: ["INV-8", "INV-7"],
+    violates: ["INV-8", "INV-7", "H22"],
     layer: altered(ContainerRuntime, (original) => {
       let first: ReadonlyArray<WorkloadName> | undefined
       return { owned: Effect.map(original.owned, (names) => (first ??= names)) }
@@ -156,21 +156,34 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
   {
     what: "a ContainerRuntime that keeps what a command ran in",
     contract: "ContainerRuntime",
-    violates: ["ContainerRuntime-7", "B13", "X1 what a command says"],
+    violates: ["ContainerRuntime-7", "B13", "X1 what a command says", "H22"],
     layer: altered(ContainerRuntime, (original) => {
       const left = new Set<WorkloadName>()
       return {
-        run: (spec, say) => Effect.tap(original.run(spec, say), () => Effect.sync(() => left.add(spec.name))),
+        run: (spec, say, started) =>
+          Effect.tap(original.run(spec, say, started), () => Effect.sync(() => left.add(spec.name))),
         owned: Effect.map(original.owned, (names) => [...names, ...left])
       }
     })
   },
   {
+    what: "a ContainerRuntime that runs a command under a name of its own",
+    contract: "ContainerRuntime",
+    violates: ["H22"],
+    layer: altered(ContainerRuntime, (original) => ({
+      run: (spec, say, started) =>
+        original.run({ ...spec, name: WorkloadName.make(`${spec.name}-command`) }, say, (workload) =>
+          started({ ...workload, name: spec.name })
+        )
+    }))
+  },
+  {
     what: "a ContainerRuntime that answers that a command succeeded because it could be started",
     contract: "ContainerRuntime",
-    violates: ["B13"],
+    violates: ["B13", "H22"],
     layer: altered(ContainerRuntime, (original) => ({
-      run: (spec, say) => Effect.as(original.run(spec, say), { exitCode: 0, reason: "exited with code 0" })
+      run: (spec, say, started) =>
+        Effect.as(original.run(spec, say, started), { exitCode: 0, reason: "exited with code 0" })
     }))
   },
   {
@@ -178,8 +191,12 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
     contract: "ContainerRuntime",
     violates: ["X1 what a command says"],
     layer: altered(ContainerRuntime, (original) => ({
-      run: (spec, say) =>
-        original.run(spec, (entry) => Effect.asVoid(Effect.forkDetach(Effect.andThen(Effect.yieldNow, say(entry)))))
+      run: (spec, say, started) =>
+        original.run(
+          spec,
+          (entry) => Effect.asVoid(Effect.forkDetach(Effect.andThen(Effect.yieldNow, say(entry)))),
+          started
+        )
     }))
   },
   {
@@ -187,8 +204,12 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
     contract: "ContainerRuntime",
     violates: ["INV-9 a command"],
     layer: altered(ContainerRuntime, (original) => ({
-      run: (spec, say) =>
-        Effect.catch(original.run(spec, say), ({ detail }) => Effect.succeed({ exitCode: 125, reason: detail }))
+      run: (spec, say, started) =>
+        Effect.catchIf(
+          original.run(spec, say, started),
+          (error) => error instanceof RuntimeError,
+          ({ detail }) => Effect.succeed({ exitCode: 125, reason: detail })
+        )
     }))
   },
   {

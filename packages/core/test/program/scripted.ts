@@ -93,7 +93,7 @@ const scriptedRuntime = (runtime: ContainerRuntime["Service"], script: Script) =
   ContainerRuntime.of({
     ...runtime,
     build: (tree, say) => Effect.andThen(script.building(say), runtime.build(tree, say)),
-    run: (spec, say) => Effect.andThen(script.running, runtime.run(spec, say)),
+    run: (spec, say, started) => Effect.andThen(script.running, runtime.run(spec, say, started)),
     inspect: (workload) => {
       const reason = script.exited.get(workload.name)
       return reason === undefined ? runtime.inspect(workload) : Effect.succeed({ state: "exited", reason })

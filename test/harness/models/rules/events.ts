@@ -1,6 +1,6 @@
 // Every transition is told exactly once, and what happened to one thing is told in the order in which it happened.
 
-import type { Event, EventId, EventType } from "@lockkeeper/core/domain/Event"
+import type { Event, EventId } from "@lockkeeper/core/domain/Event"
 import * as Given from "@lockkeeper/core/testing/Fixture"
 import { Effect } from "effect"
 import type { Known } from "../Known.ts"
@@ -9,7 +9,7 @@ import { makeRule } from "../Rule.ts"
 import { isDone, type Seen } from "../Seen.ts"
 
 interface Told {
-  readonly type: EventType
+  readonly type: Event["type"]
   readonly subject: string
 }
 
@@ -47,7 +47,7 @@ const byId = (a: Event, b: Event): number => {
   return one === first ? Number(other - second) : Number(one - first)
 }
 
-type BySubject = ReadonlyMap<string, ReadonlyArray<EventType>>
+type BySubject = ReadonlyMap<string, ReadonlyArray<Event["type"]>>
 
 const bySubject = (events: ReadonlyArray<Told>): BySubject =>
   new Map(

@@ -220,14 +220,18 @@ create table lockkeeper_migrations (
   constraint lockkeeper_migrations_pkey PRIMARY KEY (id)
 );
 
-create table log_lines (
+create table log_chunks (
   log text not null,
-  seq bigint not null,
+  first bigint not null,
+  last bigint not null,
   at timestamp with time zone not null,
-  stream text not null,
-  line text not null,
-  constraint log_lines_seq_check CHECK (seq >= 1),
-  constraint log_lines_pkey PRIMARY KEY (log, seq)
+  output_from timestamp with time zone,
+  output_until timestamp with time zone,
+  packed bytea not null,
+  constraint log_chunks_first_check CHECK (first >= 1),
+  constraint log_chunks_output CHECK ((output_from IS NULL) = (output_until IS NULL)),
+  constraint log_chunks_range CHECK (last >= first),
+  constraint log_chunks_pkey PRIMARY KEY (log, first)
 );
 
 create table logs (

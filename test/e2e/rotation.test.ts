@@ -61,7 +61,7 @@ const readEnv = ({ client }: Running, app: string) =>
 const keysInUse = Effect.gen(function* () {
   const { sql } = yield* World
   const columns = yield* sql<{ column: string; table: string }>`select table_name as table, column_name as column
-    from information_schema.columns where table_schema = 'public' and data_type = 'bytea'`
+    from information_schema.columns where table_schema = 'public' and data_type = 'bytea' and table_name <> 'log_chunks'`
   const found = yield* Effect.forEach(
     columns,
     ({ column, table }) =>

@@ -2,6 +2,7 @@
 
 import { assert, layer, vi } from "@effect/vitest"
 import { Effect, Fiber, Redacted, Schedule } from "effect"
+import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import * as Path from "node:path"
@@ -12,6 +13,7 @@ import { imagesOf } from "../harness/engine.ts"
 import { flavour } from "../harness/flavour.ts"
 import { GitWorld, sourceOver } from "../harness/gitWorld.ts"
 import { commandLines } from "../harness/processes.ts"
+import { storedLogs } from "../harness/storedLogs.ts"
 import { tcpProxy } from "../harness/tcpProxy.ts"
 import { comesToRest, SharedServer, World } from "../harness/world.ts"
 
@@ -43,7 +45,8 @@ const dump = Effect.gen(function* () {
     ({ name }) =>
       sql<{ readonly text: string }>`select coalesce(string_agg(t::text, chr(10)), '') as text from ${sql(name)} t`
   )
-  return texts.map(([row]) => row?.text ?? "").join("\n")
+  const logs = yield* Effect.provideService(storedLogs, SqlClient.SqlClient, sql)
+  return [...texts.map(([row]) => row?.text ?? ""), ...logs].join("\n")
 })
 
 const filesBelow = (directory: string): string =>

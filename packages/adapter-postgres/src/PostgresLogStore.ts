@@ -1,7 +1,7 @@
-// Logs on PostgreSQL. Lines are numbered by their log's row, which every append changes: numbers have no gap and no line
-// is written twice. Usually that is one statement.
+// Logs on PostgreSQL, in chunks of lines. Lines are numbered by their log's row, which every append changes: numbers have no
+// gap and no line is written twice. Usually that is one statement.
 
-import { type LogCursor, type LogEntry, LogLine } from "@lockkeeper/core/domain/LogLine"
+import type { LogCursor, LogEntry } from "@lockkeeper/core/domain/LogLine"
 import {
   defaultLogLimitBytes,
   knownWriters,
@@ -11,10 +11,12 @@ import {
   LogStore,
   truncationLine
 } from "@lockkeeper/core/port/LogStore"
+import { StoreError } from "@lockkeeper/core/port/StoreError"
 import { DateTime, Effect, Layer, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
-import { Instant, Int8, storable } from "./internal/columns.ts"
+import { Int8 } from "./internal/columns.ts"
 import { database, rowsOf } from "./internal/Database.ts"
+import { bytesOf, ChunkRow, outputOf, pack, storableLines, unpack } from "./internal/logChunks.ts"
 
 interface Size {
   readonly bytes: number
@@ -22,12 +24,18 @@ interface Size {
 }
 
 const sizeRows = rowsOf(Schema.Struct({ bytes: Int8, truncated: Schema.Boolean, ended: Schema.Boolean, nth: Int8 }))
-const headRows = rowsOf(Schema.Struct({ lines: Int8, ended: Schema.Boolean, seq: Schema.NullOr(Int8) }))
-const lineRows = rowsOf(Schema.Struct({ ...LogLine.fields, seq: Int8, at: Instant }))
+const headRows = rowsOf(Schema.Struct({ lines: Int8, ended: Schema.Boolean, first: Schema.NullOr(Int8) }))
+const chunkRows = rowsOf(ChunkRow)
 
-const cursorRows = rowsOf(Schema.Struct({ at: Instant, lines: Int8 }))
+const incomplete = (log: LogName, after: number) =>
+  new StoreError({
+    operation: "LogStore.read",
+    reason: "corrupt",
+    cause: new Error(`lines of ${log} after number ${after} are missing or there twice`)
+  })
 
-const bytesOf = ({ line }: LogEntry): number => new TextEncoder().encode(line).byteLength + 1
+/** How many chunks the cursor loads at once. */
+const chunksAtOnce = 16
 
 /** What of some entries still fits a log, with the line that says where it was cut, and the size of the log then. */
 const fitting = (
@@ -39,7 +47,7 @@ const fitting = (
   let { bytes, truncated } = size
   for (const entry of entries) {
     if (truncated) break
-    bytes += bytesOf(entry)
+    bytes += bytesOf(entry.line)
     truncated = bytes > limit
     kept.push(truncated ? { stream: "system", line: truncationLine } : entry)
   }
@@ -59,14 +67,22 @@ export const make: (options?: {
     place === undefined ? sql`writers` : sql`writers || jsonb_build_object(${place.writer}::text, ${place.nth}::bigint)`
 
   /** Adds lines under the numbers that `numbered`, a part of the statement, took for them. */
-  const insert = (log: LogName, entries: ReadonlyArray<LogEntry>) => sql`
-    insert into log_lines (log, seq, at, stream, line)
-    select ${log}, n.lines - ${entries.length} + e.nth, coalesce(nullif(e.at, '')::timestamptz, clock_timestamp()), e.stream, e.line
-    from numbered n, unnest(
-        ${entries.map(({ stream }) => stream)}::text[],
-        ${entries.map(({ line }) => line)}::text[],
-        ${entries.map(({ at }) => (at === undefined ? "" : DateTime.formatIso(at)))}::text[]
-      ) with ordinality e (stream, line, at, nth)`
+  const insert = (log: LogName, entries: ReadonlyArray<LogEntry>) => {
+    const chunks = pack(entries)
+    const timesOf = (end: "from" | "until") =>
+      chunks.map(({ output }) => (output === undefined ? "" : new Date(output[end]).toISOString()))
+    return sql`
+    insert into log_chunks (log, first, last, at, output_from, output_until, packed)
+    select ${log}, n.lines - ${entries.length} + c.first, n.lines - ${entries.length} + c.last, t.now,
+      least(nullif(c.output_from, '')::timestamptz, case when c.untimed then t.now end),
+      greatest(nullif(c.output_until, '')::timestamptz, case when c.untimed then t.now end), c.packed
+    from numbered n, (select date_trunc('milliseconds', clock_timestamp()) as now) t, unnest(
+        ${chunks.map(({ first }) => first)}::bigint[], ${chunks.map(({ last }) => last)}::bigint[],
+        ${timesOf("from")}::text[], ${timesOf("until")}::text[],
+        ${chunks.map(({ isUntimed }) => isUntimed)}::boolean[],
+        ${chunks.map(({ packed }) => packed)}::bytea[]
+      ) c (first, last, output_from, output_until, untimed, packed)`
+  }
 
   /** For a log that goes on, whose limit is far, and whose writer is known there: its row guards the statement. */
   const appendAll = (log: LogName, entries: ReadonlyArray<LogEntry>, bytes: number, place?: LogPlace) => sql`
@@ -77,7 +93,7 @@ export const make: (options?: {
       returning lines
     )
     ${insert(log, entries)}
-    returning seq`
+    returning first`
 
   const appendFitting = (log: LogName, entries: ReadonlyArray<LogEntry>, place?: LogPlace) =>
     db.transaction<void>(
@@ -103,9 +119,8 @@ export const make: (options?: {
     )
 
   const append = Effect.fnUntraced(function* (log: LogName, said: ReadonlyArray<LogEntry>, place?: LogPlace) {
-    const entries = said.map((entry) => ({ ...entry, line: storable(entry.line) }))
-    if (entries.length === 0) return
-    const bytes = entries.reduce((sum, entry) => sum + bytesOf(entry), 0)
+    if (said.length === 0) return
+    const { bytes, entries } = storableLines(said)
     const added = yield* db.statement<ReadonlyArray<object>>("LogStore.append", appendAll(log, entries, bytes, place))
     if (added.length === 0) yield* appendFitting(log, entries, place)
   })
@@ -123,29 +138,51 @@ export const make: (options?: {
     db.statement<LogPart>(
       "LogStore.read",
       Effect.gen(function* () {
-        const rows = yield* sql`select g.lines, g.ended, x.seq, x.at, x.stream, x.line
+        const until = after + limit
+        const rows = yield* sql`select g.lines, g.ended, c.first, c.last, c.at, c.packed
           from logs g left join lateral (
-            select * from log_lines where log = g.name and seq > ${after} order by seq limit ${limit}
-          ) x on true
-          where g.name = ${log} order by x.seq`
+            select first, last, at, packed from log_chunks
+            where log = g.name and last > ${after} and first <= ${until} and first >= coalesce(
+              (select first from log_chunks where log = g.name and first <= ${after} order by first desc limit 1), 0)
+          ) c on true
+          where g.name = ${log} order by c.first`
         const heads = yield* headRows(Effect.succeed(rows))
-        const lines = yield* lineRows(Effect.succeed(heads[0]?.seq === null ? [] : rows))
+        const chunks = yield* chunkRows(Effect.succeed(heads[0]?.first === null ? [] : rows))
+        const lines = chunks.flatMap(unpack).filter(({ seq }) => seq > after && seq <= until)
         const [head] = heads
-        return { lines, ended: head !== undefined && head.ended && (lines.at(-1)?.seq ?? after) >= head.lines }
+        if (head === undefined) return { lines, ended: false }
+        if (lines.length !== Math.max(0, Math.min(limit, head.lines - after))) return yield* incomplete(log, after)
+        return { lines, ended: head.ended && after + lines.length >= head.lines }
       })
     )
+
+  /** The lines of the output that were said at a time, in some chunks after this one; and the last of these chunks. */
+  const saidAt = Effect.fnUntraced(function* (log: LogName, at: DateTime.Utc, after: number) {
+    const time = DateTime.formatIso(at)
+    const chunks = yield* chunkRows(sql`select first, last, at, packed from log_chunks
+      where log = ${log} and first > ${after} and output_from <= ${time}::timestamptz
+        and output_until >= ${time}::timestamptz
+      order by first limit ${chunksAtOnce}`)
+    const lines = chunks.flatMap(outputOf).filter((line) => DateTime.Equivalence(line.at, at)).length
+    return { lines, last: chunks.at(-1)?.first }
+  })
 
   const cursor = (log: LogName) =>
     db.statement<LogCursor | undefined>(
       "LogStore.cursor",
-      Effect.map(
-        cursorRows(sql`with last as (
-            select at from log_lines where log = ${log} and stream in ('stdout', 'stderr') order by seq desc limit 1
-          )
-          select l.at, count(*) as lines from last l
-          join log_lines x on x.log = ${log} and x.stream in ('stdout', 'stderr') and x.at = l.at group by l.at`),
-        ([row]) => row
-      )
+      Effect.gen(function* () {
+        const newest = yield* chunkRows(sql`select first, last, at, packed from log_chunks
+          where log = ${log} and output_from is not null order by first desc limit 1`)
+        const at = newest.flatMap(outputOf).at(-1)?.at
+        if (at === undefined) return undefined
+        let lines = 0
+        for (let after: number | undefined = 0; after !== undefined;) {
+          const part: Effect.Success<ReturnType<typeof saidAt>> = yield* saidAt(log, at, after)
+          lines += part.lines
+          after = part.last
+        }
+        return { at, lines }
+      })
     )
 
   return LogStore.of({ append, end, read, cursor })

@@ -13,6 +13,7 @@ import { idempotency } from "./migrations/0004_idempotency.ts"
 import { installation } from "./migrations/0005_installation.ts"
 import { lifecycle } from "./migrations/0006_lifecycle.ts"
 import { subscriptions } from "./migrations/0007_subscriptions.ts"
+import { logChunks } from "./migrations/0008_log_chunks.ts"
 
 /** One step of the schema. Released, it never changes: `statements` are compared by their checksum. */
 export interface Migration {
@@ -29,7 +30,8 @@ export const migrations: ReadonlyArray<Migration> = [
   idempotency,
   installation,
   lifecycle,
-  subscriptions
+  subscriptions,
+  logChunks
 ]
 
 /** The version of the schema that this version of the package expects: the id of the last migration. */

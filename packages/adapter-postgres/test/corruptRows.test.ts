@@ -180,9 +180,10 @@ layer(stores(), { excludeTestServices: true })("E10: a corrupt row", (it) => {
       yield* leaves("intents", "name", name, journal.held(app.id))
 
       const [logs, log] = [yield* LogStore, LogName.make(`deployment/${deployment.id}`)]
-      yield* logs.append(log, [{ stream: "system", line: "said" }])
-      yield* sql`update log_lines set stream = 'odd' where log = ${log}`
-      yield* leaves("log_lines", "log", log, logs.read(log, 0, 10))
+      yield* logs.append(log, [{ stream: "stdout", line: "said" }])
+      yield* sql`update log_chunks set packed = convert_to('[["odd",null,["said"]]]', 'UTF8') where log = ${log}`
+      yield* leaves("log_chunks", "log", log, logs.read(log, 0, 10))
+      yield* leaves("log_chunks", "log", log, logs.cursor(log))
 
       const routes = yield* RouteStore
       yield* routes.put({ app: app.id, hostPort: app.hostPort, fence, address: null })

@@ -71,7 +71,7 @@ layer(stores({ logLimitBytes: limit }), { excludeTestServices: true })("U1: a lo
 })
 
 layer(stores(), { excludeTestServices: true })("U1: a writer of a log", (it) => {
-  const appends = (statement: string): boolean => statement.includes("insert into log_lines")
+  const appends = (statement: string): boolean => statement.includes("insert into log_chunks")
   const isCommit = (statement: string): boolean => /^commit/i.test(statement)
 
   it.effect("stores every line once, whichever statement or commit is not answered or never arrives", () =>

@@ -12,7 +12,7 @@ import * as Given from "@lockkeeper/core/testing/Fixture"
 import { Effect, Fiber, Latch, Layer, Logger } from "effect"
 import { SqlClient } from "effect/sql"
 import { inspect } from "node:util"
-import { sealedColumns, shortLived } from "../src/internal/sealedColumns.ts"
+import { sealedColumns, shortLived, unsealed } from "../src/internal/sealedColumns.ts"
 import * as PostgresSealedSecrets from "../src/PostgresSealedSecrets.ts"
 import {
   beginningOf,
@@ -37,7 +37,7 @@ describe("a key of the SecretCipher", () => {
       const sql = yield* SqlClient.SqlClient
       const columns = yield* sql<{ name: string }>`select table_name || '.' || column_name as name
         from information_schema.columns where table_schema = 'public' and data_type = 'bytea'`
-      const listed = [...sealedColumns.map(({ column, table }) => `${table}.${column}`), ...shortLived]
+      const listed = [...sealedColumns.map(({ column, table }) => `${table}.${column}`), ...shortLived, ...unsealed]
       assert.deepStrictEqual(listed.sort(), columns.map(({ name }) => name).sort())
       for (const { key, table } of sealedColumns) {
         const [found] = yield* sql<{

@@ -10,6 +10,7 @@ import { IdempotencyStore } from "@lockkeeper/core/port/IdempotencyStore"
 import * as Given from "@lockkeeper/core/testing/Fixture"
 import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
+import { storedLogs } from "../../../test/harness/storedLogs.ts"
 import { reasonOf } from "./support/reasonOf.ts"
 import { cancelledTogether, stores } from "./support/stores.ts"
 
@@ -40,7 +41,7 @@ const dump = Effect.gen(function* () {
           : sql`${sql(column)}::text`
       } as cell from ${sql(table)}`
   )
-  return cells.flat().map(({ cell }) => cell ?? "")
+  return [...cells.flat().map(({ cell }) => cell ?? ""), ...(yield* storedLogs)]
 })
 
 /** The forms in which a secret could have been written. */

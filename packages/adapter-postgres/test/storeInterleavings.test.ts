@@ -65,7 +65,10 @@ const freshLog = Effect.map(Given.freshLetters, (letters) => LogName.make(`deplo
 const logRows = (log: LogName) =>
   Effect.all([
     withSql((sql) => sql`select lines, bytes, truncated, ended from logs where name = ${log}`),
-    withSql((sql) => sql`select seq, line from log_lines where log = ${log} order by seq`)
+    withSql(
+      (sql) =>
+        sql`select first, last, convert_from(packed, 'UTF8') as packed from log_chunks where log = ${log} order by first`
+    )
   ])
 
 layer(stores(), { excludeTestServices: true })("in every order of statements", (it) => {

@@ -21,3 +21,6 @@ export const sealedColumns: readonly [SealedColumn, ...ReadonlyArray<SealedColum
 
 /** The `bytea` columns, as `table.column`, whose rows do not live long enough to be sealed again. */
 export const shortLived: ReadonlyArray<string> = ["idempotency_keys.sealed"]
+
+/** The `bytea` columns, as `table.column`, that hold no secret: what is said in a log is without them. */
+export const unsealed: ReadonlyArray<string> = ["log_chunks.packed"]

@@ -87,7 +87,10 @@ const logged = Effect.tap(
 const logRows = (log: LogName) =>
   Effect.all([
     withSql((sql) => sql`select lines, ended from logs where name = ${log}`),
-    withSql((sql) => sql`select seq, line from log_lines where log = ${log} order by seq`)
+    withSql(
+      (sql) =>
+        sql`select first, last, convert_from(packed, 'UTF8') as packed from log_chunks where log = ${log} order by first`
+    )
   ])
 
 const routed = Effect.map(Given.registered(), ({ hostPort, id }) => ({

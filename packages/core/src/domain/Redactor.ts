@@ -36,13 +36,15 @@ export const secretsOf = (env: Env, source?: Source): ReadonlyArray<Redacted.Red
 export const makeRedactor = (secrets: Iterable<Redacted.Redacted<string>>): Redactor => {
   const phrases = new Set([...secrets].flatMap((secret) => secretForms(Redacted.value(secret))))
   if (phrases.size === 0) return { text: (text) => text, log: () => ({ push: (entry) => [entry], end: () => [] }) }
-  const begin = makePhraseMatcher([...phrases], inStandardAlphabet)
+  const { begin, isIn } = makePhraseMatcher([...phrases], inStandardAlphabet)
 
   const log = (): LogRedactor => {
     const cut = new Map<LogStream, CutLine>()
     return {
       push: (entry) => {
-        const line = cut.get(entry.stream) ?? makeCutLine(begin())
+        const known = cut.get(entry.stream)
+        if (known === undefined && entry.isCut !== true && !isIn(entry.line)) return [entry]
+        const line = known ?? makeCutLine(begin())
         if (entry.isCut === true) cut.set(entry.stream, line)
         else cut.delete(entry.stream)
         return line.push(entry)

@@ -50,7 +50,9 @@ export const makeLineSplitter = (emit: (line: string, isCut: boolean) => void): 
   }
 }
 
-const textOf = (bytes: Uint8Array): string => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+
+const textOf = (bytes: Uint8Array): string => decoder.decode(bytes)
 
 const joined = (first: Uint8Array, second: Uint8Array): Uint8Array => {
   if (first.length === 0) return second

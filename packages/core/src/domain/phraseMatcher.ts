@@ -19,23 +19,39 @@ export interface Matching {
   readonly close: (from: number) => void
 }
 
-/** Makes what begins to look for these phrases in a text. Characters for which `sameAs` answers the same one are not told apart. */
+/** Looks for phrases in texts. */
+export interface PhraseMatcher {
+  /** Begins a text. */
+  readonly begin: () => Matching
+  /** Whether a phrase is in a text that comes in one piece. */
+  readonly isIn: (text: string) => boolean
+}
+
+/** Makes what looks for these phrases. Characters for which `sameAs` answers the same one are not told apart. */
 export const makePhraseMatcher = (
   phrases: ReadonlyArray<string>,
   sameAs: (code: number) => number = (code) => code
-): (() => Matching) => {
-  const { begun, longest, step } = automatonOf(phrases, sameAs)
-  return () => {
+): PhraseMatcher => {
+  const automaton = automatonOf(phrases, sameAs)
+  const walk = walking(automaton, sameAs)
+  const { begun, longest } = automaton
+
+  const isIn = (text: string): boolean => {
+    let isFound = false
+    walk(root, text, () => (isFound = true))
+    return isFound
+  }
+  const begin = (): Matching => {
     const spans: Array<Span> = []
     let node = root
     let read = 0
     return {
       push: (piece) => {
-        for (let index = 0; index < piece.length; index++) {
-          node = step(node, sameAs(piece.charCodeAt(index)))
-          const length = node === root ? 0 : (longest[node] ?? 0)
-          if (length > 0) add(spans, read + index + 1 - length, read + index + 1)
-        }
+        node = walk(node, piece, (at, index) => {
+          const end = read + index + 1
+          add(spans, end - (longest[at] ?? 0), end)
+          return false
+        })
         read += piece.length
       },
       spans,
@@ -43,6 +59,7 @@ export const makePhraseMatcher = (
       close: (from) => add(spans, from, read)
     }
   }
+  return { begin, isIn }
 }
 
 const root = 0
@@ -63,6 +80,47 @@ interface Automaton {
   /** The longest phrase that ends at a node. */
   readonly longest: Int32Array
   readonly step: (node: number, code: number) => number
+  /** The nodes but the root, those that are nearer to it first. */
+  readonly nearest: Int32Array
+}
+
+const tableNodes = 1_024
+const codeBits = 7
+const tableCodes = 2 ** codeBits
+
+/**
+ * Walks from a node through a text, tells where phrases end until it is told to stop, and answers the node that it is at.
+ * The steps of the nodes nearest to the root, where nearly all of a text is, are in a table, which takes half a megabyte.
+ */
+const walking = ({ longest, nearest, step }: Automaton, sameAs: (code: number) => number) => {
+  const near = Int32Array.of(root, ...nearest.subarray(0, tableNodes - 1))
+  const rows = new Int32Array(nearest.length + 1).fill(-1)
+  near.forEach((node, row) => (rows[node] = row << codeBits))
+  // From a row to a row. What leads to another node, or to the end of a phrase, is no step of the table.
+  const table = new Int32Array(near.length << codeBits)
+  near.forEach((node, row) => {
+    for (let code = 0; code < tableCodes; code++) {
+      const next = step(node, sameAs(code))
+      table[(row << codeBits) + code] = longest[next] === 0 ? (rows[next] ?? -1) : -1
+    }
+  })
+
+  return (from: number, text: string, found: (node: number, index: number) => boolean): number => {
+    let node = from
+    let row = rows[node] ?? -1
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index)
+      const next = row >= 0 && code < tableCodes ? (table[row + code] ?? -1) : -1
+      if (next >= 0) {
+        row = next
+        continue
+      }
+      node = step(row >= 0 ? (near[row >> codeBits] ?? root) : node, sameAs(code))
+      row = rows[node] ?? -1
+      if (longest[node] !== 0 && found(node, index)) return node
+    }
+    return row >= 0 ? (near[row >> codeBits] ?? root) : node
+  }
 }
 
 const automatonOf = (phrases: ReadonlyArray<string>, sameAs: (code: number) => number): Automaton => {
@@ -98,17 +156,17 @@ const automatonOf = (phrases: ReadonlyArray<string>, sameAs: (code: number) => n
     }
     return first[code] ?? edges.get(root, code)
   }
-  for (const node of byDepth(depth, nodes)) {
+  const nearest = byDepth(depth, nodes)
+  for (const node of nearest) {
     const above = parent[node] ?? root
     const next = above === root ? root : step(shorter[above] ?? root, codes[node] ?? 0)
     shorter[node] = next
     if (longest[node] === 0) longest[node] = longest[next] ?? 0
     if (begun[node] === 0) begun[node] = begun[next] ?? 0
   }
-  return { begun, longest, step }
+  return { begun, longest, nearest, step }
 }
 
-/** The nodes but the root, those that are nearer to it first. */
 const byDepth = (depth: Int32Array, nodes: number): Int32Array =>
   Int32Array.from({ length: nodes - 1 }, (_, index) => index + 1).sort((a, b) => (depth[a] ?? 0) - (depth[b] ?? 0))
 

@@ -1,7 +1,7 @@
 // The one writer of a log: what is said from many fibers is stored whole, in order, once and without secrets, and is there
 // before it is relied on.
 // A log that cannot be stored never decides how a Deployment ends.
-import { Clock, Deferred, Duration, Effect, Queue, Random, Schedule, type Scope } from "effect"
+import { Clock, Deferred, Duration, Effect, Latch, Random, Schedule, type Scope } from "effect"
 import type { LogEntry } from "../domain/LogLine.ts"
 import { makeRedactor, type Redactor } from "../domain/Redactor.ts"
 import { type LogName, LogStore, LogWriterId } from "../port/LogStore.ts"
@@ -40,7 +40,7 @@ export const openLog = Effect.fnUntraced(function* (
   const store = yield* LogStore
   const writer = yield* freshWriter
   let [redactor, redacted, nth] = [given, given.log(), 0]
-  const queue = yield* Queue.bounded<Item>(4_096)
+  const items = makeBacklog()
   let bound = patience
 
   const stored = (what: string, writing: Effect.Effect<void, StoreError>) =>
@@ -57,10 +57,12 @@ export const openLog = Effect.fnUntraced(function* (
     )
 
   const write = Effect.fnUntraced(function* (items: ReadonlyArray<Item>) {
-    const entries = items.flatMap((item) => {
+    const ready = (item: Item): ReadonlyArray<LogEntry> => {
       if (isEntry(item)) return redacted.push(item)
       return item.what === "all" ? redacted.end() : []
-    })
+    }
+    const entries: Array<LogEntry> = []
+    for (const item of items) for (const entry of ready(item)) entries.push(entry)
     for (const part of partsOf(entries)) {
       nth += 1
       yield* stored(`storing ${part.length} lines of ${log}`, store.append(log, part, { writer, nth }))
@@ -68,18 +70,18 @@ export const openLog = Effect.fnUntraced(function* (
     for (const item of items) if (!isEntry(item)) yield* Deferred.succeed(item.flushed, undefined)
   })
 
-  yield* Queue.takeBetween(queue, 1, 2_048).pipe(Effect.flatMap(write), Effect.forever, Effect.forkScoped)
+  yield* items.takeAll.pipe(Effect.flatMap(write), Effect.forever, Effect.forkScoped)
 
   const flush = (what: "said" | "all") =>
     Effect.gen(function* () {
       const flushed = yield* Deferred.make<void>()
-      yield* Queue.offer(queue, { flushed, what })
+      items.add({ flushed, what })
       yield* Deferred.await(flushed)
     }).pipe(Effect.timeoutOption(patience), Effect.asVoid)
 
   yield* Effect.addFinalizer(() => flush("all"))
   return {
-    say: (entry) => Effect.asVoid(Queue.offer(queue, entry)),
+    say: items.say,
     flush: flush("said"),
     hide: (next) => Effect.sync(() => void ([redactor, redacted] = [next, next.log()])),
     redactor: Effect.sync(() => redactor),
@@ -89,6 +91,39 @@ export const openLog = Effect.fnUntraced(function* (
     )
   }
 })
+
+/** What waits to be written, in the order in which it was said. */
+const makeBacklog = () => {
+  const [some, room] = [Latch.makeUnsafe(), Latch.makeUnsafe(true)]
+  let items: Array<Item> = []
+  let length = 0
+
+  const add = (item: Item): void => {
+    items.push(item)
+    length += isEntry(item) ? item.line.length : 0
+    if (items.length === 1) some.openUnsafe()
+    if (items.length >= most.items || length >= most.length) room.closeUnsafe()
+  }
+  /** Adds a line; waits while there is no room. Who waited first is first. */
+  const say = (entry: LogEntry): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (!room.isOpen()) return Effect.andThen(room.await, say(entry))
+      add(entry)
+      return Effect.void
+    })
+  const takeAll = Effect.map(some.await, () => {
+    const taken = items
+    items = []
+    length = 0
+    some.closeUnsafe()
+    room.openUnsafe()
+    return taken
+  })
+  return { add, say, takeAll }
+}
+
+/** How many lines may wait, and how many UTF-16 code units there may be in them; the last one may exceed that. */
+const most = { items: 8_192, length: 1_048_576 }
 
 /** Lines in parts that a store takes at once: most of what storing costs is the same for one line and for many. */
 const partsOf = (entries: ReadonlyArray<LogEntry>): ReadonlyArray<ReadonlyArray<LogEntry>> => {

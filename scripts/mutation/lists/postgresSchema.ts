@@ -123,6 +123,10 @@ const tables = listing(file, tests, {
   ],
   leftOut: [
     {
+      guards: ["log_lines: check (seq >= 1)", "log_lines: primary key (log, seq)"],
+      reason: "a later migration packs what the table holds and drops it"
+    },
+    {
       guards: ["tenants: primary key", "releases: primary key", "deployments: primary key"],
       reason: "foreign keys refer to it: the schema cannot be made without"
     },

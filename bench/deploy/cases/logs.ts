@@ -1,26 +1,20 @@
 // How fast what a program says gets into a log: a stream of so many MiB through the splitter, the Redactor and the writer
 // into Postgres, as a ratio to reading the same stream to nowhere through the same splitter. What is stored is compared by its
-// SHA-256. One JSON line for each round and one for the whole; 1 when a goal was missed.
+// SHA-256.
 
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { EmbeddedPostgres, layer as embedded } from "@lockkeeper/adapter-postgres/EmbeddedPostgres"
-import { layerClient } from "@lockkeeper/adapter-postgres/layer"
 import * as PostgresLogStore from "@lockkeeper/adapter-postgres/PostgresLogStore"
-import { apply } from "@lockkeeper/adapter-postgres/PostgresMigrations"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import { makeLineSplitter } from "@lockkeeper/core/domain/lineSplitter"
 import { makeRedactor } from "@lockkeeper/core/domain/Redactor"
 import { LogName, LogStore } from "@lockkeeper/core/port/LogStore"
 import { openLog } from "@lockkeeper/core/program/DeploymentLog"
-import { Console, Data, Effect, FileSystem, Layer, Redacted, Stream } from "effect"
+import { Effect, Redacted, Stream } from "effect"
 import { createHash, randomBytes } from "node:crypto"
-import { parseArgs } from "node:util"
+import type { Options } from "../options.ts"
+import { medians, timed, told } from "../told.ts"
 
-const goals = { ratio: 0.5, grownMegabytes: 64 }
 const mebibyte = 1024 * 1024
 const chunkBytes = 64 * 1024
-
-class GoalsMissed extends Data.TaggedError("GoalsMissed")<{ readonly message: string }> {}
 
 /** The values of an Env as Apps have them. None of them is in the stream: what is stored has to be what was said. */
 const secrets = Array.from({ length: 20 }, () => Redacted.make(randomBytes(24).toString("base64")))
@@ -56,13 +50,6 @@ const linesOf = (mebibytes: number): Stream.Stream<LogEntry> =>
         return Stream.fromIterable(entries.splice(0))
       })
     )
-  })
-
-const secondsOf = <A, E, R>(self: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const begun = performance.now()
-    const answer = yield* self
-    return [(performance.now() - begun) / 1_000, answer] as const
   })
 
 const toNowhere = Effect.fnUntraced(function* (mebibytes: number) {
@@ -103,49 +90,39 @@ const grown = <A, E, R>(self: Effect.Effect<A, E, R>) =>
     return [(most - before) / mebibyte, answer] as const
   })
 
+/** One round: to nowhere, into Postgres, and to nowhere again, so that what else the machine does counts for both. */
 const round = Effect.fnUntraced(function* (number: number, mebibytes: number) {
   const log = LogName.make(`workload/dep_bench${number}`)
-  const [nowhereSeconds, expected] = yield* secondsOf(toNowhere(mebibytes))
-  const [grownMegabytes, [seconds]] = yield* grown(secondsOf(intoPostgres(log, mebibytes)))
-  const result = {
-    bench: "log ingestion",
-    round: number,
-    mebibytes,
-    nowhereMibPerSecond: Math.round(mebibytes / nowhereSeconds),
-    mibPerSecond: Math.round((mebibytes / seconds) * 10) / 10,
-    ratio: Number((nowhereSeconds / seconds).toFixed(3)),
-    grownMegabytes: Math.round(grownMegabytes),
-    isWhole: (yield* storedIn(log)) === expected
-  }
-  yield* Console.log(JSON.stringify(result))
-  return result
+  const [before, expected] = yield* timed(toNowhere(mebibytes))
+  const [grownMegabytes, [seconds]] = yield* grown(timed(intoPostgres(log, mebibytes)))
+  const [after] = yield* timed(toNowhere(mebibytes))
+  const isWhole = (yield* storedIn(log)) === expected
+  return { ratio: (before + after) / 2 / seconds, grownMegabytes, mebibytesPerSecond: mebibytes / seconds, isWhole }
 })
 
-const bench = Effect.gen(function* () {
-  const { values } = parseArgs({
-    options: { mib: { type: "string", default: "128" }, rounds: { type: "string", default: "3" } }
-  })
-  yield* apply()
-  yield* round(0, Math.min(16, Number(values.mib)))
-  const rounds = yield* Effect.forEach(Array.from({ length: Number(values.rounds) }).keys(), (index) =>
-    round(index + 1, Number(values.mib))
-  )
-  const ratio = rounds.map((one) => one.ratio).sort((a, b) => a - b)[Math.floor(rounds.length / 2)] ?? 0
-  const grownMegabytes = Math.max(...rounds.map((one) => one.grownMegabytes))
-  const isReached =
-    ratio >= goals.ratio && grownMegabytes < goals.grownMegabytes && rounds.every(({ isWhole }) => isWhole)
-  yield* Console.log(JSON.stringify({ bench: "log ingestion", ratio, grownMegabytes, goals, isReached }))
-  if (!isReached) return yield* new GoalsMissed({ message: "a goal was missed" })
-})
-
-const database = Layer.unwrap(
-  Effect.gen(function* () {
-    const dataDir = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped({ prefix: "lockkeeper-bench-" })
-    const client = Layer.unwrap(Effect.map(EmbeddedPostgres, ({ url }) => layerClient({ url, maxConnections: 4 })))
-    return client.pipe(Layer.provide(embedded({ dataDir })))
-  })
+/** Measures it, in rounds. */
+export const logs = Effect.fnUntraced(
+  function* ({ mebibytes, rounds: count }: Options) {
+    yield* round(0, Math.min(16, mebibytes))
+    const rounds = yield* Effect.forEach(Array.from({ length: count }).keys(), (index) => round(index + 1, mebibytes))
+    const isWhole = rounds.every((one) => one.isWhole)
+    const facts = { mebibytes, isWhole, ...medians({ mibPerSecond: rounds.map((one) => one.mebibytesPerSecond) }) }
+    const ratio = { name: "storing a log / reading it to nowhere", unit: "ratio", atLeast: 0.5 } as const
+    const memory = { name: "growth of resident memory while a log is stored", unit: "MB", atMost: 64 } as const
+    const verdicts = [
+      yield* told(
+        ratio,
+        rounds.map((one) => one.ratio),
+        facts
+      ),
+      yield* told(
+        memory,
+        rounds.map((one) => one.grownMegabytes),
+        {},
+        1
+      )
+    ]
+    return verdicts.map((verdict) => ({ ...verdict, reached: verdict.reached && isWhole }))
+  },
+  Effect.provide(PostgresLogStore.layer({ limitBytes: 2 ** 40 }))
 )
-
-const stores = Layer.provideMerge(PostgresLogStore.layer({ limitBytes: 2 ** 40 }), database)
-
-bench.pipe(Effect.provide(Layer.provide(stores, NodeServices.layer)), NodeRuntime.runMain)

@@ -28,7 +28,7 @@ export class Ground extends Context.Service<
 >()("@lockkeeper/bench/deploy/Ground") {}
 
 /** A server that listens, its client and the name that its leases bear. */
-export interface Replica extends Server {
+interface Replica extends Server {
   readonly client: Client
   readonly replica: string
 }
@@ -84,7 +84,7 @@ export const replicas = Effect.fnUntraced(function* (
 })
 
 /** How a Deployment stands in the database, whichever server has it in hand. */
-export const standing = Effect.fnUntraced(function* (deployment: string) {
+const standing = Effect.fnUntraced(function* (deployment: string) {
   const sql = yield* SqlClient.SqlClient
   const [row] = yield* sql<{ readonly status: string; readonly replica: string | null }>`
     select status, replica from deployments where id = ${deployment}`

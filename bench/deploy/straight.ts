@@ -9,7 +9,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Readable } from "node:stream"
 import { promisify } from "node:util"
-import { pack } from "tar-fs"
+import { create } from "tar"
 import { docker } from "../../test/harness/engine.ts"
 
 const run = promisify(execFile)
@@ -24,7 +24,7 @@ interface Check {
 const built = async (directory: string): Promise<void> => {
   await docker.ping()
   const limits = { memory: 2 ** 29, memswap: 2 ** 29, cpuperiod: 100_000, cpuquota: 100_000 }
-  const stream = await docker.buildImage(Readable.from(pack(directory), { objectMode: false }), {
+  const stream = await docker.buildImage(Readable.from(create({ cwd: directory }, ["."]), { objectMode: false }), {
     t: name,
     rm: true,
     forcerm: true,

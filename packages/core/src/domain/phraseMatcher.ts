@@ -20,7 +20,7 @@ export interface Matching {
 }
 
 /** Looks for phrases in texts. */
-export interface PhraseMatcher {
+interface PhraseMatcher {
   /** Begins a text. */
   readonly begin: () => Matching
   /** Whether a phrase is in a text that comes in one piece. */

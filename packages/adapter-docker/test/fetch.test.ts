@@ -245,7 +245,9 @@ describeWith("docker")("an image", () => {
         assert.strictEqual(workload.image, one)
         yield* running.stop(workload.name, workload.id)
 
-        yield* Effect.promise(() => docker.getImage(`lockkeeper-${made.installation}:${one.slice(7, 39)}`).remove())
+        const kept = (yield* running.images).filter(({ image }) => image === one)
+        assert.lengthOf(kept, 1)
+        yield* Effect.forEach(kept, running.removeImage)
         assert.strictEqual((yield* Effect.flip(running.start(specOf(one)))).reason, "image_gone")
         assert.deepStrictEqual(yield* made.left, nothing)
       })

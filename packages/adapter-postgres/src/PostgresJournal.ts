@@ -33,8 +33,9 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
   const { sql } = db
   const columns = sql`i.name, i.app, i.deployment, i.fence, i.replica, i.workload`
 
+  /** Whether it was written; undefined when the Deployment has ended since it was looked at, and has to be looked at again. */
   const intend = ({ app: id, deployment, fence, name, replica }: Omit<Intent, "workload">) =>
-    db.transaction(
+    db.transaction<boolean | undefined>(
       "Journal.intend",
       Effect.gen(function* () {
         const [app] = yield* appRows(sql`select a.status from apps a join deployments d on d.app = a.id
@@ -47,9 +48,14 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
             set replica = excluded.replica, workload = null, confirmed_at = null, released_at = null
             where i.deployment = excluded.deployment and i.fence = excluded.fence
           returning i.name`
-        if (written.length === 0) return yield* new LeaseLost({ deployment })
+        return written.length > 0 ? true : app === undefined ? undefined : false
       })
     )
+
+  const intendInTheEnd = Effect.fnUntraced(function* (intent: Omit<Intent, "workload">) {
+    const isWritten = (yield* intend(intent)) ?? (yield* intend(intent)) ?? false
+    if (!isWritten) return yield* new LeaseLost({ deployment: intent.deployment })
+  })
 
   const confirm = (workload: Workload) =>
     db.statement<void>(
@@ -104,7 +110,7 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
       )
     )
 
-  return Journal.of({ intend, confirm, released, held, heldBy, unowned, unknown })
+  return Journal.of({ intend: intendInTheEnd, confirm, released, held, heldBy, unowned, unknown })
 })
 
 /** Provides the journal. */

@@ -214,4 +214,16 @@ layer(stores(), { excludeTestServices: true })("in every order of statements", (
       rows: ({ claim }) => rowsOf(claim.app)
     })
   )
+
+  it.effect("INV-7: intend and the healthy end of the same holder", () =>
+    meets({
+      given: Effect.all({ claim: activated, name: Given.freshWorkloadName }),
+      a: ({ claim: { app, deployment, fence, replica }, name }) =>
+        Effect.flatMap(Journal, (journal) =>
+          journal.intend({ app: app.id, deployment: deployment.id, fence, name, replica })
+        ),
+      b: ({ claim }) => finish(claim, "healthy"),
+      rows: ({ claim }) => rowsOf(claim.app)
+    })
+  )
 })

@@ -38,7 +38,9 @@ layer(stores())("a server that does not answer", (it) => {
         assert.strictEqual(yield* timed(envs.read(app.id), "11 seconds"), "unavailable")
         assert.strictEqual(yield* timed(Given.begun(app), "21 seconds"), "unavailable")
         yield* proxy.resume
-        assert.strictEqual((yield* Given.begun(app)).number, 1)
+        // What cancelled the statement that hung may reach the server late, and end the next one of its connection.
+        const begun = Effect.retry(Given.begun(app), { times: 5 })
+        assert.strictEqual((yield* begun).number, 1)
       }).pipe(Effect.provide(through))
     })
   )

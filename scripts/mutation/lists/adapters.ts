@@ -142,10 +142,10 @@ const process = [
         replace: ""
       },
       {
-        guards: ["launched: Effect.acquireRelease"],
+        guards: ["run: Effect.acquireUseRelease"],
         says: "a command that is interrupted runs on",
-        find: "({ process }) => process.end(grace))\n",
-        replace: "() => Effect.void)\n"
+        find: "          }),\n        release\n",
+        replace: "          }),\n        () => Effect.void\n"
       },
       {
         guards: ["make: Effect.addFinalizer"],

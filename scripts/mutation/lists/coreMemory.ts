@@ -130,6 +130,16 @@ export const coreMemory = joined([
       }
     ]
   }),
+  listing("packages/core/src/port/ContainerRuntime.ts", tests, {
+    mutations: [
+      {
+        guards: ["run: Effect.acquireUseRelease"],
+        says: "what a command ran in is left",
+        find: "          () => Effect.sync(() => state.workloads.delete(spec.name))",
+        replace: "          () => Effect.void"
+      }
+    ]
+  }),
   listing("packages/core/src/port/memoryDeployments.ts", tests, {
     mutations: [
       {

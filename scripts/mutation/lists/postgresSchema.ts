@@ -269,7 +269,7 @@ export const postgresSchema = joined([
       }
     ]
   }),
-  listing("packages/adapter-postgres/src/migrations/0009_log_chunks.ts", tests, {
+  listing("packages/adapter-postgres/src/migrations/0008_log_chunks.ts", tests, {
     mutations: [
       without("log_chunks: check (first >= 1)", " check (first >= 1)"),
       without("log_chunks: primary key (log, first)", "\n  primary key (log, first),"),

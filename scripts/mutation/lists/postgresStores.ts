@@ -162,10 +162,10 @@ export const postgresStores = joined([
         replace: "i.deployment = excluded.deployment"
       },
       {
-        guards: ["intend: new LeaseLost"],
+        guards: ["intendInTheEnd: new LeaseLost"],
         says: "an intent that is not written is none that was refused",
-        find: "written.length === 0",
-        replace: "written.length < 0"
+        find: "if (!isWritten)",
+        replace: "if (!isWritten && intent.fence < 0)"
       },
       {
         guards: ["held: i.released_at is null"],

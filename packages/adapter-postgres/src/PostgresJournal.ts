@@ -33,14 +33,11 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
   const { sql } = db
   const columns = sql`i.name, i.app, i.deployment, i.fence, i.replica, i.workload`
 
-  /** Whether it was written; undefined when the Deployment has ended since it was looked at, and has to be looked at again. */
-  const intend = ({ app: id, deployment, fence, name, replica }: Omit<Intent, "workload">) =>
-    db.transaction<boolean | undefined>(
-      "Journal.intend",
-      Effect.gen(function* () {
-        const [app] = yield* appRows(sql`select a.status from apps a join deployments d on d.app = a.id
+  const written = ({ app: id, deployment, fence, name, replica }: Omit<Intent, "workload">) =>
+    Effect.gen(function* () {
+      const [app] = yield* appRows(sql`select a.status from apps a join deployments d on d.app = a.id
           where a.id = ${id} and d.id = ${deployment} and d.status not in ('building', 'deploying') for share of a`)
-        const written = yield* sql`insert into intents as i (name, app, deployment, fence, replica)
+      const rows = yield* sql`insert into intents as i (name, app, deployment, fence, replica)
           select ${name}, app, id, fence, ${replica} from deployments
           where id = ${deployment} and app = ${id} and fence = ${fence}
             and (status in ('building', 'deploying') or ${app?.status === "live"}) for share
@@ -48,12 +45,16 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
             set replica = excluded.replica, workload = null, confirmed_at = null, released_at = null
             where i.deployment = excluded.deployment and i.fence = excluded.fence
           returning i.name`
-        return written.length > 0 ? true : app === undefined ? undefined : false
-      })
-    )
+      return rows.length > 0
+    })
 
-  const intendInTheEnd = Effect.fnUntraced(function* (intent: Omit<Intent, "workload">) {
-    const isWritten = (yield* intend(intent)) ?? (yield* intend(intent)) ?? false
+  /**
+   * A Deployment that was in progress may have ended before its lock was had. It is looked at once more then, as one that
+   * has ended, in a transaction that locks the App first.
+   */
+  const intend = Effect.fnUntraced(function* (intent: Omit<Intent, "workload">) {
+    const write = db.transaction<boolean>("Journal.intend", written(intent))
+    const isWritten = (yield* write) || (yield* write)
     if (!isWritten) return yield* new LeaseLost({ deployment: intent.deployment })
   })
 
@@ -110,7 +111,7 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
       )
     )
 
-  return Journal.of({ intend: intendInTheEnd, confirm, released, held, heldBy, unowned, unknown })
+  return Journal.of({ intend, confirm, released, held, heldBy, unowned, unknown })
 })
 
 /** Provides the journal. */

@@ -25,7 +25,7 @@ layer(Layer.provideMerge(layerTables, stores()), { excludeTestServices: true })(
   )
 
   it.effect(
-    "INV-2: an App has at most one active Deployment, and a delivery makes one",
+    "INV-2 U5: at most one Deployment of an App waits and one is in progress, as Policies say, and a delivery makes one",
     () => kept(Models.activity, 6, 1),
     limit
   )
@@ -33,6 +33,12 @@ layer(Layer.provideMerge(layerTables, stores()), { excludeTestServices: true })(
   it.effect(
     "INV-3: a Tenant never has more running than its cap, no Slot is lost, and the queue is served in order",
     () => kept(Models.slots, 6, 1),
+    limit
+  )
+
+  it.effect(
+    "INV-4: what was asked to stop ends so, at once while it waits, and never becomes healthy",
+    () => kept(Models.stops, 6, 1),
     limit
   )
 
@@ -55,7 +61,7 @@ layer(Layer.provideMerge(layerTables, stores()), { excludeTestServices: true })(
   )
 
   it.effect(
-    "INV-8: the current Release is that of the last healthy Deployment, and numbers have no gap",
+    "INV-8 INV-9: the current Release is that of the last healthy Deployment, and numbers have no gap",
     () => kept(Models.releases, 6, 1),
     limit
   )
@@ -67,7 +73,7 @@ layer(Layer.provideMerge(layerTables, stores()), { excludeTestServices: true })(
   )
 
   it.effect(
-    "INV-1 INV-2 INV-3 INV-5 INV-6 INV-7 INV-8 INV-13 U7: what several ask at the same time is explained by some order",
+    "INV-1 INV-2 INV-3 INV-4 INV-5 INV-6 INV-7 INV-8 INV-13 U5 U7: what several ask at the same time is explained by some order",
     () => kept(Models.everything, 6, 4),
     limit
   )

@@ -121,6 +121,26 @@ const races = (services: ReturnType<typeof stores>) =>
       })
     )
 
+    it.effect("INV-7: an intent that waited while its Deployment ended is judged by how that ended", () =>
+      Effect.gen(function* () {
+        const [journal, sql] = [yield* Journal, yield* SqlClient.SqlClient]
+        const { app, deployment, fence, replica } = yield* Given.claimed(yield* Given.registered())
+        const name = yield* Given.freshWorkloadName
+        const intend = journal.intend({ name, app: app.id, deployment: deployment.id, fence, replica })
+        const end = sql`with ended as (
+            update deployments set status = 'cancelled', finished_at = now(), lease_until = null, slot = null
+            where id = ${deployment.id} returning id
+          )
+          delete from slots s using ended where s.deployment = ended.id`
+        assert.deepStrictEqual(yield* overtaken(end, intend), Result.succeed(undefined))
+        const held = yield* journal.held(app.id)
+        assert.deepStrictEqual(
+          held.map((intent): string => intent.name),
+          [name]
+        )
+      })
+    )
+
     it.effect("INV-7: who takes a Deployment over waits for the intent that is being written, and then sees it", () =>
       Effect.gen(function* () {
         const [deployments, journal, sql] = [yield* DeploymentStore, yield* Journal, yield* SqlClient.SqlClient]

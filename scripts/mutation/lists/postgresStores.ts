@@ -116,13 +116,13 @@ export const postgresStores = joined([
     named: lawsOf("Journal", "AppStatus"),
     mutations: [
       {
-        guards: ["intend: fence = ${fence}"],
+        guards: ["written: fence = ${fence}"],
         says: "an intent is written under any Fence",
         find: "and app = ${id} and fence = ${fence}\n",
         replace: "and app = ${id} and fence is not null\n"
       },
       {
-        guards: ["intend: d.status not in ('building', 'deploying')"],
+        guards: ["written: d.status not in ('building', 'deploying')"],
         says: "who intends locks the App, so that what is abandoned is passed by",
         find: "and d.id = ${deployment} and d.status not in ('building', 'deploying') for share of a",
         replace: "and d.id = ${deployment} for share of a",
@@ -130,7 +130,7 @@ export const postgresStores = joined([
         named: "intend and claimAbandoned"
       },
       {
-        guards: ["intend: for share"],
+        guards: ["written: for share"],
         says: "the App is read without its lock",
         find: " for share of a`",
         replace: "`",
@@ -138,34 +138,40 @@ export const postgresStores = joined([
         named: "intend for what serves"
       },
       {
-        guards: ["intend: for share #2"],
+        guards: ["written: for share #2"],
         says: "the Deployment is read without its lock",
         find: 'or ${app?.status === "live"}) for share',
         replace: 'or ${app?.status === "live"})'
       },
       {
-        guards: ["intend: status in ('building', 'deploying')", 'intend: app?.status === "live"'],
+        guards: ["written: status in ('building', 'deploying')", 'written: app?.status === "live"'],
         says: "what has ended is started again, whatever became of its App",
         find: "            and (status in ('building', 'deploying') or ${app?.status === \"live\"}) for share",
         replace: "            for share"
       },
       {
-        guards: ["intend: status in ('building', 'deploying')"],
+        guards: ["written: status in ('building', 'deploying')"],
         says: "nothing is intended for an App that is ending, though its Deployment is in progress",
         find: "(status in ('building', 'deploying') or ${app?.status === \"live\"})",
         replace: '(${app?.status === "live"})'
       },
       {
-        guards: ["intend: i.fence = excluded.fence"],
+        guards: [],
+        says: "an intent that waited while its Deployment ended is refused, though its App is live",
+        find: "(yield* write) || (yield* write)",
+        replace: "yield* write"
+      },
+      {
+        guards: ["written: i.fence = excluded.fence"],
         says: "an intent replaces that of an older Fence",
         find: "i.deployment = excluded.deployment and i.fence = excluded.fence",
         replace: "i.deployment = excluded.deployment"
       },
       {
-        guards: ["intendInTheEnd: new LeaseLost"],
+        guards: ["intend: new LeaseLost"],
         says: "an intent that is not written is none that was refused",
-        find: "if (!isWritten)",
-        replace: "if (!isWritten && intent.fence < 0)"
+        find: "if (!isWritten) return",
+        replace: "if (isWritten && !isWritten) return"
       },
       {
         guards: ["held: i.released_at is null"],
@@ -205,7 +211,7 @@ export const postgresStores = joined([
       }
     ],
     leftOut: [
-      { guards: ["intend: on conflict (name) do update"], reason: upsert },
+      { guards: ["written: on conflict (name) do update"], reason: upsert },
       {
         guards: ["released: released_at is null"],
         reason: "keeps when it was released first, for who reads the table: nothing in the product does"

@@ -1,7 +1,7 @@
 // What who asks knows in the course of a run: what there is to be named in the next call, old Claims included. It is not
 // what must be true; that is what the rules remember.
 
-import type { App, DeploymentId } from "@lockkeeper/core/domain/App"
+import type { App, DeploymentId, ReleaseId } from "@lockkeeper/core/domain/App"
 import type { WorkloadName } from "@lockkeeper/core/domain/Workload"
 import type { Claim } from "@lockkeeper/core/port/Claim"
 import { isDone, type Seen } from "./Seen.ts"
@@ -10,12 +10,13 @@ import { isDone, type Seen } from "./Seen.ts"
 export interface Known {
   readonly apps: ReadonlyArray<App>
   readonly deployments: ReadonlyArray<DeploymentId>
+  readonly releases: ReadonlyArray<ReleaseId>
   readonly claims: ReadonlyArray<Claim>
   readonly names: ReadonlyArray<WorkloadName>
 }
 
 /** Nothing yet. */
-export const nothingKnown: Known = { apps: [], deployments: [], claims: [], names: [] }
+export const nothingKnown: Known = { apps: [], deployments: [], releases: [], claims: [], names: [] }
 
 const withNew = <A>(list: ReadonlyArray<A>, item: A): ReadonlyArray<A> => (list.includes(item) ? list : [...list, item])
 
@@ -32,6 +33,10 @@ export const learned = (known: Known, seen: Seen): Known => {
       return { ...known, claims: [...known.claims, seen.value] }
     case "claimAbandoned":
       return { ...known, claims: [...known.claims, ...seen.value] }
+    case "finish": {
+      const { release } = seen.value
+      return release === null ? known : { ...known, releases: withNew(known.releases, release) }
+    }
     default:
       return known
   }

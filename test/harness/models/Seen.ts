@@ -5,7 +5,7 @@ import type { App, AppId, AppStatus, DeploymentId } from "@lockkeeper/core/domai
 import type { Deployment } from "@lockkeeper/core/domain/Deployment"
 import type { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import type { ImageDigest, Workload, WorkloadName } from "@lockkeeper/core/domain/Workload"
-import type { AppStore } from "@lockkeeper/core/port/AppStore"
+import type { AppEnding, AppStore } from "@lockkeeper/core/port/AppStore"
 import type { AdmissionRequest, Claim, DeploymentOutcome } from "@lockkeeper/core/port/Claim"
 import type { DeploymentRequest } from "@lockkeeper/core/port/DeploymentRequest"
 import type { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
@@ -28,7 +28,10 @@ interface OfClaim {
   readonly claim: Claim
 }
 
-/** A call that changes something, and what it came to. `setStatus` and `lapse` are done to the tables. */
+/**
+ * A call that changes something, and what it came to. `setStatus` and `lapse` are done to the tables; whoever sets an
+ * expiry sets one that `isOver` at once, or none.
+ */
 export type Seen =
   | Call<"register", App>
   | (Call<"begin", { readonly deployment: Deployment; readonly created: boolean }> & {
@@ -37,6 +40,7 @@ export type Seen =
   | (Call<"admit", Claim | undefined> & { readonly request: AdmissionRequest })
   | (Call<"claimAbandoned", ReadonlyArray<Claim>> & { readonly limit: number })
   | (Call<"withdraw", void> & { readonly deployment: DeploymentId })
+  | (Call<"requestCancel", Deployment> & { readonly deployment: DeploymentId })
   | (Call<"abandon", void> & { readonly replica: ReplicaId })
   | (Call<"renew", void> & OfClaim)
   | (Call<"built", Deployment> & OfClaim & { readonly image: ImageDigest })
@@ -46,6 +50,10 @@ export type Seen =
   | (Call<"intend", void> & { readonly intent: Omit<Intent, "workload"> })
   | (Call<"confirm", void> & { readonly workload: Workload })
   | (Call<"released", void> & { readonly name: WorkloadName })
+  | (Call<"mark", App> & { readonly app: AppId; readonly to: "stopped" | "deleting" })
+  | (Call<"setExpiry", App> & { readonly app: AppId; readonly isOver: boolean })
+  | (Call<"claimExpired", ReadonlyArray<App>> & { readonly limit: number })
+  | (Call<"settle", boolean> & { readonly ending: AppEnding })
   | (Call<"setStatus", void> & { readonly app: AppId; readonly status: AppStatus })
   | (Call<"lapse", void> & { readonly deployment: DeploymentId })
 

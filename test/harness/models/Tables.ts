@@ -1,4 +1,4 @@
-// What a test does to the tables behind the stores, for what no port does yet or only time does.
+// What a test does to the tables behind the stores: what only time does, and what no port does in one step.
 
 import type { AppId, AppStatus, DeploymentId } from "@lockkeeper/core/domain/App"
 import { Context, type Effect } from "effect"
@@ -7,7 +7,7 @@ import { Context, type Effect } from "effect"
 export class Tables extends Context.Service<
   Tables,
   {
-    /** Moves an App to a status, as a program will that stops, expires or deletes it. */
+    /** Moves an App to a status and does nothing else, so that its Deployments are asked nothing. */
     readonly setStatus: (app: AppId, status: AppStatus) => Effect.Effect<void>
     /** Lets the lease of a Deployment in progress run out now. */
     readonly lapse: (deployment: DeploymentId) => Effect.Effect<void>

@@ -2,16 +2,19 @@
 // that are known when it is asked, so that a run stays meaningful when parts of it are left out.
 
 import { type AppStatus, HostPort } from "@lockkeeper/core/domain/App"
-import { DeliveryId } from "@lockkeeper/core/domain/Deployment"
+import { DeliveryId, type Trigger } from "@lockkeeper/core/domain/Deployment"
 import { Revision } from "@lockkeeper/core/domain/Env"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
+import type { Policy } from "@lockkeeper/core/domain/Policy"
 import { ImageDigest, IpAddress, WorkloadId, WorkloadName } from "@lockkeeper/core/domain/Workload"
+import { AppStore } from "@lockkeeper/core/port/AppStore"
 import type { Claim, DeploymentOutcome } from "@lockkeeper/core/port/Claim"
+import type { DeploymentRequest } from "@lockkeeper/core/port/DeploymentRequest"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { mergeEnv } from "@lockkeeper/core/program/mergeEnv"
 import * as Given from "@lockkeeper/core/testing/Fixture"
-import { Effect } from "effect"
+import { DateTime, Effect } from "effect"
 import { type Known, pick } from "./Known.ts"
 import type { ModelPorts } from "./Seen.ts"
 import { Tables } from "./Tables.ts"
@@ -27,6 +30,15 @@ export interface Ask {
 
 /** How a value of an Env is written in a run: as it is, or as so many letters. */
 export type Value = string | number | null
+
+/** What a Deployment is asked for with, besides its App. */
+export interface How {
+  readonly delivery?: string | undefined
+  readonly policy?: Policy | undefined
+  /** The current Release, or one of those that are known, of whichever App it is. */
+  readonly release?: "current" | number | undefined
+  readonly start?: boolean
+}
 
 const terms = Given.longTerms
 
@@ -44,6 +56,10 @@ const outcomes: Readonly<Record<DeploymentOutcome["status"], DeploymentOutcome>>
 const deployments = <A, E extends { readonly _tag: string }>(
   use: (store: typeof DeploymentStore.Service) => Effect.Effect<A, E>
 ): Call => Effect.flatMap(DeploymentStore, use)
+
+const ofApps = <A, E extends { readonly _tag: string }>(
+  use: (store: typeof AppStore.Service) => Effect.Effect<A, E>
+): Call => Effect.flatMap(AppStore, use)
 
 const journal = (use: (journal: typeof Journal.Service) => Call): Call => Effect.flatMap(Journal, use)
 
@@ -68,14 +84,20 @@ const begun = (known: Known) => known.deployments
 const claims = (known: Known) => known.claims
 const names = (known: Known) => known.names
 
-/** Begins a Deployment of an App that has no active one; of those with the same delivery, one. */
-export const begin = ask<Known["apps"][number], [delivery?: string]>("begin", apps, (app, [delivery]) =>
+const triggerOf = ({ delivery, release, start }: How): Trigger => {
+  if (start === true) return { kind: "start" }
+  if (delivery !== undefined) return { kind: "webhook", deliveryId: DeliveryId.make(delivery) }
+  if (release === undefined) return { kind: "manual" }
+  return { kind: release === "current" ? "redeploy" : "rollback" }
+}
+
+const releaseOf = (known: Known, { release }: How): DeploymentRequest["release"] =>
+  typeof release === "number" ? pick(known.releases, release) : release
+
+/** Begins a Deployment of an App, as its Policy allows; of those with the same delivery, one. */
+export const begin = ask<Known["apps"][number], [how?: How]>("begin", apps, (app, [how = {}], known) =>
   deployments((store) =>
-    store.begin({
-      app: app.id,
-      policy: "reject",
-      trigger: delivery === undefined ? { kind: "manual" } : { kind: "webhook", deliveryId: DeliveryId.make(delivery) }
-    })
+    store.begin({ app: app.id, policy: how.policy, release: releaseOf(known, how), trigger: triggerOf(how) })
   )
 )
 
@@ -99,6 +121,11 @@ export const takeOver = (replica: number, limit = 10_000): Ask => ({
 /** Withdraws a Deployment, queued or not. */
 export const withdraw = ask<Known["deployments"][number], []>("withdraw", begun, (deployment) =>
   deployments((store) => store.withdraw(deployment))
+)
+
+/** Asks a Deployment to end, wherever it is. */
+export const cancel = ask<Known["deployments"][number], []>("cancel", begun, (deployment) =>
+  deployments((store) => store.requestCancel(deployment))
 )
 
 /** The holder of a Claim, be it still one or not, renews it. */
@@ -125,7 +152,33 @@ export const abandon = ask<Claim, []>("abandon", claims, (claim) =>
 /** A lease runs out. */
 export const lapse = ask<Claim, []>("lapse", claims, (claim) => tables(({ lapse }) => lapse(claim.deployment.id)))
 
-/** An App is moved to a status, from whichever it has. */
+/** Stops an App, or begins to delete it. */
+export const mark = ask<Known["apps"][number], [to: "stopped" | "deleting"]>("mark", apps, (app, [to]) =>
+  ofApps((store) => store.mark(app.id, to))
+)
+
+/** The time of an App is over, or it has no end again. */
+export const setExpiry = ask<Known["apps"][number], [isOver: boolean]>("setExpiry", apps, (app, [isOver]) =>
+  ofApps((store) => store.setExpiry(app.id, isOver ? DateTime.makeUnsafe(0) : null))
+)
+
+/** Expires one App whose time is over. */
+export const claimExpired: Ask = {
+  label: "claimExpired()",
+  call: () => ofApps((store) => store.claimExpired(1))
+}
+
+/** Settles an App that is not live, if nothing of it is left. */
+export const settle = ask<Known["apps"][number], []>("settle", apps, (app) =>
+  ofApps((store) =>
+    Effect.flatMap(store.ending(10_000), (endings) => {
+      const ending = endings.find((candidate) => candidate.app.id === app.id)
+      return ending === undefined ? Effect.void : store.settle(ending)
+    })
+  )
+)
+
+/** An App is moved to a status, from whichever it has, and nothing else. */
 export const setStatus = ask<Known["apps"][number], [status: AppStatus]>("setStatus", apps, (app, [status]) =>
   tables(({ setStatus }) => setStatus(app.id, status))
 )

@@ -12,6 +12,7 @@ import { liveness as livenessRule } from "./rules/liveness.ts"
 import { ownership as ownershipRule } from "./rules/ownership.ts"
 import { releases as releasesRule } from "./rules/releases.ts"
 import { slots as slotsRule } from "./rules/slots.ts"
+import { stops as stopsRule } from "./rules/stops.ts"
 
 /** Rules, and what may be asked to try them. */
 export interface Model {
@@ -35,7 +36,19 @@ const entries = fc.dictionary(
 const expectedRevision = fc.option(fc.nat(3), { nil: undefined, freq: 2 })
 const statuses: ReadonlyArray<AppStatus> = ["live", "live", "stopped", "expired", "deleting", "deleted"]
 
-const begin = fc.tuple(app, delivery).map((args) => Asks.begin(...args))
+const policy = fc.option(fc.constantFrom(...(["reject", "queue", "supersede"] as const)), { nil: undefined })
+const release = fc.oneof(fc.constant("current" as const), fc.nat(2))
+
+const beginAs = (how: fc.Arbitrary<Asks.How>) => fc.tuple(app, how).map((args) => Asks.begin(...args))
+const begin = beginAs(fc.record({ delivery, policy }))
+const beginAgain = beginAs(fc.record({ policy, release }))
+const start = beginAs(fc.constantFrom<Asks.How>({ start: true }, { start: true, release: "current" }))
+const cancel = recent.map((of) => Asks.cancel(of))
+const stop = app.map((of) => Asks.mark(of, "stopped"))
+const remove = app.map((of) => Asks.mark(of, "deleting"))
+const setExpiry = fc.tuple(app, fc.boolean()).map((args) => Asks.setExpiry(...args))
+const claimExpired = fc.constant(Asks.claimExpired)
+const settle = app.map((of) => Asks.settle(of))
 const admitAny = replica.map(Asks.admitAny)
 const admit = fc.tuple(recent, replica).map((args) => Asks.admit(...args))
 const withdraw = recent.map((of) => Asks.withdraw(of))
@@ -51,7 +64,7 @@ const mergeAny = fc.tuple(app, entries, expectedRevision).map((args) => Asks.mer
 const merge = app.map((of) => Asks.merge(of, { A: "1" }))
 const intend = fc.tuple(recent, fc.option(fc.nat(3), { nil: undefined })).map((args) => Asks.intend(...args))
 const confirm = recent.map((of) => Asks.confirm(of))
-const release = recent.map((of) => Asks.release(of))
+const released = recent.map((of) => Asks.release(of))
 
 /** A Deployment of an App, as far as it comes. */
 export const aWalk = fc
@@ -61,39 +74,71 @@ export const aWalk = fc
   )
 
 const work = [begin, admitAny, build, activate, finish]
-const claims = [...work, admit, withdraw, renew, takeOver, abandon, lapse]
+const claims = [...work, admit, withdraw, cancel, renew, takeOver, abandon, lapse]
+const appLife = [stop, start, start, remove, setExpiry, claimExpired, settle]
 
 /** INV-1 and INV-13. */
-export const holding: Model = { rules: [holdingRule], asks: claims }
+export const holding: Model = { rules: [holdingRule], asks: [...claims, stop, start] }
 
-/** INV-2. */
-export const activity: Model = { rules: [activityRule], asks: [...work, begin, begin, withdraw, admit, setStatus] }
+/** INV-2 and U5. */
+export const activity: Model = {
+  rules: [activityRule],
+  asks: [...work, begin, begin, beginAgain, withdraw, cancel, admit, stop, start, setStatus]
+}
 
 /** INV-3. */
-export const slots: Model = { rules: [slotsRule], asks: [begin, begin, admitAny, admitAny, ...claims] }
+export const slots: Model = {
+  rules: [slotsRule],
+  asks: [begin, begin, admitAny, admitAny, ...claims, stop, start]
+}
+
+/** INV-4. */
+export const stops: Model = {
+  rules: [stopsRule],
+  asks: [...work, ...work, begin, withdraw, cancel, stop, start, takeOver, lapse]
+}
 
 /** INV-5. */
-export const envs: Model = { rules: [envsRule], asks: [mergeAny, mergeAny, mergeAny, mergeAny, begin, setStatus] }
+export const envs: Model = {
+  rules: [envsRule],
+  asks: [mergeAny, mergeAny, mergeAny, mergeAny, begin, ...appLife, setStatus]
+}
 
 /** INV-6. */
-export const liveness: Model = { rules: [livenessRule], asks: [...work, ...work, merge, setStatus, setStatus] }
+export const liveness: Model = {
+  rules: [livenessRule],
+  asks: [...work, ...work, beginAgain, merge, ...appLife, setStatus, setStatus]
+}
 
 /** INV-7. */
 export const ownership: Model = {
   rules: [ownershipRule],
-  asks: [...work, intend, intend, confirm, release, takeOver, abandon, lapse, setStatus]
+  asks: [...work, intend, intend, confirm, released, takeOver, abandon, lapse, stop, start, remove, settle, setStatus]
 }
 
-/** INV-8. */
-export const releases: Model = { rules: [releasesRule], asks: [...work, build, activate, finish, merge, setStatus] }
+/** INV-8 and INV-9. */
+export const releases: Model = {
+  rules: [releasesRule],
+  asks: [...work, beginAgain, build, activate, finish, merge, cancel, stop, start, setStatus]
+}
 
 /** U7 and X12: one Event for each transition, in the order of all. */
-export const events: Model = { rules: [eventsRule], asks: [...claims, merge] }
+export const events: Model = { rules: [eventsRule], asks: [...claims, ...appLife, beginAgain, merge] }
 
-const everyAsk = [...claims, mergeAny, setStatus, intend, confirm, release]
+const everyAsk = [...claims, ...appLife, beginAgain, mergeAny, setStatus, intend, confirm, released]
 
 /** Everything at once, for asks that overlap: what happened to different things may be told in any order. */
 export const everything: Model = {
-  rules: [holdingRule, activityRule, slotsRule, envsRule, livenessRule, ownershipRule, releasesRule, eventsBySubject],
+  rules: [
+    holdingRule,
+    activityRule,
+    slotsRule,
+    stopsRule,
+    envsRule,
+    livenessRule,
+    ownershipRule,
+    releasesRule,
+    eventsBySubject
+  ],
   asks: everyAsk
 }

@@ -33,7 +33,12 @@ export const witnessed = (
   return ports.pipe(
     Context.add(AppStore, {
       ...apps,
-      register: (request) => told(apps.register(request), (answer) => ({ call: "register", ...answer }))
+      register: (request) => told(apps.register(request), (answer) => ({ call: "register", ...answer })),
+      mark: (app, to) => told(apps.mark(app, to), (answer) => ({ call: "mark", app, to, ...answer })),
+      setExpiry: (app, at) =>
+        told(apps.setExpiry(app, at), (answer) => ({ call: "setExpiry", app, isOver: at !== null, ...answer })),
+      claimExpired: (limit) => told(apps.claimExpired(limit), (answer) => ({ call: "claimExpired", limit, ...answer })),
+      settle: (ending) => told(apps.settle(ending), (answer) => ({ call: "settle", ending, ...answer }))
     }),
     Context.add(DeploymentStore, {
       ...deployments,
@@ -41,6 +46,8 @@ export const witnessed = (
       admit: (request) => told(deployments.admit(request), (answer) => ({ call: "admit", request, ...answer })),
       withdraw: (deployment) =>
         told(deployments.withdraw(deployment), (answer) => ({ call: "withdraw", deployment, ...answer })),
+      requestCancel: (deployment) =>
+        told(deployments.requestCancel(deployment), (answer) => ({ call: "requestCancel", deployment, ...answer })),
       renew: (claim, terms) => told(deployments.renew(claim, terms), (answer) => ({ call: "renew", claim, ...answer })),
       built: (claim, image, commit) =>
         told(deployments.built(claim, image, commit), (answer) => ({ call: "built", claim, image, ...answer })),

@@ -186,13 +186,13 @@ export class AppStore extends Context.Service<
         if (row.app.status === "live") row.lastFence += 1
         row.settled = false
         row.app = { ...row.app, status: to, updatedAt: now }
+        publish(state, now, `app.${to}`, row.app, row.app.id)
         const { inProgress, queued } = activeDeployments(state, row.app.id)
         if (queued !== undefined) {
           queued.deployment = { ...queued.deployment, status: "cancelled", finishedAt: now }
           publish(state, now, "deployment.cancelled", row.app, queued.deployment.id)
         }
         if (inProgress !== undefined) inProgress.stopAs ??= "cancelled"
-        publish(state, now, `app.${to}`, row.app, row.app.id)
         return appOf(state, row)
       }
 

@@ -4,6 +4,7 @@ import { Effect, type Layer } from "effect"
 import { Fence } from "../../src/domain/Lease.ts"
 import { defaultJobCap } from "../../src/domain/Tenant.ts"
 import type { Claim } from "../../src/port/Claim.ts"
+import { AppStore } from "../../src/port/AppStore.ts"
 import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
 import { EnvStore } from "../../src/port/EnvStore.ts"
 import { Journal } from "../../src/port/Journal.ts"
@@ -46,6 +47,18 @@ const overlooking = <A, E>(rows: ReadonlyArray<DeploymentRow>, self: Effect.Effe
       self,
       Effect.sync(() => {
         for (const { deployment, row } of overlooked) row.deployment = deployment
+      })
+    )
+  })
+
+/** Does something, and takes back what it asked of Deployments. */
+const unasked = <A, E>(rows: ReadonlyArray<DeploymentRow>, self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    const before = rows.map((row) => ({ row, stopAs: row.stopAs }))
+    return Effect.ensuring(
+      self,
+      Effect.sync(() => {
+        for (const { row, stopAs } of before) row.stopAs = stopAs
       })
     )
   })
@@ -119,6 +132,43 @@ export const brokenStores: ReadonlyArray<BrokenStore> = [
     }))
   },
   {
+    what: "U5: a store that takes the Policy supersede for queue",
+    model: Models.stops,
+    width: 1,
+    layer: alteredStore((original, state) => ({
+      begin: (request) => unasked(rowsOf(state, "building", "deploying"), original.begin(request))
+    }))
+  },
+  {
+    what: "U5: a store that begins under every Policy",
+    model: Models.activity,
+    width: 1,
+    layer: alteredStore((original) => ({
+      begin: (request) => original.begin({ ...request, policy: request.policy === "reject" ? "queue" : request.policy })
+    }))
+  },
+  {
+    what: "INV-4: a store that makes healthy what was asked to stop after its traffic moved",
+    model: Models.stops,
+    width: 1,
+    layer: alteredStore((original, state) => ({
+      finish: (claim, outcome) => {
+        const row = state.deployments.get(claim.deployment.id)
+        if (row !== undefined && outcome.status === "healthy") row.stopAs = undefined
+        return original.finish(claim, outcome)
+      }
+    }))
+  },
+  {
+    what: "INV-4: a store that cancels what has begun and leaves what waits",
+    model: Models.stops,
+    width: 1,
+    layer: alteredStore((original, state) => ({
+      requestCancel: (id) =>
+        state.deployments.get(id)?.deployment.status === "queued" ? original.get(id) : original.requestCancel(id)
+    }))
+  },
+  {
     what: "INV-3: a store that does not count what is deploying",
     model: Models.slots,
     width: 1,
@@ -175,6 +225,14 @@ export const brokenStores: ReadonlyArray<BrokenStore> = [
     width: 1,
     layer: alteredStore((original, state) => ({
       finish: (claim, outcome) => reviving(state, original.finish(claim, outcome))
+    }))
+  },
+  {
+    what: "INV-6: a store that deletes an App of which a Deployment is in progress",
+    model: Models.ownership,
+    width: 1,
+    layer: altered(AppStore, (original, state) => ({
+      settle: (ending) => overlooking(rowsOf(state, "building", "deploying"), original.settle(ending))
     }))
   },
   {

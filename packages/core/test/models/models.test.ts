@@ -11,11 +11,14 @@ describe("the memory layers, asked for one thing after the other", { timeout: 60
   test("INV-1 INV-13: a Deployment has one holder or can be taken, and only the newest Fence writes", () =>
     expectProperty(holds(Models.holding, trial), 60))
 
-  test("INV-2: an App has at most one active Deployment, and a delivery makes one", () =>
+  test("INV-2 U5: at most one Deployment of an App waits and one is in progress, as Policies say, and a delivery makes one", () =>
     expectProperty(holds(Models.activity, trial), 60))
 
   test("INV-3: a Tenant never has more running than its cap, no Slot is lost, and the queue is served in order", () =>
     expectProperty(holds(Models.slots, trial), 60))
+
+  test("INV-4: what was asked to stop ends so, at once while it waits, and never becomes healthy", () =>
+    expectProperty(holds(Models.stops, trial), 60))
 
   test("INV-5: an Env is what its changes make of it, and each Revision can be read for ever", () =>
     expectProperty(holds(Models.envs, trial), 60))
@@ -26,7 +29,7 @@ describe("the memory layers, asked for one thing after the other", { timeout: 60
   test("INV-7: what was made is in the Journal until it is released, and is owned or told to be nobody's", () =>
     expectProperty(holds(Models.ownership, trial), 60))
 
-  test("INV-8: the current Release is that of the last healthy Deployment, and numbers have no gap", () =>
+  test("INV-8 INV-9: the current Release is that of the last healthy Deployment, and numbers have no gap", () =>
     expectProperty(holds(Models.releases, trial), 60))
 
   test("U7 X12: every transition is one Event, in the order in which they happened", () =>
@@ -34,6 +37,6 @@ describe("the memory layers, asked for one thing after the other", { timeout: 60
 })
 
 describe("the memory layers, asked for several things at the same time", { timeout: 600_000 }, () => {
-  test("INV-1 INV-2 INV-3 INV-5 INV-6 INV-7 INV-8 INV-13 U7: some order explains all answers and all that is left", () =>
+  test("INV-1 INV-2 INV-3 INV-4 INV-5 INV-6 INV-7 INV-8 INV-13 U5 U7: some order explains all answers and all that is left", () =>
     expectProperty(holds(Models.everything, { ...trial, maxCommands: 25, width: 4 }), 25))
 })

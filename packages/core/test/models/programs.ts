@@ -1,13 +1,19 @@
 // Random programs of two replicas as a property: the scheduler of fast-check decides whose next call goes on, while time
 // passes, programs are interrupted and replicas are killed.
 
-import { Effect, type Layer } from "effect"
+import { DateTime, Effect, type Layer } from "effect"
 import * as fc from "fast-check"
 import { everything } from "../../../../test/harness/models/models.ts"
 import type { App } from "../../src/domain/App.ts"
+import type { Page } from "../../src/domain/Page.ts"
+import { AppStore } from "../../src/port/AppStore.ts"
+import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
+import { cancel } from "../../src/program/cancel.ts"
 import { deploy, type DeployPorts } from "../../src/program/deploy.ts"
+import { expire } from "../../src/program/expire.ts"
 import { mergeEnv } from "../../src/program/mergeEnv.ts"
 import { reap } from "../../src/program/reap.ts"
+import { beginRollback } from "../../src/program/rollback.ts"
 import { asked, changeOf } from "../../src/testing/Fixture.ts"
 import type { MemoryPorts } from "../support/layerMemory.ts"
 import { type Replicas, startReplicas } from "./scheduledReplicas.ts"
@@ -26,7 +32,7 @@ const command = (
 })
 
 /** Starts a program about an App on a replica. */
-const about = (name: string, program: (app: App) => Effect.Effect<unknown, unknown, DeployPorts>) =>
+const about = (name: string, program: (app: App) => Effect.Effect<unknown, unknown, AppStore | DeployPorts>) =>
   fc.tuple(fc.nat(1), fc.nat(3)).map(([replica, index]) =>
     command(`${name}(${replica}, ${index})`, ({ apps, start }) => {
       const app = apps[index]
@@ -34,12 +40,43 @@ const about = (name: string, program: (app: App) => Effect.Effect<unknown, unkno
     })
   )
 
+/** Does something with the oldest of the newest few of what an App has, if it has any. */
+const ofNewest = <A, E, E2, R>(
+  read: (store: DeploymentStore["Service"]) => Effect.Effect<Page<A>, E>,
+  use: (of: A) => Effect.Effect<unknown, E2, R>
+) =>
+  Effect.gen(function* () {
+    const oldest = (yield* read(yield* DeploymentStore)).items.at(-1)
+    if (oldest !== undefined) yield* use(oldest)
+  })
+
 const merge = (key: string) =>
   about(`merge ${key}`, (app) => mergeEnv({ app: app.id, actor: "model", change: changeOf({ [key]: "1" }) }))
 
 const programs = [
   about("deploy", (app) => deploy(asked(app))),
-  about("deploy", (app) => deploy(asked(app))),
+  about("queue", (app) => deploy(asked(app, { policy: "queue" }))),
+  about("supersede", (app) => deploy(asked(app, { policy: "supersede" }))),
+  about("redeploy", (app) =>
+    deploy(asked(app, { trigger: { kind: "redeploy" }, release: "current", policy: "queue" }))
+  ),
+  about("cancel", (app) =>
+    ofNewest(
+      (store) => store.list(app.id, { limit: 1 }),
+      ({ id }) => cancel(id)
+    )
+  ),
+  about("roll back", (app) =>
+    ofNewest(
+      (store) => store.releases(app.id, { limit: 5 }),
+      ({ id }) => beginRollback({ app: app.id, release: id, policy: "queue" })
+    )
+  ),
+  about("stop", (app) => Effect.flatMap(AppStore, (apps) => apps.mark(app.id, "stopped"))),
+  about("start", (app) => deploy(asked(app, { trigger: { kind: "start" } }))),
+  about("delete", (app) => Effect.flatMap(AppStore, (apps) => apps.mark(app.id, "deleting"))),
+  about("set expiry", (app) => Effect.flatMap(AppStore, (apps) => apps.setExpiry(app.id, DateTime.makeUnsafe(0)))),
+  fc.nat(1).map((replica) => command(`expire(${replica})`, ({ start }) => start(replica, expire()))),
   merge("A"),
   merge("B"),
   fc.nat(1).map((replica) => command(`reap(${replica})`, ({ start }) => start(replica, reap()))),

@@ -12,8 +12,10 @@ import { witnessed } from "../../../../test/harness/models/witness.ts"
 import type { App, DeploymentId } from "../../src/domain/App.ts"
 import { defaultLeaseTerms } from "../../src/domain/Lease.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
+import type { AppStore } from "../../src/port/AppStore.ts"
 import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
 import { carryOut, type DeployPorts } from "../../src/program/deploy.ts"
+import { expire } from "../../src/program/expire.ts"
 import { reap } from "../../src/program/reap.ts"
 import { Replica } from "../../src/program/Replica.ts"
 import { registeredTogether } from "../../src/testing/Fixture.ts"
@@ -25,12 +27,22 @@ import { layerTables } from "./memoryPorts.ts"
 
 /** What the calls of which wait. What is only read, and what is only said, goes on at once. */
 const gated: ReadonlyArray<string> = [
-  ...["begin", "admit", "withdraw", "renew", "built", "activate", "finish", "claimAbandoned", "serving"].map(
-    (name) => `DeploymentStore.${name}`
-  ),
+  ...[
+    "begin",
+    "admit",
+    "withdraw",
+    "requestCancel",
+    "renew",
+    "built",
+    "activate",
+    "finish",
+    "claimAbandoned",
+    "serving"
+  ].map((name) => `DeploymentStore.${name}`),
   ...["intend", "confirm", "released", "held", "unowned", "unknown"].map((name) => `Journal.${name}`),
   ...["build", "start", "inspect", "stop", "owned"].map((name) => `ContainerRuntime.${name}`),
-  ...["swap", "current", "drain"].map((name) => `Router.${name}`),
+  ...["mark", "setExpiry", "claimExpired", "ending", "settle"].map((name) => `AppStore.${name}`),
+  ...["swap", "current", "drain", "remove"].map((name) => `Router.${name}`),
   "EnvStore.revise",
   "EnvStore.readAt",
   "SourceFetcher.fetch",
@@ -41,7 +53,7 @@ const gated: ReadonlyArray<string> = [
 export interface Replicas {
   readonly apps: ReadonlyArray<App>
   /** Starts a program on one of the replicas and does not wait for it. */
-  readonly start: <A, E>(replica: number, program: Effect.Effect<A, E, DeployPorts>) => Effect.Effect<void>
+  readonly start: <A, E>(replica: number, program: Effect.Effect<A, E, AppStore | DeployPorts>) => Effect.Effect<void>
   /** Interrupts a program, counted from the newest, and does not wait for it. */
   readonly interrupt: (index: number) => Effect.Effect<void>
   /** Kills a replica and its programs; another one takes its place. */
@@ -187,6 +199,7 @@ export const startReplicas = Effect.fnUntraced(function* (
       if (seconds > 1_200) return yield* new RuleBroken({ reason: "a program does not end" })
       if (seconds % 60 === 0 && seconds < 240) yield* start(0, reap())
       if (seconds % 60 === 0 && seconds < 240) yield* start(0, carryOutAll)
+      if (seconds % 60 === 0 && seconds < 240) yield* start(0, expire())
       yield* Effect.promise(() => scheduler.waitIdle())
       yield* second
     }

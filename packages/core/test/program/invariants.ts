@@ -61,11 +61,14 @@ const expectLegalHistory = (state: MemoryTables, deployment: DeploymentId): void
   expect(known.at(-1)).toBe(state.deployments.get(deployment)?.deployment.status)
 }
 
-/** The App is whole: its current Release serves and owns everything, or there is neither Release nor anything else. */
+/**
+ * The App is whole: its current Release serves and owns everything. There is nothing else, and nothing at all without a
+ * Release or when the App is not live.
+ */
 export const expectSettled = (state: MemoryTables, app: AppId): void => {
   const { release, deployment, address, workload } = servingOf(state, app)
   const held = heldBy(state, app)
-  if (release === undefined) {
+  if (release === undefined || state.apps.get(app)?.app.status !== "live") {
     expect(held).toStrictEqual({ intents: [], workloads: [] })
     expect(address).toBeUndefined()
   } else {

@@ -3,6 +3,7 @@
 
 import type { App, AppId } from "@lockkeeper/core/domain/App"
 import { Env, type EnvKey, limitBytes, Revision } from "@lockkeeper/core/domain/Env"
+import type { DeploymentRequest } from "@lockkeeper/core/port/DeploymentRequest"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { Effect, Redacted, Result } from "effect"
 import { isDeepStrictEqual } from "node:util"
@@ -52,8 +53,11 @@ const due = ({ app, decide }: Revise, histories: Histories) => {
   return bytes(result.env) > limitBytes ? "EnvTooLarge" : { revision: revision + 1, ...result }
 }
 
+/** Whether a Deployment goes back to a Release that is named, with the Env that this one had. */
+const isOfEarlier = ({ release }: DeploymentRequest): boolean => release !== undefined && release !== "current"
+
 const objection = (_: Ledger, seen: Seen, histories: Histories): string | undefined => {
-  if (seen.call === "begin" && seen.value?.created === true) {
+  if (seen.call === "begin" && seen.value?.created === true && !isOfEarlier(seen.request)) {
     const { app, envRevision } = seen.value.deployment
     const present = historyOf(histories, app).length - 1
     return envRevision === present ? undefined : `it begins with revision ${envRevision}, not with ${present}`

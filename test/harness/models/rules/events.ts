@@ -1,10 +1,11 @@
 // Every transition is told exactly once, and what happened to one thing is told in the order in which it happened.
 
+import type { AppId } from "@lockkeeper/core/domain/App"
 import type { Event, EventId } from "@lockkeeper/core/domain/Event"
 import * as Given from "@lockkeeper/core/testing/Fixture"
 import { Effect } from "effect"
 import type { Known } from "../Known.ts"
-import { type Ledger, put } from "../Ledger.ts"
+import { type Entry, type Ledger, put, queuedOf, recorded } from "../Ledger.ts"
 import { makeRule } from "../Rule.ts"
 import { isDone, type Seen } from "../Seen.ts"
 
@@ -13,27 +14,52 @@ interface Told {
   readonly subject: string
 }
 
-const told = ({ deployments }: Ledger, seen: Seen): Told | undefined => {
-  if (!isDone(seen)) return undefined
+/** The status that a Deployment came to, if a call moved it. */
+const moved = (before: Ledger, seen: Seen, entry: Pick<Entry, "id"> | undefined): ReadonlyArray<Told> => {
+  const stage = entry && recorded(before, seen).deployments.get(entry.id)?.stage
+  return entry === undefined || stage === undefined || stage === before.deployments.get(entry.id)?.stage
+    ? []
+    : [{ type: `deployment.${stage}`, subject: entry.id }]
+}
+
+/** An App came to a status; then what waited of it ended. */
+const appMoved = (before: Ledger, seen: Seen, app: AppId): ReadonlyArray<Told> => {
+  const status = recorded(before, seen).statuses.get(app)
+  return status === undefined || status === before.statuses.get(app)
+    ? []
+    : [{ type: `app.${status}`, subject: app }, ...moved(before, seen, queuedOf(before, app))]
+}
+
+/** What a call is told as, in order. */
+const told = (ledger: Ledger, seen: Seen): ReadonlyArray<Told> => {
+  if (!isDone(seen)) return []
   switch (seen.call) {
     case "register":
-      return seen.value && { type: "app.live", subject: seen.value.id }
-    case "begin":
-      return seen.value?.created ? { type: "deployment.queued", subject: seen.value.deployment.id } : undefined
+      return seen.value === undefined ? [] : [{ type: "app.live", subject: seen.value.id }]
+    case "begin": {
+      if (seen.value?.created !== true) return []
+      const { app, id } = seen.value.deployment
+      const displaced = moved(ledger, seen, queuedOf(ledger, app))
+      const isStart = seen.request.trigger.kind === "start"
+      return [...displaced, ...(isStart ? appMoved(ledger, seen, app) : []), ...moved(ledger, seen, { id })]
+    }
     case "withdraw":
-      return deployments.get(seen.deployment)?.stage === "queued"
-        ? { type: "deployment.cancelled", subject: seen.deployment }
-        : undefined
+    case "requestCancel":
+      return moved(ledger, seen, ledger.deployments.get(seen.deployment))
     case "admit":
-      return seen.value && { type: "deployment.building", subject: seen.value.deployment.id }
+      return moved(ledger, seen, seen.value?.deployment)
     case "built":
-      return { type: "deployment.deploying", subject: seen.claim.deployment.id }
     case "finish":
-      return { type: `deployment.${seen.outcome.status}`, subject: seen.claim.deployment.id }
+      return moved(ledger, seen, seen.claim.deployment)
+    case "mark":
+    case "settle":
+      return appMoved(ledger, seen, seen.call === "mark" ? seen.app : seen.ending.app.id)
+    case "claimExpired":
+      return (seen.value ?? []).flatMap(({ id }) => appMoved(ledger, seen, id))
     case "revise":
-      return seen.value?.applied.changed ? { type: "env.changed", subject: seen.app } : undefined
+      return seen.value?.applied.changed === true ? [{ type: "env.changed", subject: seen.app }] : []
     default:
-      return undefined
+      return []
   }
 }
 
@@ -67,10 +93,7 @@ export const events = makeRule<ReadonlyArray<Told>>({
   id: "U7 X12",
   start: [],
   objection: () => undefined,
-  after: (events, seen, ledger) => {
-    const event = told(ledger, seen)
-    return event === undefined ? events : [...events, event]
-  },
+  after: (events, seen, ledger) => [...events, ...told(ledger, seen)],
   look: (known) => Effect.map(read(known), inOrder),
   expected: (_, events) => inOrder(events),
   looksLate: true
@@ -81,10 +104,11 @@ export const eventsBySubject = makeRule<BySubject>({
   id: "U7 X12",
   start: new Map(),
   objection: () => undefined,
-  after: (events, seen, ledger) => {
-    const event = told(ledger, seen)
-    return event === undefined ? events : put(events, event.subject, [...(events.get(event.subject) ?? []), event.type])
-  },
+  after: (events, seen, ledger) =>
+    told(ledger, seen).reduce(
+      (told, { subject, type }) => put(told, subject, [...(told.get(subject) ?? []), type]),
+      events
+    ),
   look: (known) => Effect.map(read(known), bySubject),
   expected: (_, events) => events,
   looksLate: true

@@ -5,7 +5,7 @@ import type { AppId } from "@lockkeeper/core/domain/App"
 import type { Claim } from "@lockkeeper/core/port/Claim"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { Effect } from "effect"
-import { entries, heldUnder, isAbandoned, type Ledger, put, type Stage } from "../Ledger.ts"
+import { entries, heldUnder, isAbandoned, isEnded, type Ledger, put } from "../Ledger.ts"
 import { makeRule } from "../Rule.ts"
 import type { Seen } from "../Seen.ts"
 
@@ -57,8 +57,6 @@ const objection = (ledger: Ledger, seen: Seen, lastFences: LastFences, alone: bo
   }
 }
 
-const stages: Readonly<Record<string, Stage>> = { queued: "queued", building: "building", deploying: "deploying" }
-
 /** A Deployment is in the hands of one holder or can be taken, and only the newest Fence writes. */
 export const holding = makeRule<LastFences>({
   id: "INV-1 INV-13",
@@ -69,11 +67,11 @@ export const holding = makeRule<LastFences>({
   look: Effect.fnUntraced(function* (known) {
     const store = yield* DeploymentStore
     const found = yield* Effect.forEach(known.deployments, (id) => store.get(id), { concurrency: 8 })
-    return new Map(found.map(({ id, status }) => [id, stages[status] ?? "ended"]))
+    return new Map(found.map(({ id, status }) => [id, status]))
   }),
   expected: (ledger) => new Map(entries(ledger).map(({ id, stage }) => [id, stage])),
   unsettled: (ledger) => {
-    const stuck = entries(ledger).filter(({ stage }) => stage !== "ended")
+    const stuck = entries(ledger).filter((entry) => !isEnded(entry))
     return stuck.length === 0 ? undefined : `${stuck.map(({ id }) => id).join(", ")} did not end`
   }
 })

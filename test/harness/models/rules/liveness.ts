@@ -1,7 +1,7 @@
 // INV-6, as far as Apps end: an App that is not live begins nothing, takes no traffic and gets no Release, and one that
 // expired keeps its Env.
 
-import type { AppId, AppStatus } from "@lockkeeper/core/domain/App"
+import type { App, AppId, AppStatus } from "@lockkeeper/core/domain/App"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { Effect } from "effect"
@@ -14,6 +14,8 @@ const appOf = (seen: Seen): AppId | undefined => {
     case "begin":
       return seen.request.app
     case "revise":
+    case "mark":
+    case "setExpiry":
       return seen.app
     case "activate":
     case "finish":
@@ -25,10 +27,19 @@ const appOf = (seen: Seen): AppId | undefined => {
 
 /** With what a call is refused by Apps of each status that does not allow it. */
 const refusals = (seen: Seen): Partial<Record<AppStatus, string>> => {
+  const notLive = { stopped: "AppNotLive", expired: "AppNotLive", deleting: "AppNotLive", deleted: "AppGone" }
   const gone = { stopped: "AppGone", expired: "AppGone", deleting: "AppGone", deleted: "AppGone" }
   switch (seen.call) {
     case "begin":
-      return { stopped: "AppNotLive", expired: "AppNotLive", deleting: "AppNotLive", deleted: "AppGone" }
+      return seen.request.trigger.kind === "start"
+        ? { live: "AppNotStopped", expired: "AppNotStopped", deleting: "AppNotStopped", deleted: "AppGone" }
+        : notLive
+    case "setExpiry":
+      return notLive
+    case "mark":
+      return seen.to === "stopped"
+        ? { expired: "AppNotLive", deleting: "AppNotLive", deleted: "AppGone" }
+        : { deleted: "AppGone" }
     case "revise":
       return { expired: "AppNotLive", deleting: "AppNotLive", deleted: "AppGone" }
     case "activate":
@@ -42,13 +53,22 @@ const refusals = (seen: Seen): Partial<Record<AppStatus, string>> => {
 
 const isRepeated = (seen: Seen): boolean => seen.call === "begin" && seen.value?.created === false
 
-const objection = (ledger: Ledger, seen: Seen): string | undefined => {
+const wronglyExpired = (ledger: Ledger, expired: ReadonlyArray<App>, limit: number, alone: boolean) => {
+  const due = [...ledger.over].filter((app) => ["live", "stopped"].includes(ledger.statuses.get(app) ?? ""))
+  const wrong = expired.find(({ id }) => !due.includes(id))
+  if (wrong !== undefined) return `${wrong.id} expired, and its time is not over`
+  const wanted = Math.min(limit, due.length)
+  return alone && expired.length !== wanted ? `${expired.length} of ${wanted} Apps expired` : undefined
+}
+
+const objection = (ledger: Ledger, seen: Seen, _: null, alone: boolean): string | undefined => {
+  if (seen.call === "claimExpired") return wronglyExpired(ledger, seen.value ?? [], seen.limit, alone)
   const app = appOf(seen)
   const status = app === undefined ? undefined : ledger.statuses.get(app)
   if (status === undefined) return undefined
   const { refusal } = seen
   const due = refusals(seen)[status]
-  if (refusal === "AppGone" || refusal === "AppNotLive") {
+  if (refusal === "AppGone" || refusal === "AppNotLive" || refusal === "AppNotStopped") {
     return refusal === due ? undefined : `${seen.call} was refused with ${refusal} by an App that is ${status}`
   }
   const mayLoseLease = (seen.call === "activate" || seen.call === "finish") && !isDone(seen)

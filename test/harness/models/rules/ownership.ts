@@ -5,7 +5,7 @@ import type { AppId, DeploymentId } from "@lockkeeper/core/domain/App"
 import { WorkloadName } from "@lockkeeper/core/domain/Workload"
 import { type Intent, Journal } from "@lockkeeper/core/port/Journal"
 import { Effect } from "effect"
-import { isRunning, type Ledger, put } from "../Ledger.ts"
+import { isRunning, type Ledger, put, queuedOf, runningOf } from "../Ledger.ts"
 import { makeRule } from "../Rule.ts"
 import { isDone, type Seen } from "../Seen.ts"
 
@@ -17,8 +17,24 @@ interface State {
 /** A name that no run ever gives to anything. */
 const neverIntended = WorkloadName.make("nothing-bears-this-name")
 
-const objection = ({ deployments, statuses }: Ledger, seen: Seen, { intents }: State): string | undefined => {
+/** Whether of an App that has ended, under this Fence, nothing is left. */
+const isLeftByAll = (ledger: Ledger, { intents }: State, app: AppId, fence: number): boolean =>
+  ledger.unsettled.has(app) &&
+  ["stopped", "deleting"].includes(ledger.statuses.get(app) ?? "") &&
+  (ledger.fences.get(app) ?? 0) === fence &&
+  queuedOf(ledger, app) === undefined &&
+  runningOf(ledger, app) === undefined &&
+  [...intents.values()].every((intent) => intent.app !== app || intent.isReleased)
+
+const objection = (ledger: Ledger, seen: Seen, state: State): string | undefined => {
+  if (seen.call === "settle" && isDone(seen)) {
+    const { app, fence } = seen.ending
+    const isDue = isLeftByAll(ledger, state, app.id, fence)
+    return seen.value === isDue ? undefined : `that ${app.id} settled was answered with ${seen.value}`
+  }
   if (seen.call !== "intend") return undefined
+  const { deployments, statuses } = ledger
+  const { intents } = state
   const { deployment, fence, name } = seen.intent
   const earlier = intents.get(name)
   const isFree = earlier === undefined || (earlier.deployment === deployment && earlier.fence === fence)

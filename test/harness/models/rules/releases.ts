@@ -4,11 +4,12 @@
 import type { AppId, DeploymentId, ReleaseId } from "@lockkeeper/core/domain/App"
 import type { ImageDigest } from "@lockkeeper/core/domain/Workload"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
+import type { DeploymentRequest } from "@lockkeeper/core/port/DeploymentRequest"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { Effect } from "effect"
 import { type Ledger, put } from "../Ledger.ts"
 import { makeRule } from "../Rule.ts"
-import type { Seen } from "../Seen.ts"
+import { isDone, type Seen } from "../Seen.ts"
 
 interface Released {
   readonly id: ReleaseId | null
@@ -20,10 +21,29 @@ interface Released {
 /** The Releases of each App, the current one last. */
 type Releases = ReadonlyMap<AppId, ReadonlyArray<Released>>
 
+/** Which Release a Deployment is begun from, if there is one. */
+const originOf = ({ app, release }: DeploymentRequest, releases: Releases): Released | undefined => {
+  const own = releases.get(app) ?? []
+  return release === "current" ? own.at(-1) : own.find(({ id }) => id === release)
+}
+
+const wronglyBegun = (seen: Extract<Seen, { readonly call: "begin" }>, releases: Releases): string | undefined => {
+  const { refusal, request, value } = seen
+  const origin = originOf(request, releases)
+  const isDue = request.release !== undefined && origin === undefined
+  if (refusal === "NoRelease" || (isDue && value?.created === true)) {
+    return isDue && !isDone(seen) ? undefined : `begin was answered with ${refusal} from ${origin?.id}`
+  }
+  if (origin === undefined || value?.created !== true) return undefined
+  const { envRevision, image } = value.deployment
+  const isSame = image === origin.image && (request.release === "current" || envRevision === origin.envRevision)
+  return isSame ? undefined : `it began with other things than those of ${origin.id}`
+}
+
 const objection = ({ deployments }: Ledger, seen: Seen, releases: Releases): string | undefined => {
+  if (seen.call === "begin") return wronglyBegun(seen, releases)
   if (seen.call !== "finish" || seen.value === undefined) return undefined
   const { release, status } = seen.value
-  if (status !== seen.outcome.status) return `it ended ${status}`
   if (status !== "healthy") return release === null ? undefined : "a Release was made of what did not become healthy"
   const entry = deployments.get(seen.claim.deployment.id)
   if (entry?.activated !== true || entry.image === undefined) return "what was not built and activated ended healthy"

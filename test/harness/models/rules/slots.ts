@@ -3,7 +3,7 @@
 import { defaultJobCap, type TenantName } from "@lockkeeper/core/domain/Tenant"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { Effect } from "effect"
-import { type Entry, entries, isRunning, type Ledger, recorded } from "../Ledger.ts"
+import { type Entry, entries, isEnded, isRunning, type Ledger, recorded, runningOf } from "../Ledger.ts"
 import { makeRule } from "../Rule.ts"
 import type { Seen } from "../Seen.ts"
 
@@ -13,18 +13,23 @@ type Queue = ReadonlyArray<Entry>
 const ofTenant = (list: ReadonlyArray<Entry>, tenant: TenantName | undefined) =>
   list.filter((entry) => entry.tenant === tenant)
 
-/** The first in the queue of each Tenant that has a Slot left, the oldest first. */
-const admissible = (ledger: Ledger, queue: Queue): ReadonlyArray<Entry> =>
-  queue.filter(
+/**
+ * The first in the queue of each Tenant that has a Slot left, the oldest first. What waits for another Deployment of its
+ * App holds nobody up.
+ */
+const admissible = (ledger: Ledger, queue: Queue): ReadonlyArray<Entry> => {
+  const ready = queue.filter(({ app }) => runningOf(ledger, app) === undefined)
+  return ready.filter(
     (entry) =>
-      ofTenant(queue, entry.tenant)[0] === entry &&
+      ofTenant(ready, entry.tenant)[0] === entry &&
       ofTenant(entries(ledger).filter(isRunning), entry.tenant).length < defaultJobCap
   )
+}
 
 const objection = (ledger: Ledger, seen: Seen, queue: Queue, alone: boolean): string | undefined => {
   if (seen.call === "begin" && seen.value?.created === true) {
     const { app, queuePosition } = seen.value.deployment
-    const ahead = ofTenant(queue, ledger.tenants.get(app)).length
+    const ahead = ofTenant(queue, ledger.tenants.get(app)).filter((entry) => entry.app !== app).length
     return queuePosition === ahead + 1 ? undefined : `it is told to be number ${queuePosition} behind ${ahead} others`
   }
   if (seen.call !== "admit") return undefined
@@ -64,7 +69,7 @@ export const slots = makeRule<Queue>({
       ])
     ),
   unsettled: (ledger) => {
-    const left = entries(ledger).filter(({ stage }) => stage !== "ended").length
+    const left = entries(ledger).filter((entry) => !isEnded(entry)).length
     return left === 0 ? undefined : `${left} are queued or hold a Slot for ever`
   }
 })

@@ -4,14 +4,12 @@ import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { App } from "../../src/domain/App.ts"
 import { isTerminal } from "../../src/domain/Deployment.ts"
-import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
 import type { StoreError } from "../../src/port/StoreError.ts"
-import { carryOut, deploy } from "../../src/program/deploy.ts"
-import { Replica } from "../../src/program/Replica.ts"
+import { deploy } from "../../src/program/deploy.ts"
 import { type Fault, type Point, pointsOf, runWithFault } from "../../src/testing/everyFailpoint.ts"
 import { asked, registered } from "../../src/testing/Fixture.ts"
-import { driven, expectSettled, newest, reapedLater, servingOf } from "./invariants.ts"
+import { driven, expectSettled, newest, reapedLater, servingOf, takenFromQueue } from "./invariants.ts"
 import { startReplica, world } from "./scripted.ts"
 
 interface Case {
@@ -69,12 +67,6 @@ const deployedWith = Effect.fnUntraced(function* (app: App, point: Point, { faul
   script.reason = reason
   const { reached } = yield* runWithFault(Effect.provideContext(deploy(asked(app)), ports), point, fault, driven)
   expect(reached, "the point is reached").toBe(true)
-})
-
-const takenFromQueue = Effect.gen(function* () {
-  const { id: replica, terms } = yield* Replica
-  const claim = yield* (yield* DeploymentStore).admit({ replica, terms })
-  if (claim !== undefined) yield* carryOut(claim)
 })
 
 const check = Effect.fnUntraced(function* (redeploy: boolean, point: Point, fault: Case) {

@@ -6,7 +6,10 @@ import type { App, AppId, DeploymentId } from "../../src/domain/App.ts"
 import { type DeploymentStatus, deploymentTransitions, isTerminal } from "../../src/domain/Deployment.ts"
 import type { MemoryTables } from "../../src/port/MemoryState.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
+import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
+import { carryOut } from "../../src/program/deploy.ts"
 import { reap } from "../../src/program/reap.ts"
+import { Replica } from "../../src/program/Replica.ts"
 import type { ScriptedReplica } from "./scripted.ts"
 
 /** Lets time pass, second by second, until a fiber ends, and answers how. */
@@ -89,6 +92,26 @@ export const expectSettled = (state: MemoryTables, app: AppId): void => {
     for (const { release } of made) expect(release.image).toBe(row.deployment.image)
   }
 }
+
+/** Of an App's Deployments no two were ever in progress at the same time, as the Events tell. */
+export const expectOneAtATime = (state: MemoryTables, app: AppId): void => {
+  let inProgress: string | undefined
+  for (const { app: of, subject, type } of state.events) {
+    const status = type.replace("deployment.", "")
+    if (of !== app || !isStatus(status)) continue
+    if (status === "building") {
+      expect(inProgress, `${subject} begins while this one is in progress`).toBeUndefined()
+      inProgress = subject
+    } else if (isTerminal(status) && subject === inProgress) inProgress = undefined
+  }
+}
+
+/** Takes the first queued Deployment, if there is one, and carries it out. */
+export const takenFromQueue = Effect.gen(function* () {
+  const { id: replica, terms } = yield* Replica
+  const claim = yield* (yield* DeploymentStore).admit({ replica, terms })
+  if (claim !== undefined) yield* carryOut(claim)
+})
 
 /** Lets every lease run out, and has another replica reap once. */
 export const reapedLater = Effect.fnUntraced(function* (replica: ScriptedReplica) {

@@ -33,6 +33,7 @@ export interface Script {
   crashed: boolean
   building: (say: (entry: LogEntry) => Effect.Effect<void>) => Effect.Effect<void, RuntimeError>
   running: Effect.Effect<void, RuntimeError>
+  probing: Effect.Effect<void>
   saying: (workload: Workload) => Stream.Stream<LogEntry, RuntimeError>
 }
 
@@ -111,12 +112,13 @@ export const startReplica = Effect.fnUntraced(function* (name: string, terms: Le
     crashed: false,
     building: () => Effect.void,
     running: Effect.void,
+    probing: Effect.void,
     saying: () => Stream.empty
   }
   const id = ReplicaId.make(name)
   const originals = (yield* Effect.context<Exclude<FailpointPorts, HealthProbe>>()).pipe(
     Context.add(ContainerRuntime, scriptedRuntime(yield* ContainerRuntime, script)),
-    Context.add(HealthProbe, HealthProbe.of({ probe: () => Effect.void }))
+    Context.add(HealthProbe, HealthProbe.of({ probe: () => Effect.suspend(() => script.probing) }))
   )
   const ports = failpointPorts(originals, () => script.reason).pipe(
     Context.add(

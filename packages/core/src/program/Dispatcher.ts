@@ -8,13 +8,14 @@ import { backoff } from "./backoff.ts"
 import { carryOut, type DeployPorts } from "./deploy.ts"
 import { makeCollectImages } from "./collectImages.ts"
 import { expire } from "./expire.ts"
-import { reap } from "./reap.ts"
+import { reap, reapAbandoned } from "./reap.ts"
 import { makeReconcile } from "./Reconciler.ts"
 import { Replica } from "./Replica.ts"
 
 /** How often a replica looks for work that nobody told it of, and from when on. */
 export interface DispatcherOptions {
   readonly pollEvery?: Duration.Input | undefined
+  readonly takeOverEvery?: Duration.Input | undefined
   readonly reapEvery?: Duration.Input | undefined
   readonly reconcileEvery?: Duration.Input | undefined
   readonly expireEvery?: Duration.Input | undefined
@@ -80,6 +81,7 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
       Effect.andThen(Effect.forever(Effect.andThen(admitAll, poll))),
       Effect.forkScoped
     )
+    yield* loop("taking over", reapAbandoned(), Effect.sleep(options.takeOverEvery ?? Duration.millis(500)))
     yield* loop("reaping", reap(), Effect.sleep(options.reapEvery ?? Duration.seconds(5)))
     yield* loop("expiring", expire(), mayBeEnding(options.expireEvery ?? Duration.seconds(1)))
     yield* loop(

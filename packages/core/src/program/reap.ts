@@ -25,22 +25,29 @@ export interface Reaped {
 /** How much of each kind one pass takes on. */
 export const reapBatch = 20
 
+/** The ports that reaping needs. */
+export type ReapPorts = ContainerRuntime | DeploymentStore | Journal | LogStore | Replica | Router
+
 /**
  * Claims Deployments whose lease ran out, under a new Fence that stops their old holder, releases what they made and
- * ends them as `failed` with `lease_lost`. Then releases Workloads whose Deployment neither runs nor serves, and what the
- * runtime has and no intent knows. What fails is left as it is for a later pass, and holds up nothing else.
+ * ends them as `failed` with `lease_lost`. Answers how many it claimed. When there are none it is one cheap question.
  */
-export const reap = Effect.fn("reap")(function* (): Effect.fn.Return<
-  Reaped,
-  StoreError,
-  ContainerRuntime | DeploymentStore | Journal | LogStore | Replica | Router
-> {
+export const reapAbandoned = Effect.fn("reapAbandoned")(function* (): Effect.fn.Return<number, StoreError, ReapPorts> {
   const store = yield* DeploymentStore
-  const journal = yield* Journal
   const { id: replica, terms } = yield* Replica
-
   const abandoned = yield* store.claimAbandoned({ replica, terms }, reapBatch)
   yield* Effect.forEach(abandoned, endAbandoned, { concurrency: reapBatch, discard: true })
+  yield* countReaped("deployment", abandoned.length)
+  return abandoned.length
+})
+
+/**
+ * Ends abandoned Deployments, then releases Workloads whose Deployment neither runs nor serves, and what the runtime has
+ * and no intent knows. What fails is left as it is for a later pass, and holds up nothing else.
+ */
+export const reap = Effect.fn("reap")(function* (): Effect.fn.Return<Reaped, StoreError, ReapPorts> {
+  const journal = yield* Journal
+  const deployments = yield* reapAbandoned()
 
   const unowned = yield* journal.unowned(reapBatch)
   yield* Effect.forEach(unowned, releaseUnowned, { concurrency: 4, discard: true })
@@ -49,9 +56,8 @@ export const reap = Effect.fn("reap")(function* (): Effect.fn.Return<
   yield* Effect.forEach(strays, (name) => releaseWorkload(name, undefined), { concurrency: 4, discard: true })
 
   const workloads = unowned.length + strays.length
-  yield* countReaped("deployment", abandoned.length)
   yield* countReaped("workload", workloads)
-  return { deployments: abandoned.length, workloads }
+  return { deployments, workloads }
 })
 
 /**

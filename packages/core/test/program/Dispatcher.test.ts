@@ -65,7 +65,8 @@ describe("the dispatcher", () => {
       const asked = (point: string) => replica.script.calls.filter((call) => call.startsWith(`${point}#`)).length
       expect(asked("AppStore.claimExpired")).toBeLessThanOrEqual(11)
       expect(asked("AppStore.claimExpired")).toBeGreaterThan(5)
-      expect(asked("DeploymentStore.claimAbandoned")).toBeLessThanOrEqual(3)
+      expect(asked("DeploymentStore.claimAbandoned")).toBeLessThanOrEqual(24)
+      expect(asked("DeploymentStore.claimAbandoned")).toBeGreaterThan(10)
       yield* stop
     }).pipe(Effect.provide(world))
   )

@@ -157,6 +157,17 @@ describe("another Tenant's", () => {
     })
   )
 
+  live("change no cap, not even their own: 403 without a token for every tenant", () =>
+    Effect.gen(function* () {
+      const { call } = yield* started()
+      for (const tenant of ["other", "acme"]) {
+        const answer = yield* call("PUT", `/v1/tenants/${tenant}`, { token: tokens.other, body: { jobCap: 9 } })
+        assertProblem(answer, 403, "forbidden")
+      }
+      assert.deepInclude((yield* call("GET", "/v1/tenants/acme")).fields, { jobCap: 3 })
+    })
+  )
+
   live("name as an App's name says nothing about it: names are per Tenant", () =>
     Effect.gen(function* () {
       const { call } = yield* started()

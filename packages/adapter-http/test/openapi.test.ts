@@ -42,6 +42,7 @@ const built: Readonly<Record<string, ReadonlyArray<string>>> = {
   "GET /openapi.json": [],
   "GET /docs": [],
   "GET /v1/tenants/{tenant}": [],
+  "PUT /v1/tenants/{tenant}": ["forbidden", "invalid_job_cap"],
   "POST /v1/apps": ["app_name_taken", "invalid_source", "ports_exhausted"],
   "GET /v1/apps": [],
   "GET /v1/apps/{app}": [],

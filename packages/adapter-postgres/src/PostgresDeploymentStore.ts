@@ -6,7 +6,7 @@ import type { Deployment } from "@lockkeeper/core/domain/Deployment"
 import { Fence, type ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { cut, type Page, type PageRequest } from "@lockkeeper/core/domain/Page"
 import { Release } from "@lockkeeper/core/domain/Release"
-import { defaultJobCap, type TenantName, TenantUsage } from "@lockkeeper/core/domain/Tenant"
+import { defaultJobCap, type JobCap, type TenantName, TenantUsage } from "@lockkeeper/core/domain/Tenant"
 import type { Serving } from "@lockkeeper/core/port/Claim"
 import { DeploymentNotFound } from "@lockkeeper/core/port/DeploymentRequest"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
@@ -117,16 +117,24 @@ export const make: Effect.Effect<DeploymentStore["Service"], never, SqlClient.Sq
       )
     )
 
-    const usage = (tenant: TenantName) =>
-      db.statement<TenantUsage>(
-        "DeploymentStore.usage",
+    const used = Effect.fnUntraced(function* (tenant: TenantName) {
+      const [row] = yield* usageRows(sql`select n.tenant,
+          case when t.name is null then ${defaultJobCap}::int else t.job_cap end as "jobCap",
+          (select count(*)::int from slots where tenant = n.tenant) as running,
+          (select count(*)::int from deployments where tenant = n.tenant and status = 'queued') as queued
+        from (select ${tenant}::text as tenant) n left join tenants t on t.name = n.tenant`)
+      return row ?? (yield* Effect.die("a select over one row returned none"))
+    })
+
+    const usage = (tenant: TenantName) => db.statement<TenantUsage>("DeploymentStore.usage", used(tenant))
+
+    const setCap = (tenant: TenantName, jobCap: JobCap) =>
+      db.transaction<TenantUsage>(
+        "DeploymentStore.setCap",
         Effect.gen(function* () {
-          const [row] = yield* usageRows(sql`select n.tenant,
-            case when t.name is null then ${defaultJobCap}::int else t.job_cap end as "jobCap",
-            (select count(*)::int from slots where tenant = n.tenant) as running,
-            (select count(*)::int from deployments where tenant = n.tenant and status = 'queued') as queued
-          from (select ${tenant}::text as tenant) n left join tenants t on t.name = n.tenant`)
-          return row ?? (yield* Effect.die("a select over one row returned none"))
+          yield* sql`insert into tenants (name, job_cap) values (${tenant}, ${jobCap}::int)
+            on conflict (name) do update set job_cap = excluded.job_cap`
+          return yield* used(tenant)
         })
       )
 
@@ -141,6 +149,7 @@ export const make: Effect.Effect<DeploymentStore["Service"], never, SqlClient.Sq
       requestCancel,
       abandon,
       serving,
+      setCap,
       usage
     })
   }

@@ -129,10 +129,16 @@ export const postgresEndings = joined([
         replace: "order"
       },
       {
-        guards: ["usage: status = 'queued'"],
+        guards: ["used: status = 'queued'"],
         says: "what has ended counts as queued",
         find: "where tenant = n.tenant and status = 'queued'",
         replace: "where tenant = n.tenant"
+      },
+      {
+        guards: ["setCap: on conflict (name) do update"],
+        says: "the cap of a Tenant that is known stays",
+        find: "on conflict (name) do update set job_cap = excluded.job_cap",
+        replace: "on conflict do nothing"
       }
     ],
     leftOut: [

@@ -20,7 +20,8 @@ import {
   NewApp,
   NotReady,
   PageQuery,
-  Ready
+  Ready,
+  TenantCap
 } from "./Objects.ts"
 import * as Problems from "./Problems.ts"
 import { RequestErrors } from "./RequestErrors.ts"
@@ -66,7 +67,13 @@ export class TenantsGroup extends HttpApiGroup.make("tenants")
       params: { tenant: Schema.String },
       success: TenantUsage,
       error: found
-    }).annotate(OpenApi.Summary, "What a tenant uses")
+    }).annotate(OpenApi.Summary, "What a tenant uses"),
+    HttpApiEndpoint.put("setCap", "/v1/tenants/:tenant", {
+      params: { tenant: Schema.String },
+      payload: TenantCap,
+      success: TenantUsage,
+      error: [...found, Problems.Forbidden, Problems.InvalidJobCap]
+    }).annotate(OpenApi.Summary, "Change how much of a tenant may be in progress at once")
   )
   .middleware(RequestErrors)
   .middleware(Authorization)

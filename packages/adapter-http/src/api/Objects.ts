@@ -9,7 +9,7 @@ import { LogLine } from "@lockkeeper/core/domain/LogLine"
 import { Policy } from "@lockkeeper/core/domain/Policy"
 import { GitRef, Source } from "@lockkeeper/core/domain/Source"
 import { Release as DomainRelease } from "@lockkeeper/core/domain/Release"
-import { TenantName } from "@lockkeeper/core/domain/Tenant"
+import { JobCap, TenantName } from "@lockkeeper/core/domain/Tenant"
 import { Command, WorkloadPort } from "@lockkeeper/core/domain/Workload"
 
 const { hostPort: _, ...appFields } = DomainApp.fields
@@ -66,6 +66,11 @@ export const HealthCheckInput = Schema.Struct({
   path,
   intervalMillis: intervalMillis.pipe(Schema.withDecodingDefaultKey(Effect.succeed(500))),
   timeoutSeconds: timeoutSeconds.pipe(Schema.withDecodingDefaultKey(Effect.succeed(60)))
+})
+
+/** How many deployments and jobs of a Tenant may be in progress at once. */
+export const TenantCap = Schema.Struct({
+  jobCap: JobCap.annotate({ description: "0 to 10000; with 0 whatever is asked for waits, and null is no cap" })
 })
 
 /** What a new App is made from. */

@@ -50,6 +50,20 @@ export class IdempotencyInProgress extends HttpApiError.Problem<IdempotencyInPro
   members("idempotency_in_progress")
 ) {}
 
+/** 403: the token is not one for every tenant. */
+export class Forbidden extends HttpApiError.Problem<Forbidden>()(
+  "Forbidden",
+  { type: urn("forbidden"), status: 403, title: "Forbidden" },
+  members("forbidden")
+) {}
+
+/** 400: the cap is neither a whole number from 0 to 10000 nor null. */
+export class InvalidJobCap extends HttpApiError.Problem<InvalidJobCap>()(
+  "InvalidJobCap",
+  { type: urn("invalid_job_cap"), status: 400, title: "Invalid Job Cap" },
+  members("invalid_job_cap")
+) {}
+
 /** 400: the source is not one that is accepted. */
 export class InvalidSource extends HttpApiError.Problem<InvalidSource>()(
   "InvalidSource",

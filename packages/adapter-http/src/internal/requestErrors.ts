@@ -4,7 +4,14 @@ import { Cause, Effect, Layer, Schema, SchemaIssue, type Types } from "effect"
 import { HttpServerRequest } from "effect/http"
 import { HttpApiError, type HttpApiEndpoint } from "effect/http-api"
 import { EnvKey } from "@lockkeeper/core/domain/Env"
-import { InvalidBody, type InvalidEnvKey, type InvalidEnvValue, InvalidSource, MissingEnv } from "../api/Problems.ts"
+import {
+  InvalidBody,
+  type InvalidEnvKey,
+  type InvalidEnvValue,
+  InvalidJobCap,
+  InvalidSource,
+  MissingEnv
+} from "../api/Problems.ts"
 import { RequestErrors } from "../api/RequestErrors.ts"
 import { invalidEnvKey, invalidEnvValue } from "../handlers/envOutcomes.ts"
 
@@ -15,7 +22,7 @@ const isEnvKey = Schema.is(EnvKey)
 const keyOf = (segment: PropertyKey | { readonly key: PropertyKey }): string =>
   String(typeof segment === "object" ? segment.key : segment)
 
-type RequestError = InvalidBody | InvalidSource | MissingEnv | InvalidEnvKey | InvalidEnvValue
+type RequestError = InvalidBody | InvalidJobCap | InvalidSource | MissingEnv | InvalidEnvKey | InvalidEnvValue
 
 const problemOf = (error: HttpApiError.HttpApiSchemaError, endpoint: HttpApiEndpoint.Top): RequestError => {
   const [issue] = issuesOf(error.cause.issue).issues
@@ -24,6 +31,7 @@ const problemOf = (error: HttpApiError.HttpApiSchemaError, endpoint: HttpApiEndp
   const where = [error.kind.toLowerCase(), ...path].join(".")
   const detail = `${where}: ${issue?.message ?? "not what is expected here"}`
   if (error.kind === "Payload" && field === "source") return new InvalidSource({ detail })
+  if (error.kind === "Payload" && field === "jobCap") return new InvalidJobCap({ detail })
   if (error.kind === "Payload" && field === "env" && endpoint.identifier.endsWith("Env")) {
     if (key === undefined) return new MissingEnv({ detail })
     return isEnvKey(key) ? invalidEnvValue(key) : invalidEnvKey(key)

@@ -12,10 +12,19 @@ export type TenantName = typeof TenantName.Type
 /** How many Slots a Tenant has until somebody changes it. */
 export const defaultJobCap = 3
 
+/** The most Slots that a Tenant has, also without a cap. */
+export const maxJobCap = 10_000
+
+/** How many Slots a Tenant may have: with 0 whatever it asks for waits, and null is no cap. */
+export const JobCap = Schema.NullOr(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxJobCap })))
+
+/** The type of {@link JobCap}. */
+export type JobCap = typeof JobCap.Type
+
 /** What a Tenant uses now: its cap (null is no cap), the Slots taken, and what waits for one. */
 export const TenantUsage = Schema.Struct({
   tenant: TenantName,
-  jobCap: Schema.NullOr(Schema.Int),
+  jobCap: JobCap,
   running: Schema.Int,
   queued: Schema.Int
 })

@@ -7,7 +7,7 @@ import type { LeaseTerms, ReplicaId } from "../domain/Lease.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
 import type { Release } from "../domain/Release.ts"
 import type { Commit } from "../domain/Source.ts"
-import type { TenantName, TenantUsage } from "../domain/Tenant.ts"
+import type { JobCap, TenantName, TenantUsage } from "../domain/Tenant.ts"
 import type { ImageDigest } from "../domain/Workload.ts"
 import type { AppGone } from "./AppStore.ts"
 import type { AdmissionRequest, Claim, DeploymentOutcome, LeaseLost, Serving, StopRequested } from "./Claim.ts"
@@ -90,6 +90,11 @@ export class DeploymentStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<ImageDigest>, StoreError>
     /** What every live App with a Release should be serving. */
     readonly serving: Effect.Effect<ReadonlyArray<Serving>, StoreError>
+    /**
+     * Changes how many Slots a Tenant has, and answers what it uses. Lowering it ends nothing: what is in progress goes on,
+     * and nothing is admitted until there are fewer.
+     */
+    readonly setCap: (tenant: TenantName, jobCap: JobCap) => Effect.Effect<TenantUsage, StoreError>
     /** What a Tenant uses. A Tenant that nobody has seen has the default cap. */
     readonly usage: (tenant: TenantName) => Effect.Effect<TenantUsage, StoreError>
   }

@@ -11,6 +11,7 @@ import type { Active } from "../domain/Policy.ts"
 import type { Release } from "../domain/Release.ts"
 import type { RouteState } from "../domain/Route.ts"
 import type { Source } from "../domain/Source.ts"
+import type { JobCap, TenantName } from "../domain/Tenant.ts"
 import type { Address, ImageDigest, KeptImage, Workload, WorkloadName } from "../domain/Workload.ts"
 import type { Fingerprint, IdempotencyKey, ReservationId } from "./IdempotencyStore.ts"
 import type { SourceError } from "./SourceFetcher.ts"
@@ -101,6 +102,7 @@ export interface SubscriptionRow {
 /** The tables. */
 export interface MemoryTables {
   readonly revisionZero: Revision
+  readonly caps: Map<TenantName, JobCap>
   readonly apps: Map<AppId, AppRow>
   readonly deployments: Map<DeploymentId, DeploymentRow>
   readonly releases: Map<ReleaseId, { release: Release; readonly deployment: DeploymentId }>
@@ -134,6 +136,7 @@ export class MemoryState extends Context.Service<MemoryState, MemoryTables>()("@
   /** A fresh, empty state. */
   static readonly layer: Layer.Layer<MemoryState> = Layer.sync(MemoryState, () => ({
     revisionZero: Revision.make(0),
+    caps: new Map(),
     apps: new Map(),
     deployments: new Map(),
     releases: new Map(),

@@ -45,6 +45,7 @@ const hintedDeploymentStore = (store: DeploymentStore["Service"], hint: Giving) 
     admit: (request) => hint(store.admit(request), ["events"], (claim) => claim !== undefined),
     withdraw: (deployment) => hint(store.withdraw(deployment), ["deployments", "events"]),
     requestCancel: (deployment) => hint(store.requestCancel(deployment), ["stops", "deployments", "events"]),
+    setCap: (tenant, jobCap) => hint(store.setCap(tenant, jobCap), ["deployments"]),
     built: (claim, image, commit) => hint(store.built(claim, image, commit), ["events"]),
     finish: (claim, outcome) => hint(store.finish(claim, outcome), ["deployments", "apps", "events"])
   })

@@ -5,7 +5,7 @@ import { type DeploymentStatus, deploymentTransitions, isTerminal } from "../dom
 import { Fence, type LeaseTerms, type ReplicaId } from "../domain/Lease.ts"
 import { cut, type PageRequest } from "../domain/Page.ts"
 import type { Commit } from "../domain/Source.ts"
-import { defaultJobCap, type TenantName } from "../domain/Tenant.ts"
+import { defaultJobCap, type JobCap, maxJobCap, type TenantName } from "../domain/Tenant.ts"
 import type { ImageDigest } from "../domain/Workload.ts"
 import { AppGone } from "./AppStore.ts"
 import { type AdmissionRequest, type Claim, type DeploymentOutcome, LeaseLost, StopRequested } from "./Claim.ts"
@@ -52,6 +52,13 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     }
   }
 
+  const capOf = (tenant: TenantName): JobCap => {
+    const cap = state.caps.get(tenant)
+    return cap === undefined ? defaultJobCap : cap
+  }
+
+  const slotsOf = (tenant: TenantName): number => capOf(tenant) ?? maxJobCap
+
   const admit = Effect.fnUntraced(function* (request: AdmissionRequest) {
     const now = yield* DateTime.now
     for (const row of state.deployments.values()) {
@@ -59,7 +66,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
       if (!isReady(state, row) || app === undefined) continue
       if (request.deployment !== undefined && request.deployment !== row.deployment.id) continue
       const others = ofTenant(state, app.app.tenant)
-      if (others.filter((other) => holdsSlot(other.deployment.status)).length >= defaultJobCap) continue
+      if (others.filter((other) => holdsSlot(other.deployment.status)).length >= slotsOf(app.app.tenant)) continue
       if (others.some((other) => isReady(state, other) && other.position < row.position)) continue
       moved(state, now, row, { status: "building", startedAt: now })
       return claimed(row, app, request, DateTime.toEpochMillis(now))
@@ -217,11 +224,17 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
       const rows = ofTenant(state, tenant)
       return {
         tenant,
-        jobCap: defaultJobCap,
+        jobCap: capOf(tenant),
         running: rows.filter((row) => holdsSlot(row.deployment.status)).length,
         queued: rows.filter((row) => row.deployment.status === "queued").length
       }
     })
+
+  const setCap = (tenant: TenantName, jobCap: JobCap) =>
+    Effect.andThen(
+      Effect.sync(() => state.caps.set(tenant, jobCap)),
+      usage(tenant)
+    )
 
   return {
     begin: beginInMemory(state),
@@ -242,6 +255,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     release,
     unneeded: (images, retain) => Effect.sync(() => unneededImages(state, images, retain)),
     serving,
+    setCap,
     usage
   }
 }

@@ -114,6 +114,39 @@ export const DeploymentAdmissionContract: Contract<DeploymentStore | AppStore> =
   ),
 
   law(
+    "X6",
+    "a cap holds from when it is changed: lowered it ends nothing and admits nothing, and without one all are admitted",
+    Effect.gen(function* () {
+      const deployments = yield* DeploymentStore
+      const apps = yield* Given.registeredTogether(3)
+      const tenant = (yield* present("an App", apps[0])).tenant
+      const other = yield* Given.freshTenant
+      yield* equal("the usage", yield* deployments.setCap(tenant, 1), { tenant, jobCap: 1, running: 0, queued: 0 })
+      const queue = yield* Effect.forEach(apps, (app) => Given.begun(app))
+      const admitted = Effect.forEach(queue, ({ id }) => Given.admission(id))
+      const given = (yield* admitted).filter((claim) => claim !== undefined)
+      const first = yield* present("a Claim", given[0])
+      yield* equal("how many are given under a cap of one", given.length, 1)
+
+      const lowered = { tenant, jobCap: 0, running: 1, queued: 2 }
+      yield* equal("the usage when it is lowered", yield* deployments.setCap(tenant, 0), lowered)
+      yield* deployments.renew(first, Given.longTerms)
+      yield* deployments.finish(first, Given.endings[0])
+      yield* equal("how many are given under a cap of none", (yield* admitted).filter(Boolean).length, 0)
+
+      yield* deployments.setCap(tenant, null)
+      yield* equal("how many are given without a cap", (yield* admitted).filter(Boolean).length, 2)
+      yield* equal("the usage without a cap", yield* deployments.usage(tenant), {
+        tenant,
+        jobCap: null,
+        running: 2,
+        queued: 0
+      })
+      yield* equal("the cap of another Tenant", (yield* deployments.usage(other)).jobCap, defaultJobCap)
+    })
+  ),
+
+  law(
     "K3",
     "every end of a Deployment frees its Slot exactly once, and the next in the queue gets it",
     Effect.gen(function* () {

@@ -142,6 +142,7 @@ const deploymentStore = (port: DeploymentStore["Service"], around: AroundStore) 
     release: (app, release) => around("DeploymentStore.release", port.release(app, release)),
     unneeded: (images, retain) => around("DeploymentStore.unneeded", port.unneeded(images, retain)),
     serving: around("DeploymentStore.serving", port.serving),
+    setCap: (tenant, jobCap) => around("DeploymentStore.setCap", port.setCap(tenant, jobCap)),
     usage: (tenant) => around("DeploymentStore.usage", port.usage(tenant))
   })
 

@@ -90,7 +90,7 @@ export const brokenAdmissions: ReadonlyArray<Broken> = [
   {
     what: "a DeploymentStore that gives a Slot to who asks first",
     contract: "DeploymentStore",
-    violates: ["X6 Deployments of one Tenant", "U8 under queue", "U5 under supersede"],
+    violates: ["X6 Deployments of one Tenant", "X6 a cap", "U8 under queue", "U5 under supersede"],
     layer: altered(DeploymentStore, (original, state) => ({
       admit: Effect.fnUntraced(function* (request) {
         const claim = yield* original.admit(request)
@@ -103,12 +103,20 @@ export const brokenAdmissions: ReadonlyArray<Broken> = [
   {
     what: "a DeploymentStore that admits over the cap",
     contract: "DeploymentStore",
-    violates: ["INV-3 however", "INV-3 a Tenant at its cap", "K3", "U8 under queue", "U5 under supersede"],
+    violates: ["X6 a cap", "INV-3 however", "INV-3 a Tenant at its cap", "K3", "U8 under queue", "U5 under supersede"],
     layer: altered(DeploymentStore, (original, state) => ({
       admit: Effect.fnUntraced(function* (request) {
         const claim = yield* original.admit(request)
         return claim ?? (yield* given(state, firstInQueue(state, request), request))
       })
+    }))
+  },
+  {
+    what: "a DeploymentStore that takes no cap for the default one",
+    contract: "DeploymentStore",
+    violates: ["X6 a cap"],
+    layer: altered(DeploymentStore, ({ setCap }) => ({
+      setCap: (tenant, jobCap) => setCap(tenant, jobCap ?? defaultJobCap)
     }))
   },
   {

@@ -2,6 +2,7 @@
 // another one carries them out.
 
 import { assert, layer, vi } from "@effect/vitest"
+import { DeliveryId } from "@lockkeeper/core/domain/Deployment"
 import { Console, Duration, Effect, Redacted } from "effect"
 import { begin, deployedApp, ended, makeApp, serves } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
@@ -37,6 +38,19 @@ const isLeftAlone = (places: ReadonlyArray<Footprint>): boolean => {
     JSON.stringify(seen) === JSON.stringify({ ...seen, ...expected })
   const elsewhere = { ...atRest(1), running: 0, homes: 0 }
   return places.some(isLike(atRest(1))) && places.every((seen) => [atRest(1), elsewhere].some((is) => isLike(is)(seen)))
+}
+
+/** Which Deployments began while another one was in progress, as Events tell. */
+const overlaps = (events: ReadonlyArray<{ readonly type: string; readonly subject: string }>) => {
+  const running = new Set<string>()
+  return events.flatMap(({ subject, type }) => {
+    if (type === "deployment.building") {
+      running.add(subject)
+      return running.size > 1 ? [[...running]] : []
+    }
+    if (type !== "deployment.queued" && type !== "deployment.deploying") running.delete(subject)
+    return []
+  })
 }
 
 /** Ways in which servers hear of what another one was asked. */
@@ -89,6 +103,43 @@ for (const [what, direct, says] of ways) {
     )
   })
 }
+
+layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })(
+  "fifty webhooks at once, of two servers",
+  (it) => {
+    it.effect("U5 INV-2: the newest one comes to success, all others are superseded, and no two are in progress", () =>
+      Effect.gen(function* () {
+        const { archives, sql } = yield* World
+        const first = yield* start()
+        const second = yield* another({})
+        const { id, url } = yield* deployedApp(first.client, yield* archives.source(goodApp("before")))
+        const source = yield* archives.heldSource(goodApp("newest"))
+        const asked = yield* Effect.forEach(
+          Array.from({ length: 50 }).keys(),
+          (index) =>
+            begin((index % 2 === 0 ? first : second).client, id, {
+              source,
+              trigger: { kind: "webhook", deliveryId: DeliveryId.make(`delivery-${index}`) }
+            }),
+          { concurrency: "unbounded" }
+        )
+        yield* archives.letGo
+
+        const ends = yield* Effect.forEach(asked, (deployment) => ended(first.client, deployment.id, "60 seconds"))
+        const [newest, ...others] = ends.sort((one, other) => other.number - one.number)
+        assert.strictEqual(newest?.status, "healthy")
+        assert.deepStrictEqual([...new Set(others.map(({ status }) => status))], ["superseded"])
+        assert.strictEqual(newest?.number, 51)
+        yield* serves(url, "newest")
+        const told = yield* sql<{ readonly type: string; readonly subject: string }>`select type, subject from events
+        where app = ${id} and type like 'deployment.%' order by xid, id`
+        assert.deepStrictEqual(overlaps(told), [])
+        const both = Effect.all([footprint(), footprint(second.place)])
+        yield* eventually("only the newest one is left, on one of them", both, isLeftAlone)
+      })
+    )
+  }
+)
 
 layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("a release", (it) => {
   it.effect("X3: redeploy and rollback serve what they say, with the Env that they say", () =>

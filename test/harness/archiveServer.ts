@@ -18,10 +18,12 @@ export type Files = Readonly<Record<string, string>>
 export interface ArchiveServer {
   /** Packs the files and answers the Source that fetches them. */
   readonly source: (files: Files) => Effect.Effect<ArchiveSource>
-  /** The same, but half of the archive is only sent when the server is closed. */
+  /** The same, but half of the archive is only sent when it is let go. */
   readonly heldSource: (files: Files) => Effect.Effect<ArchiveSource>
   /** How many archives are being held back from somebody who asked. */
   readonly held: () => number
+  /** Sends what is held back, and holds nothing any more. */
+  readonly letGo: Effect.Effect<void>
 }
 
 const run = promisify(execFile)
@@ -41,16 +43,18 @@ const pack = async (directory: string, files: Files): Promise<Buffer> => {
 export const archiveServer: Effect.Effect<ArchiveServer, never, Scope.Scope> = Effect.gen(function* () {
   const directory = yield* temporaryDirectory
   const archives = new Map<string, Buffer>()
-  const held = new Set<Http.ServerResponse>()
+  const held = new Map<Http.ServerResponse, Buffer>()
+  let holds = true
 
   const server = Http.createServer((request, response) => {
     const [, mode = "", name = ""] = (request.url ?? "").split("/")
     const archive = archives.get(name)
     if (archive === undefined) return void response.writeHead(404).end()
     response.writeHead(200, { "content-length": archive.byteLength })
-    if (mode !== "held") return void response.end(archive)
-    response.write(archive.subarray(0, archive.byteLength / 2))
-    held.add(response)
+    if (mode !== "held" || !holds) return void response.end(archive)
+    const half = archive.byteLength / 2
+    response.write(archive.subarray(0, half))
+    held.set(response, archive.subarray(half))
     response.once("close", () => held.delete(response))
   })
   const port = yield* Effect.acquireRelease(
@@ -74,6 +78,10 @@ export const archiveServer: Effect.Effect<ArchiveServer, never, Scope.Scope> = E
   return {
     source: (files) => offer("sent", files),
     heldSource: (files) => offer("held", files),
-    held: () => held.size
+    held: () => held.size,
+    letGo: Effect.sync(() => {
+      holds = false
+      for (const [response, rest] of held) response.end(rest)
+    })
   }
 })

@@ -23,6 +23,8 @@ export const soak = {
   seed,
   /** Ten times as many at a share of 1. */
   many: (count: number): number => Math.round(count * (1 + 9 * share)),
+  /** So many rounds of a race, and a thousand in a soak. */
+  rounds: (count: number): number => (process.env["SOAK"] === "1" ? 1_000 : count),
   /** Adds to what the report of the soak counts; does nothing in another run. */
   count: (proof: string, counts: Readonly<Record<string, number>>): void => {
     if (reportFile !== undefined) appendFileSync(reportFile, `${JSON.stringify({ proof, counts })}\n`)

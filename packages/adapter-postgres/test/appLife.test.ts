@@ -107,16 +107,17 @@ layer(stores(), { excludeTestServices: true })("Apps that end", (it) => {
   it.effect("R1 R9 E5: whoever meets the expirer, an expired App is neither changed, deployed nor served", () =>
     Effect.gen(function* () {
       const [apps, deployments, sql] = [yield* AppStore, yield* DeploymentStore, yield* SqlClient.SqlClient]
-      for (const round of Array.from({ length: soak.many(20) }).keys()) {
+      for (const round of Array.from({ length: soak.rounds(20) }).keys()) {
         const app = yield* Given.registered({ expiresAt: past })
-        const way = round % 3
+        const way = round % 4
+        if (way === 3) yield* Given.deployed(app)
         const claim = way === 2 ? yield* Given.deploying(app) : undefined
         if (claim !== undefined) yield* deployments.activate(claim)
         const rival =
           claim !== undefined
             ? tagOf(deployments.finish(claim, { status: "healthy" }))
-            : way === 1
-              ? tagOf(Given.begun(app))
+            : way % 2 === 1
+              ? tagOf(Given.begun(app, way === 3 ? { trigger: { kind: "redeploy" }, release: "current" } : {}))
               : tagOf(Given.revised(app, { A: "1" }))
         const [, tag] = yield* Effect.all([expired, rival], { concurrency: "unbounded" })
         yield* expired

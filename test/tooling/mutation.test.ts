@@ -6,7 +6,7 @@ import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { afterAll, describe, expect, inject, it } from "vitest"
+import { afterAll, describe, expect, inject, it, vi } from "vitest"
 import { attempt, type Bench } from "../../scripts/mutation/attempt.ts"
 import { compiler } from "../../scripts/mutation/compile.ts"
 import { watchErrors } from "../../scripts/mutation/errorWatch.ts"
@@ -14,6 +14,9 @@ import type { Mutation } from "../../scripts/mutation/Guard.ts"
 import { chosen, optionsOf } from "../../scripts/mutation/options.ts"
 import { reportOf } from "../../scripts/mutation/report.ts"
 import { copyOf } from "../../scripts/mutation/workspace.ts"
+
+// Each attempt compiles the workspace.
+vi.setConfig({ testTimeout: 180_000 })
 
 const file = "packages/core/src/domain/Lease.ts"
 const mutation = (find: string, replace: string): Mutation => ({

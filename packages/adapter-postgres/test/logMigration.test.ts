@@ -1,4 +1,4 @@
-// What was stored of logs before migration 9, line by line, is read after it as it was, and goes on from there.
+// What was stored of logs before migration 8, line by line, is read after it as it was, and goes on from there.
 
 import { assert, describe, it } from "@effect/vitest"
 import { LogName, LogStore } from "@lockkeeper/core/port/LogStore"
@@ -17,7 +17,7 @@ const log = LogName.make("workload/dep_old")
 const begun = 1_700_000_000_123
 const oddEnd = '"\t\\ \u00e9'
 
-/** 1,000 lines, each a millisecond later and every third one said by Lockkeeper, as version 8 of the schema holds them. */
+/** 1,000 lines, each a millisecond later and every third one said by Lockkeeper, as version 7 of the schema holds them. */
 const old = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`insert into logs (name, lines, bytes) values (${log}, 1000, 12000)`
@@ -27,10 +27,10 @@ const old = Effect.gen(function* () {
     from generate_series(1, 1000) n`
 })
 
-describe("migration 9", () => {
+describe("migration 8", () => {
   it.live("U1 X1: keeps each line of a log with its number, its time and who said it, and the log goes on", () =>
     Effect.gen(function* () {
-      yield* apply(migrations.filter(({ id }) => id < 9))
+      yield* apply(migrations.filter(({ id }) => id < 8))
       yield* old
       yield* apply()
       yield* Effect.gen(function* () {

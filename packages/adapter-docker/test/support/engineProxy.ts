@@ -17,6 +17,8 @@ export interface EngineProxy {
   readonly back: Effect.Effect<void>
   /** Takes calls and does not pass them on. */
   readonly stall: (path: RegExp) => void
+  /** How many calls it has taken and not passed on. */
+  readonly stalled: () => number
   /** Passes calls on, and so many bytes of their answer; then it cuts the connection. */
   readonly cut: (path: RegExp, afterBytes: number) => void
   /** Passes calls on and keeps their answers. */
@@ -38,6 +40,7 @@ export const engineProxy: Effect.Effect<EngineProxy, never, Scope.Scope> = Effec
   const socket = Path.join(yield* temporaryDirectory, "engine.sock")
   const open = new Set<Net.Socket>()
   let fault: Fault | undefined
+  let stalled = 0
 
   const server = Net.createServer((near) => {
     const far = Net.connect("/var/run/docker.sock")
@@ -59,6 +62,7 @@ export const engineProxy: Effect.Effect<EngineProxy, never, Scope.Scope> = Effec
       if (line !== undefined) {
         current = fault?.path.test(line) === true ? fault : undefined
         passed = 0
+        if (current?.kind === "stall") stalled++
       }
       if (current?.kind !== "stall") far.write(chunk)
     })
@@ -91,6 +95,7 @@ export const engineProxy: Effect.Effect<EngineProxy, never, Scope.Scope> = Effec
     }),
     back: Effect.asVoid(Effect.promise(() => once(server.listen(socket), "listening"))),
     stall: set("stall"),
+    stalled: () => stalled,
     cut: set("cut"),
     mute: set("mute"),
     resume: () => {

@@ -19,6 +19,7 @@ import {
   RuntimeError,
   type WorkloadSpec
 } from "@lockkeeper/core/port/ContainerRuntime"
+import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import type { SourceTree } from "@lockkeeper/core/port/SourceFetcher"
 import { Duration, Effect, Layer, Schedule, type Scope, Stream } from "effect"
 import type { DockerEngineOptions } from "./DockerEngine.ts"
@@ -122,11 +123,11 @@ export const make = (
       return yield* whole(spec, startWorkload(context, spec, port))
     })
 
-    const run = Effect.fn("DockerContainerRuntime.run")(function* <E>(
+    const run = Effect.fn("DockerContainerRuntime.run")(function* (
       spec: CommandSpec,
       say: (entry: LogEntry) => Effect.Effect<void>,
-      told: (workload: Workload) => Effect.Effect<void, E>
-    ): Effect.fn.Return<CommandExit, RuntimeError | E> {
+      told: (workload: Workload) => Effect.Effect<void, StoreError>
+    ): Effect.fn.Return<CommandExit, RuntimeError | StoreError> {
       const port = yield* Effect.mapError(portOf(docker, spec), asRuntimeError("start_failed"))
       const started = startContainer(context, spec, (placement) => commandOptions(spec, owner, limits, placement, port))
       return yield* Effect.acquireUseRelease(

@@ -38,7 +38,11 @@ type Runtime = typeof ContainerRuntime.Service
 const calls = ({ image, made, workload }: Effect.Success<typeof proxied>, said: Parameters<Runtime["build"]>[1]) => [
   Effect.scoped(Effect.flatMap(treeOf(shell("exit 9")), (tree) => made.build(tree, said))),
   made.start(specOf(image)),
-  made.run({ ...specOf(image), command: ["true"] }, said, () => Effect.void),
+  Effect.catchTag(
+    made.run({ ...specOf(image), command: ["true"] }, said, () => Effect.void),
+    "StoreError",
+    Effect.die
+  ),
   made.inspect(workload),
   made.stop(workload.name, workload.id),
   made.owned

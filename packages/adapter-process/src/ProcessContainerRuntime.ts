@@ -18,6 +18,7 @@ import {
   RuntimeError,
   type WorkloadSpec
 } from "@lockkeeper/core/port/ContainerRuntime"
+import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import { Duration, Effect, Exit, Layer, Scope, Stream } from "effect"
 import { imageCommand, imageDirectory, keep, listKept, removeKept, store } from "./internal/buildStore.ts"
 import { freePort } from "./internal/freePort.ts"
@@ -125,11 +126,11 @@ export const make = (
       )
     })
 
-    const run = Effect.fn("ProcessContainerRuntime.run")(function* <E>(
+    const run = Effect.fn("ProcessContainerRuntime.run")(function* (
       spec: CommandSpec,
       say: (entry: LogEntry) => Effect.Effect<void>,
-      started: (workload: Workload) => Effect.Effect<void, E>
-    ): Effect.fn.Return<CommandExit, RuntimeError | E> {
+      started: (workload: Workload) => Effect.Effect<void, StoreError>
+    ): Effect.fn.Return<CommandExit, RuntimeError | StoreError> {
       yield* imageCommand(builds, spec.image)
       return yield* Effect.acquireUseRelease(
         begin(spec, spec.command),

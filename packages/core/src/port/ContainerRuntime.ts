@@ -20,6 +20,7 @@ import {
 } from "../domain/Workload.ts"
 import { MemoryState } from "./MemoryState.ts"
 import type { SourceTree } from "./SourceFetcher.ts"
+import type { StoreError } from "./StoreError.ts"
 
 /** The runtime could not do what it was asked; what it made on the way is gone. `detail` holds no secret. */
 export class RuntimeError extends Schema.TaggedError<RuntimeError>()("RuntimeError", {
@@ -77,11 +78,11 @@ export class ContainerRuntime extends Context.Service<
      * told to `started`, to be written down; when that fails, the command is ended. Until its end it is among what is
      * `owned`, and it can be stopped as a Workload can. Nothing of it is left, however it ends.
      */
-    readonly run: <E>(
+    readonly run: (
       spec: CommandSpec,
       say: (entry: LogEntry) => Effect.Effect<void>,
-      started: (workload: Workload) => Effect.Effect<void, E>
-    ) => Effect.Effect<CommandExit, RuntimeError | E>
+      started: (workload: Workload) => Effect.Effect<void, StoreError>
+    ) => Effect.Effect<CommandExit, RuntimeError | StoreError>
     /** What a Workload says, from its start or from behind `after`; ends when it has exited and everything was read. */
     readonly logs: (workload: Workload, after?: LogCursor) => Stream.Stream<LogEntry, RuntimeError>
     /**
@@ -160,10 +161,10 @@ export class ContainerRuntime extends Context.Service<
           { while: (isThere) => isThere, schedule: Schedule.spaced("100 millis") }
         )
 
-      const run = <E>(
+      const run = (
         spec: CommandSpec,
         say: (entry: LogEntry) => Effect.Effect<void>,
-        started: (workload: Workload) => Effect.Effect<void, E>
+        started: (workload: Workload) => Effect.Effect<void, StoreError>
       ) =>
         Effect.acquireUseRelease(
           start(spec),

@@ -6,7 +6,7 @@ import { failureOf, holds } from "../../../../test/harness/models/properties.ts"
 import { brokenStores } from "./brokenStores.ts"
 import { memoryPorts } from "./memoryPorts.ts"
 
-const aHandful = 8
+const aHandful = 24
 
 describe("the models notice", { timeout: 120_000 }, () => {
   test.each(brokenStores)("X18 $what", async ({ layer, model, width }) => {

@@ -36,6 +36,11 @@ const databaseUrls = Effect.fnUntraced(function* (
 ) {
   const direct = Option.getOrUndefined(directDatabaseUrl)
   if (Option.isSome(databaseUrl)) return { url: databaseUrl.value, directUrl: direct }
+  if (direct !== undefined) {
+    yield* Effect.logWarning(
+      "LOCKKEEPER_DIRECT_DATABASE_URL is not used without DATABASE_URL: the embedded database is direct"
+    )
+  }
   yield* Console.log("starting the embedded database …")
   const { url } = yield* EmbeddedPostgres.make({ dataDir: path })
   return { url, directUrl: url }

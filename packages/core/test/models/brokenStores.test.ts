@@ -11,7 +11,7 @@ const aHandful = 24
 describe("the models notice", { timeout: 120_000 }, () => {
   test.each(brokenStores)("X18 $what", async ({ layer, model, width }) => {
     const property = holds(model, { ports: memoryPorts(layer), maxCommands: 40, width })
-    const failure = await failureOf(property, 1_000)
+    const failure = await failureOf(property, 20_000)
     expect(failure?.asks.length).toBeGreaterThan(0)
     expect(failure?.asks.length).toBeLessThanOrEqual(aHandful)
 

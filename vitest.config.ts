@@ -14,6 +14,7 @@ const onBothRuntimes = [
   "databaseAway",
   "deploy",
   "failpoints",
+  "jobs",
   "kills",
   "logs",
   "migrate",

@@ -6,10 +6,10 @@ import { GitUrl } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
-import { deploy, type DeployPorts } from "@lockkeeper/core/program/deploy"
+import { deploy } from "@lockkeeper/core/program/deploy"
 import { reap } from "@lockkeeper/core/program/reap"
 import { isPossible, pointsOf, runWithFault } from "@lockkeeper/core/testing/everyFailpoint"
-import { failpointPorts } from "@lockkeeper/core/testing/failpointPorts"
+import { type FailpointPorts, failpointPorts } from "@lockkeeper/core/testing/failpointPorts"
 import { Console, Effect, Layer, Logger } from "effect"
 import { layerInMemory } from "./layerInMemory.ts"
 
@@ -21,7 +21,7 @@ const program = Effect.gen(function* () {
     name: AppName.make("web"),
     source: { type: "git", url: GitUrl.make("https://git.example.com/acme/web.git") }
   })
-  const ports = failpointPorts(yield* Effect.context<DeployPorts>())
+  const ports = failpointPorts(yield* Effect.context<FailpointPorts>())
   const deployed = Effect.provide(deploy({ app, trigger: { kind: "manual" } }), ports)
 
   const points = yield* pointsOf(deployed)

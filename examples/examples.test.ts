@@ -57,6 +57,11 @@ describe("examples", () => {
     assert.match(await run("./deployInMemory.ts"), /^web is healthy as rel_\w+, reached at port \d+\n$/)
   })
 
+  it("K3 H13 cappedWork.ts works in a slot, and goes through the items of a batch of its own", async () => {
+    const lines = ["exported 42 rows in a slot", "ann: 3", "bob: no address", "cy: 2", ""]
+    assert.strictEqual(await run("./cappedWork.ts"), lines.join("\n"))
+  })
+
   it("INV-7 everyFailpoint.ts tries every fault at every point of a deploy, and one workload is left", async () => {
     assert.match(
       await run("./everyFailpoint.ts"),

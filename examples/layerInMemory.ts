@@ -1,11 +1,13 @@
-// Every port that a deploy needs, in memory and over one state.
+// Every port that a deploy or a job needs, in memory and over one state.
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
+import { CheckpointStore } from "@lockkeeper/core/port/CheckpointStore"
 import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { HealthProbe } from "@lockkeeper/core/port/HealthProbe"
 import { Hints } from "@lockkeeper/core/port/Hints"
+import { JobStore } from "@lockkeeper/core/port/JobStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
@@ -17,11 +19,13 @@ import { Layer } from "effect"
 /** The ports and the identity of the replica that acts. */
 export const layerInMemory = Layer.mergeAll(
   AppStore.layerMemory,
+  CheckpointStore.layerMemory,
   ContainerRuntime.layerMemory,
   DeploymentStore.layerMemory,
   EnvStore.layerMemory,
   HealthProbe.layerMemory,
   Hints.layerMemory,
+  JobStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
   Router.layerMemory,

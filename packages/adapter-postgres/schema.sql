@@ -106,7 +106,7 @@ create table deployments (
   constraint deployments_app_tenant_fkey FOREIGN KEY (app, tenant) REFERENCES apps(id, tenant),
   constraint deployments_of_release_fkey FOREIGN KEY (of_release) REFERENCES releases(id),
   constraint deployments_release_fkey FOREIGN KEY (release) REFERENCES releases(id),
-  constraint deployments_tenant_slot_fkey FOREIGN KEY (tenant, slot) REFERENCES slots(tenant, number),
+  constraint deployments_slot_fkey FOREIGN KEY (tenant, slot, id) REFERENCES slots(tenant, number, deployment),
   constraint deployments_pkey PRIMARY KEY (id),
   constraint deployments_app_number_key UNIQUE (app, number),
   constraint deployments_one_delivery UNIQUE (app, delivery_id)
@@ -150,7 +150,7 @@ create table events (
   type text not null,
   at timestamp with time zone not null default clock_timestamp(),
   tenant text not null,
-  app text not null,
+  app text,
   subject text not null,
   data jsonb not null default '{}'::jsonb,
   count integer not null default 1,
@@ -187,21 +187,115 @@ create table intents (
   name text not null,
   position bigint generated always as identity not null,
   app text not null,
-  deployment text not null,
+  deployment text,
   fence bigint not null,
   replica text not null,
   workload jsonb,
   created_at timestamp with time zone not null default clock_timestamp(),
   confirmed_at timestamp with time zone,
   released_at timestamp with time zone,
+  job text,
   constraint intents_confirmed CHECK ((workload IS NULL) = (confirmed_at IS NULL)),
   constraint intents_fence_check CHECK (fence >= 1),
+  constraint intents_one_owner CHECK (num_nonnulls(deployment, job) = 1),
   constraint intents_deployment_fkey FOREIGN KEY (deployment) REFERENCES deployments(id),
+  constraint intents_job_fkey FOREIGN KEY (job) REFERENCES jobs(id),
   constraint intents_pkey PRIMARY KEY (name)
 );
 CREATE INDEX intents_of_deployment ON intents USING btree (deployment);
+CREATE INDEX intents_of_job ON intents USING btree (job) WHERE (job IS NOT NULL);
 CREATE INDEX intents_open ON intents USING btree ("position") WHERE (released_at IS NULL);
 CREATE INDEX intents_open_of_app ON intents USING btree (app, "position") WHERE (released_at IS NULL);
+
+create table job_items (
+  job text not null,
+  number integer not null,
+  item text not null,
+  status text not null default 'pending'::text,
+  exit_code integer,
+  result text,
+  finished_at timestamp with time zone,
+  constraint job_items_finished CHECK ((status = 'pending'::text) = (finished_at IS NULL)),
+  constraint job_items_number_check CHECK (number >= 1),
+  constraint job_items_status_check CHECK (status = ANY (ARRAY['pending'::text, 'done'::text, 'failed'::text])),
+  constraint job_items_job_fkey FOREIGN KEY (job) REFERENCES jobs(id),
+  constraint job_items_pkey PRIMARY KEY (job, number)
+);
+CREATE INDEX job_items_pending ON job_items USING btree (job, number) WHERE (status = 'pending'::text);
+
+create table jobs (
+  id text not null default ('job_'::text || replace((gen_random_uuid())::text, '-'::text, ''::text)),
+  listed bigint generated always as identity not null,
+  position bigint not null default nextval('deployments_position_seq'::regclass),
+  tenant text not null,
+  app text,
+  kind text not null,
+  key text,
+  status text not null,
+  attempt integer not null default 1,
+  command jsonb,
+  timeout_seconds integer not null,
+  item_concurrency integer not null,
+  on_item_failure text not null,
+  on_full text not null,
+  release text,
+  image text,
+  env_revision integer,
+  items_total integer not null default 0,
+  items_done integer not null default 0,
+  items_failed integer not null default 0,
+  exit_code integer,
+  recoveries integer not null default 0,
+  fence bigint not null default 0,
+  replica text,
+  lease_until timestamp with time zone,
+  slot integer,
+  stop_requested_at timestamp with time zone,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  constraint jobs_all_done CHECK (status <> 'succeeded'::text OR items_done = items_total),
+  constraint jobs_attempt_check CHECK (attempt >= 1),
+  constraint jobs_command_check CHECK (jsonb_typeof(command) = 'array'::text),
+  constraint jobs_env_revision_check CHECK (env_revision >= 0),
+  constraint jobs_fence_check CHECK (fence >= 0),
+  constraint jobs_finished CHECK ((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL)),
+  constraint jobs_held CHECK (status <> 'running'::text OR fence >= 1 AND replica IS NOT NULL AND started_at IS NOT NULL),
+  constraint jobs_id_check CHECK (id ~ '^job_[a-z0-9]{1,64}$'::text),
+  constraint jobs_in_app CHECK (command IS NULL OR app IS NOT NULL AND release IS NOT NULL),
+  constraint jobs_item_concurrency_check CHECK (item_concurrency >= 1),
+  constraint jobs_items CHECK ((items_done + items_failed) <= items_total),
+  constraint jobs_items_done_check CHECK (items_done >= 0),
+  constraint jobs_items_failed_check CHECK (items_failed >= 0),
+  constraint jobs_items_total_check CHECK (items_total >= 0),
+  constraint jobs_kind_check CHECK (kind = ANY (ARRAY['command'::text, 'batch'::text, 'slot'::text])),
+  constraint jobs_lease CHECK (
+CASE status
+    WHEN 'running'::text THEN lease_until IS NOT NULL
+    WHEN 'queued'::text THEN (command IS NULL) = (lease_until IS NOT NULL)
+    ELSE lease_until IS NULL
+END),
+  constraint jobs_of_release CHECK (num_nonnulls(release, image, env_revision) = ANY (ARRAY[0, 3])),
+  constraint jobs_on_full_check CHECK (on_full = ANY (ARRAY['reject'::text, 'queue'::text])),
+  constraint jobs_on_item_failure_check CHECK (on_item_failure = ANY (ARRAY['continue'::text, 'stop'::text])),
+  constraint jobs_recoveries_check CHECK (recoveries >= 0),
+  constraint jobs_slot CHECK ((status = 'running'::text) = (slot IS NOT NULL)),
+  constraint jobs_status_check CHECK (status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text])),
+  constraint jobs_timeout_seconds_check CHECK (timeout_seconds >= 1),
+  constraint jobs_app_tenant_fkey FOREIGN KEY (app, tenant) REFERENCES apps(id, tenant),
+  constraint jobs_release_fkey FOREIGN KEY (release) REFERENCES releases(id),
+  constraint jobs_slot_fkey FOREIGN KEY (tenant, slot, id) REFERENCES slots(tenant, number, job),
+  constraint jobs_tenant_fkey FOREIGN KEY (tenant) REFERENCES tenants(name),
+  constraint jobs_pkey PRIMARY KEY (id),
+  constraint jobs_one_key UNIQUE (tenant, key)
+) with (fillfactor=80);
+CREATE UNIQUE INDEX jobs_in_slot ON jobs USING btree (tenant, slot) WHERE (slot IS NOT NULL);
+CREATE INDEX jobs_leased ON jobs USING btree ("position") WHERE (lease_until IS NOT NULL);
+CREATE UNIQUE INDEX jobs_listed ON jobs USING btree (listed);
+CREATE INDEX jobs_of_app ON jobs USING btree (app, listed) WHERE (app IS NOT NULL);
+CREATE INDEX jobs_of_image ON jobs USING btree (image) WHERE ((status = ANY (ARRAY['queued'::text, 'running'::text])) AND (image IS NOT NULL));
+CREATE INDEX jobs_of_tenant ON jobs USING btree (tenant, listed);
+CREATE INDEX jobs_queue ON jobs USING btree (tenant, "position") WHERE (status = 'queued'::text);
 
 create table leases (
   name text not null,
@@ -243,7 +337,7 @@ create table logs (
   writers jsonb not null default '{}'::jsonb,
   constraint logs_bytes_check CHECK (bytes >= 0),
   constraint logs_lines_check CHECK (lines >= 0),
-  constraint logs_name_check CHECK (name ~ '^(deployment|workload)/dep_[a-z0-9]{1,64}$'::text),
+  constraint logs_name_check CHECK (name ~ '^((deployment|workload)/dep_|job/job_)[a-z0-9]{1,64}$'::text),
   constraint logs_pkey PRIMARY KEY (name)
 ) with (fillfactor=50);
 
@@ -288,14 +382,20 @@ create table routes (
 create table slots (
   tenant text not null,
   number integer not null,
-  deployment text not null,
+  deployment text,
   fence bigint not null,
+  job text,
   constraint slots_fence_check CHECK (fence >= 1),
   constraint slots_number_check CHECK (number >= 1 AND number <= 10000),
+  constraint slots_one_holder CHECK (num_nonnulls(deployment, job) = 1),
   constraint slots_deployment_fkey FOREIGN KEY (deployment) REFERENCES deployments(id),
+  constraint slots_job_fkey FOREIGN KEY (job) REFERENCES jobs(id),
   constraint slots_tenant_fkey FOREIGN KEY (tenant) REFERENCES tenants(name),
   constraint slots_pkey PRIMARY KEY (tenant, number),
-  constraint slots_deployment_key UNIQUE (deployment)
+  constraint slots_deployment_key UNIQUE (deployment),
+  constraint slots_job_key UNIQUE (job),
+  constraint slots_of_deployment UNIQUE (tenant, number, deployment),
+  constraint slots_of_job UNIQUE (tenant, number, job)
 );
 
 create table subscriptions (
@@ -319,3 +419,7 @@ create table tenants (
 );
 
 -- function hold_env_1(text,integer,text)
+
+-- function slots_within_cap()
+
+-- trigger slots_within_cap

@@ -8,6 +8,7 @@ import { corePrograms } from "./lists/corePrograms.ts"
 import { docker } from "./lists/docker.ts"
 import { hints } from "./lists/hints.ts"
 import { joined } from "./lists/listing.ts"
+import { jobPrograms } from "./lists/jobPrograms.ts"
 import { idempotency } from "./lists/idempotency.ts"
 import { logs } from "./lists/logs.ts"
 import { postgresAdmission } from "./lists/postgresAdmission.ts"
@@ -32,6 +33,7 @@ export const listed: Listed = joined([
   logs,
   hints,
   corePrograms,
+  jobPrograms,
   coreMemory,
   adapters,
   docker

@@ -102,7 +102,8 @@ export const footprintOf = Effect.fnUntraced(function* (
     )
     select (select count(*)::int from intents where released_at is null) as intents,
       (select count(*)::int from slots) as slots,
-      (select count(*)::int from deployments where finished_at is null) as active,
+      (select count(*)::int from deployments where finished_at is null)
+        + (select count(*)::int from jobs where finished_at is null) as active,
       (select count(*)::int from led where known) as routes,
       (select count(*)::int from led where not known) as "strayRoutes"`
   const onRuntime = flavour === "docker" ? yield* Effect.promise(() => onDocker(place)) : onProcesses(place)

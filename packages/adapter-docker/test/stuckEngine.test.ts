@@ -9,6 +9,7 @@ import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { HealthProbe } from "@lockkeeper/core/port/HealthProbe"
 import { Hints } from "@lockkeeper/core/port/Hints"
+import { JobStore } from "@lockkeeper/core/port/JobStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
@@ -31,6 +32,7 @@ const stores = Layer.mergeAll(
   DeploymentStore.layerMemory,
   EnvStore.layerMemory,
   Hints.layerMemory,
+  JobStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
   Router.layerMemory

@@ -6,6 +6,7 @@ import { HttpRouter, type HttpServer, type HttpServerError, HttpServerResponse }
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { PrometheusMetrics } from "effect/observability"
 import type { AppStore } from "@lockkeeper/core/port/AppStore"
+import type { CheckpointStore } from "@lockkeeper/core/port/CheckpointStore"
 import type { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
 import type { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import type { EnvStore } from "@lockkeeper/core/port/EnvStore"
@@ -16,10 +17,14 @@ import {
   type IdempotencyStore,
   type ReservationTerms
 } from "@lockkeeper/core/port/IdempotencyStore"
+import type { JobStore } from "@lockkeeper/core/port/JobStore"
 import type { LogStore } from "@lockkeeper/core/port/LogStore"
+import type { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
+import type { Replica } from "@lockkeeper/core/program/Replica"
 import { Api } from "./api/Api.ts"
 import { appsHandlers } from "./handlers/apps.ts"
 import { deploymentsHandlers } from "./handlers/deployments.ts"
+import { jobsHandlers } from "./handlers/jobs.ts"
 import { eventsHandlers } from "./handlers/events.ts"
 import { systemHandlers } from "./handlers/system.ts"
 import { tenantsHandlers } from "./handlers/tenants.ts"
@@ -34,18 +39,29 @@ import type { Tokens } from "./Tokens.ts"
 /** What serving the API needs. */
 export type ServerPorts =
   | AppStore
+  | CheckpointStore
   | ContainerRuntime
   | DeploymentStore
   | EnvStore
   | EventFeed
   | Hints
   | IdempotencyStore
+  | JobStore
   | LogStore
+  | Dispatcher
+  | Replica
   | Fingerprints
   | ServerInfo
   | Tokens
 
-const handlers = Layer.mergeAll(systemHandlers, tenantsHandlers, appsHandlers, deploymentsHandlers, eventsHandlers)
+const handlers = Layer.mergeAll(
+  systemHandlers,
+  tenantsHandlers,
+  appsHandlers,
+  deploymentsHandlers,
+  jobsHandlers,
+  eventsHandlers
+)
 
 const api = HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }).pipe(
   Layer.provide(handlers),

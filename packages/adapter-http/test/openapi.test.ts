@@ -109,6 +109,20 @@ const built: Readonly<Record<string, ReadonlyArray<string>>> = {
   "GET /v1/deployments/{deployment}": [],
   "GET /v1/deployments/{deployment}/logs": [],
   "GET /v1/apps/{app}/logs": [],
+  "POST /v1/apps/{app}/jobs": ["app_not_live", "no_release", "job_cap_reached", "queue_full"],
+  "GET /v1/jobs": [],
+  "GET /v1/jobs/{job}": [],
+  "GET /v1/jobs/{job}/items": [],
+  "GET /v1/jobs/{job}/logs": [],
+  "POST /v1/jobs/{job}/cancel": ["already_terminal"],
+  "POST /v1/jobs/{job}/rerun": [
+    "app_not_live",
+    "no_release",
+    "job_cap_reached",
+    "queue_full",
+    "already_running",
+    "nothing_to_do"
+  ],
   "GET /v1/events": []
 }
 

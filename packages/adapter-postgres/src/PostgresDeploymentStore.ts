@@ -121,7 +121,8 @@ export const make: Effect.Effect<DeploymentStore["Service"], never, SqlClient.Sq
       const [row] = yield* usageRows(sql`select n.tenant,
           case when t.name is null then ${defaultJobCap}::int else t.job_cap end as "jobCap",
           (select count(*)::int from slots where tenant = n.tenant) as running,
-          (select count(*)::int from deployments where tenant = n.tenant and status = 'queued') as queued
+          (select count(*)::int from deployments where tenant = n.tenant and status = 'queued')
+            + (select count(*)::int from jobs where tenant = n.tenant and status = 'queued') as queued
         from (select ${tenant}::text as tenant) n left join tenants t on t.name = n.tenant`)
       return row ?? (yield* Effect.die("a select over one row returned none"))
     })

@@ -3,6 +3,7 @@
 // ends the App afterwards sees the intent.
 
 import { AppId, AppStatus, DeploymentId } from "@lockkeeper/core/domain/App"
+import { isJobId, JobId, WorkId } from "@lockkeeper/core/domain/Job"
 import { Fence, ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { Workload, WorkloadName } from "@lockkeeper/core/domain/Workload"
 import { LeaseLost } from "@lockkeeper/core/port/Claim"
@@ -12,16 +13,17 @@ import type { SqlClient } from "effect/sql"
 import { Int8 } from "./internal/columns.ts"
 import { database, rowsOf } from "./internal/Database.ts"
 
-const intentRows = rowsOf(
-  Schema.Struct({
-    name: WorkloadName,
-    app: AppId,
-    deployment: DeploymentId,
-    fence: Int8.pipe(Schema.decodeTo(Fence)),
-    replica: ReplicaId,
-    workload: Schema.NullOr(Workload)
-  })
-)
+const fields = {
+  name: WorkloadName,
+  app: AppId,
+  fence: Int8.pipe(Schema.decodeTo(Fence)),
+  replica: ReplicaId,
+  workload: Schema.NullOr(Workload)
+}
+
+const intentRows = rowsOf(Schema.Struct({ ...fields, work: WorkId }))
+const deploymentIntentRows = rowsOf(Schema.Struct({ ...fields, work: DeploymentId }))
+const jobIntentRows = rowsOf(Schema.Struct({ ...fields, work: JobId }))
 
 const appRows = rowsOf(Schema.Struct({ status: AppStatus }))
 
@@ -31,9 +33,24 @@ const nameRows = rowsOf(Schema.Struct({ name: WorkloadName }))
 export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient> = Effect.gen(function* () {
   const db = yield* database
   const { sql } = db
-  const columns = sql`i.name, i.app, i.deployment, i.fence, i.replica, i.workload`
+  const columns = sql`i.name, i.app, coalesce(i.deployment, i.job) as work, i.fence, i.replica, i.workload`
 
-  const written = ({ app: id, deployment, fence, name, replica }: Omit<Intent, "workload">) =>
+  const again = sql`on conflict (name) do update
+    set replica = excluded.replica, workload = null, confirmed_at = null, released_at = null
+    where i.deployment is not distinct from excluded.deployment and i.job is not distinct from excluded.job
+      and i.fence = excluded.fence
+    returning i.name`
+
+  const writtenFor = ({ app, fence, name, replica }: Omit<Intent, "workload">, job: JobId) =>
+    Effect.map(
+      sql`insert into intents as i (name, app, job, fence, replica)
+        select ${name}, ${app}, id, fence, ${replica} from jobs
+        where id = ${job} and app = ${app} and fence = ${fence} and status = 'running' for share
+        ${again}`,
+      (rows) => rows.length > 0
+    )
+
+  const written = ({ app: id, fence, name, replica }: Omit<Intent, "workload">, deployment: DeploymentId) =>
     Effect.gen(function* () {
       const [app] = yield* appRows(sql`select a.status from apps a join deployments d on d.app = a.id
           where a.id = ${id} and d.id = ${deployment} and d.status not in ('building', 'deploying') for share of a`)
@@ -41,10 +58,7 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
           select ${name}, app, id, fence, ${replica} from deployments
           where id = ${deployment} and app = ${id} and fence = ${fence}
             and (status in ('building', 'deploying') or ${app?.status === "live"}) for share
-          on conflict (name) do update
-            set replica = excluded.replica, workload = null, confirmed_at = null, released_at = null
-            where i.deployment = excluded.deployment and i.fence = excluded.fence
-          returning i.name`
+          ${again}`
       return rows.length > 0
     })
 
@@ -53,9 +67,13 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
    * has ended, in a transaction that locks the App first.
    */
   const intend = Effect.fnUntraced(function* (intent: Omit<Intent, "workload">) {
-    const write = db.transaction<boolean>("Journal.intend", written(intent))
+    const { work } = intent
+    const write = db.transaction<boolean>(
+      "Journal.intend",
+      isJobId(work) ? writtenFor(intent, work) : written(intent, work)
+    )
     const isWritten = (yield* write) || (yield* write)
-    if (!isWritten) return yield* new LeaseLost({ deployment: intent.deployment })
+    if (!isWritten) return yield* new LeaseLost({ work })
   })
 
   const confirm = (workload: Workload) =>
@@ -74,30 +92,37 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
     )
 
   const held = (app: AppId) =>
-    db.statement<ReadonlyArray<Intent>>(
+    db.statement<ReadonlyArray<Intent<DeploymentId>>>(
       "Journal.held",
-      intentRows(
-        sql`select ${columns} from intents i where i.app = ${app} and i.released_at is null order by i.position`
-      )
+      deploymentIntentRows(sql`select ${columns} from intents i
+        where i.app = ${app} and i.deployment is not null and i.released_at is null order by i.position`)
     )
 
   const heldBy = (replica: ReplicaId) =>
-    db.statement<ReadonlyArray<Intent>>(
+    db.statement<ReadonlyArray<Intent<DeploymentId>>>(
       "Journal.heldBy",
-      intentRows(
-        sql`select ${columns} from intents i where i.replica = ${replica} and i.released_at is null order by i.position`
-      )
+      deploymentIntentRows(sql`select ${columns} from intents i
+        where i.replica = ${replica} and i.deployment is not null and i.released_at is null order by i.position`)
+    )
+
+  const heldFor = (job: JobId) =>
+    db.statement<ReadonlyArray<Intent<JobId>>>(
+      "Journal.heldFor",
+      jobIntentRows(sql`select ${columns} from intents i
+        where i.job = ${job} and i.released_at is null order by i.position`)
     )
 
   const unowned = (limit: number) =>
     db.statement<ReadonlyArray<Intent>>(
       "Journal.unowned",
-      intentRows(sql`select ${columns} from intents i join deployments d on d.id = i.deployment
-        where i.released_at is null and d.status not in ('building', 'deploying')
-          and not exists (
+      intentRows(sql`select ${columns} from intents i
+        left join deployments d on d.id = i.deployment left join jobs j on j.id = i.job
+        where i.released_at is null and case
+          when i.job is not null then j.status <> 'running' or j.fence <> i.fence
+          else d.status not in ('building', 'deploying') and not exists (
             select 1 from releases r join apps a on a.id = r.app
             where r.deployment = i.deployment and r.current and a.status = 'live'
-          )
+          ) end
         order by random() limit ${limit}`)
     )
 
@@ -111,7 +136,7 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
       )
     )
 
-  return Journal.of({ intend, confirm, released, held, heldBy, unowned, unknown })
+  return Journal.of({ intend, confirm, released, held, heldBy, heldFor, unowned, unknown })
 })
 
 /** Provides the journal. */

@@ -14,6 +14,7 @@ import { installation } from "./migrations/0005_installation.ts"
 import { lifecycle } from "./migrations/0006_lifecycle.ts"
 import { subscriptions } from "./migrations/0007_subscriptions.ts"
 import { logChunks } from "./migrations/0008_log_chunks.ts"
+import { jobs } from "./migrations/0009_jobs.ts"
 
 /** One step of the schema. Released, it never changes: `statements` are compared by their checksum. */
 export interface Migration {
@@ -31,7 +32,8 @@ export const migrations: ReadonlyArray<Migration> = [
   installation,
   lifecycle,
   subscriptions,
-  logChunks
+  logChunks,
+  jobs
 ]
 
 /** The version of the schema that this version of the package expects: the id of the last migration. */

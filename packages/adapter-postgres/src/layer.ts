@@ -3,12 +3,14 @@
 
 import { PgClient } from "@effect/sql-pg"
 import { AppStore, type PortRange } from "@lockkeeper/core/port/AppStore"
+import { CheckpointStore } from "@lockkeeper/core/port/CheckpointStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { EventFeed } from "@lockkeeper/core/port/EventFeed"
 import { hinted } from "@lockkeeper/core/port/hinted"
 import { Hints } from "@lockkeeper/core/port/Hints"
 import { IdempotencyStore } from "@lockkeeper/core/port/IdempotencyStore"
+import { JobStore } from "@lockkeeper/core/port/JobStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { Leases } from "@lockkeeper/core/port/Leases"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
@@ -19,6 +21,7 @@ import { Subscriptions } from "@lockkeeper/core/port/Subscriptions"
 import { Effect, Layer, type Redacted } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import * as PostgresAppStore from "./PostgresAppStore.ts"
+import * as PostgresCheckpointStore from "./PostgresCheckpointStore.ts"
 import * as PostgresDeploymentStore from "./PostgresDeploymentStore.ts"
 import * as PostgresEnvStore from "./PostgresEnvStore.ts"
 import * as PostgresEventFeed from "./PostgresEventFeed.ts"
@@ -26,6 +29,7 @@ import * as PostgresHealth from "./PostgresHealth.ts"
 import * as PostgresHints from "./PostgresHints.ts"
 import * as PostgresIdempotencyStore from "./PostgresIdempotencyStore.ts"
 import * as PostgresInstallation from "./PostgresInstallation.ts"
+import * as PostgresJobStore from "./PostgresJobStore.ts"
 import * as PostgresJournal from "./PostgresJournal.ts"
 import * as PostgresLeases from "./PostgresLeases.ts"
 import * as PostgresLogStore from "./PostgresLogStore.ts"
@@ -37,9 +41,11 @@ import * as PostgresSubscriptions from "./PostgresSubscriptions.ts"
 /** Every port that this package binds. */
 export type Stores =
   | AppStore
+  | CheckpointStore
   | DeploymentStore
   | EnvStore
   | IdempotencyStore
+  | JobStore
   | Journal
   | LogStore
   | EventFeed
@@ -94,10 +100,12 @@ export const layerStores = (
 ): Layer.Layer<Stores, PostgresMigrations.MigrationError, SqlClient.SqlClient | SecretCipher> =>
   Layer.mergeAll(
     Layer.effect(AppStore, PostgresAppStore.make({ ports: options.ports })),
+    Layer.effect(CheckpointStore, PostgresCheckpointStore.make),
     Layer.effect(DeploymentStore, PostgresDeploymentStore.make),
     Layer.effect(EnvStore, PostgresEnvStore.make),
     Layer.effect(EventFeed, PostgresEventFeed.make),
     Layer.effect(IdempotencyStore, PostgresIdempotencyStore.make),
+    Layer.effect(JobStore, PostgresJobStore.make),
     Layer.effect(Journal, PostgresJournal.make),
     Layer.effect(Leases, PostgresLeases.make),
     Layer.effect(LogStore, PostgresLogStore.make({ limitBytes: options.logLimitBytes })),

@@ -175,7 +175,7 @@ layer(stores(), { excludeTestServices: true })("E10: a corrupt row", (it) => {
       const { app, deployment, fence, replica } = yield* Given.claimed(yield* Given.registered())
       const name = yield* Given.freshWorkloadName
       const journal = yield* Journal
-      yield* journal.intend({ name, app: app.id, deployment: deployment.id, fence, replica })
+      yield* journal.intend({ name, app: app.id, work: deployment.id, fence, replica })
       yield* sql`update intents set workload = '{"id":"1"}', confirmed_at = now() where name = ${name}`
       yield* leaves("intents", "name", name, journal.held(app.id))
 

@@ -204,7 +204,7 @@ layer(stores(), { excludeTestServices: true })("in every order of statements", (
       given: Effect.all({ claim: Effect.flatMap(deploying, abandoned), name: Given.freshWorkloadName }),
       a: ({ claim: { app, deployment, fence, replica }, name }) =>
         Effect.flatMap(Journal, (journal) =>
-          journal.intend({ app: app.id, deployment: deployment.id, fence, name, replica })
+          journal.intend({ app: app.id, work: deployment.id, fence, name, replica })
         ),
       b: ({ claim }) =>
         Effect.all([
@@ -220,7 +220,7 @@ layer(stores(), { excludeTestServices: true })("in every order of statements", (
       given: Effect.all({ claim: activated, name: Given.freshWorkloadName }),
       a: ({ claim: { app, deployment, fence, replica }, name }) =>
         Effect.flatMap(Journal, (journal) =>
-          journal.intend({ app: app.id, deployment: deployment.id, fence, name, replica })
+          journal.intend({ app: app.id, work: deployment.id, fence, name, replica })
         ),
       b: ({ claim }) => finish(claim, "healthy"),
       rows: ({ claim }) => rowsOf(claim.app)

@@ -50,7 +50,7 @@ layer(stores(), { excludeTestServices: true })("a guard that is taken away is no
       given: Effect.all({ claim: Effect.flatMap(deploying, abandoned), name: Given.freshWorkloadName }),
       a: ({ claim: { app, deployment, fence, replica }, name }) =>
         Effect.flatMap(Journal, (journal) =>
-          journal.intend({ app: app.id, deployment: deployment.id, fence, name, replica })
+          journal.intend({ app: app.id, work: deployment.id, fence, name, replica })
         ),
       b: ({ claim }) =>
         Effect.all([

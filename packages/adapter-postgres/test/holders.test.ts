@@ -72,7 +72,7 @@ layer(stores(), { excludeTestServices: true })("while another transaction commit
       const journal = yield* Journal
       const claim = yield* Given.claimed(yield* Given.registered())
       const name = yield* Given.freshWorkloadName
-      const intent = { name, app: claim.app.id, deployment: claim.deployment.id, replica: claim.replica }
+      const intent = { name, app: claim.app.id, work: claim.deployment.id, replica: claim.replica }
       yield* journal.intend({ ...intent, fence: claim.fence })
       const { fence } = yield* Given.takenOver(claim)
       assert.strictEqual((yield* Effect.flip(journal.intend({ ...intent, fence })))._tag, "LeaseLost")

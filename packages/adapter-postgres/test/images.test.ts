@@ -17,7 +17,7 @@ layer(stores(), { excludeTestServices: true })("images", (it) => {
       const claim = yield* Given.deploying(app)
       const name = yield* Given.freshWorkloadName
       const { fence, replica } = claim
-      yield* journal.intend({ app: app.id, deployment: claim.deployment.id, fence, name, replica })
+      yield* journal.intend({ app: app.id, work: claim.deployment.id, fence, name, replica })
       const { image: built } = yield* deployments.finish(claim, Given.endings[0])
       yield* Given.deployed(app)
       const [first, second] = [yield* present("an image", deployment.image), yield* present("an image", built)]

@@ -114,7 +114,7 @@ const races = (services: ReturnType<typeof stores>) =>
         const [journal, sql] = [yield* Journal, yield* SqlClient.SqlClient]
         const { app, deployment, fence, replica } = yield* Given.claimed(yield* Given.registered())
         const name = yield* Given.freshWorkloadName
-        const intend = journal.intend({ name, app: app.id, deployment: deployment.id, fence, replica })
+        const intend = journal.intend({ name, app: app.id, work: deployment.id, fence, replica })
         const takeOver = sql`update deployments set fence = fence + 1 where id = ${deployment.id}`
         assert.strictEqual(tagOf(yield* overtaken(takeOver, intend)), "LeaseLost")
         assert.deepStrictEqual(yield* journal.held(app.id), [])
@@ -126,7 +126,7 @@ const races = (services: ReturnType<typeof stores>) =>
         const [journal, sql] = [yield* Journal, yield* SqlClient.SqlClient]
         const { app, deployment, fence, replica } = yield* Given.claimed(yield* Given.registered())
         const name = yield* Given.freshWorkloadName
-        const intend = journal.intend({ name, app: app.id, deployment: deployment.id, fence, replica })
+        const intend = journal.intend({ name, app: app.id, work: deployment.id, fence, replica })
         const end = sql`with ended as (
             update deployments set status = 'cancelled', finished_at = now(), lease_until = null, slot = null
             where id = ${deployment.id} returning id

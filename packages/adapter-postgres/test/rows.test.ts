@@ -204,7 +204,7 @@ layer(stores(), { excludeTestServices: true })("a row is refused by the constrai
       const sql = yield* SqlClient.SqlClient
       const { app, deployment, fence, replica } = yield* Given.claimed(yield* Given.registered())
       const name = yield* Given.freshWorkloadName
-      yield* (yield* Journal).intend({ name, app: app.id, deployment: deployment.id, fence, replica })
+      yield* (yield* Journal).intend({ name, app: app.id, work: deployment.id, fence, replica })
       const log = LogName.make(`deployment/${deployment.id}`)
       yield* (yield* LogStore).append(log, [{ stream: "system", line: "said" }])
       const address = { host: IpAddress.make("127.0.0.1"), port: 4_000 }

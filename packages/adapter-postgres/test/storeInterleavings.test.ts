@@ -103,7 +103,7 @@ layer(stores(), { excludeTestServices: true })("in every order of statements", (
         Effect.flatMap(Journal, (journal) =>
           journal.intend({
             app: claim.app.id,
-            deployment: claim.deployment.id,
+            work: claim.deployment.id,
             fence: claim.fence,
             name,
             replica: claim.replica
@@ -125,7 +125,7 @@ layer(stores(), { excludeTestServices: true })("in every order of statements", (
       given: Effect.gen(function* () {
         const { app, deployment, fence, replica } = yield* deploying
         const name = yield* Given.freshWorkloadName
-        yield* (yield* Journal).intend({ app: app.id, deployment: deployment.id, fence, name, replica })
+        yield* (yield* Journal).intend({ app: app.id, work: deployment.id, fence, name, replica })
         return { app, name, image: yield* Given.freshImage }
       }),
       a: ({ image, name }) =>

@@ -80,26 +80,31 @@ export const make = (
       if (workloads.get(owned.workload.name) === owned) workloads.delete(owned.workload.name)
     })
 
-    const launch = Effect.fnUntraced(function* (spec: WorkloadSpec, argv: CommandSpec["command"]) {
+    const launch = Effect.fnUntraced(function* (
+      spec: WorkloadSpec,
+      argv: CommandSpec["command"],
+      item?: CommandSpec["item"]
+    ) {
       const home = yield* ownDirectory(homes, spec.name)
       const port = yield* Effect.acquireRelease(
         Effect.tap(freePort(isGiven), (port) => Effect.sync(() => given.add(port))),
         (port) => Effect.sync(() => given.delete(port))
       )
       const directory = imageDirectory(builds, spec.image)
-      const process = yield* startProcess({ argv, directory, home, port, env: spec.env })
+      const process = yield* startProcess({ argv, directory, home, port, env: spec.env, item })
       return { process, workload: workloadOf(spec, process, port) }
     })
 
     const begin = Effect.fnUntraced(function* (
       spec: WorkloadSpec,
-      argv: CommandSpec["command"]
+      argv: CommandSpec["command"],
+      item?: CommandSpec["item"]
     ): Effect.fn.Return<Owned, RuntimeError> {
       if (closing) return yield* failed(spec.name, "this server is stopping")
       if (workloads.has(spec.name) || starting.has(spec.name)) return yield* failed(spec.name, "the name is in use")
       starting.add(spec.name)
       const scope = yield* Scope.make()
-      const launched = yield* launch(spec, argv).pipe(
+      const launched = yield* launch(spec, argv, item).pipe(
         Scope.provide(scope),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
         Effect.mapError((problem) => failed(spec.name, problem)),
@@ -133,7 +138,7 @@ export const make = (
     ): Effect.fn.Return<CommandExit, RuntimeError | StoreError> {
       yield* imageCommand(builds, spec.image)
       return yield* Effect.acquireUseRelease(
-        begin(spec, spec.command),
+        begin(spec, spec.command, spec.item),
         ({ process, workload }) =>
           Effect.gen(function* () {
             yield* started(workload)

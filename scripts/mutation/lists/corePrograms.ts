@@ -14,8 +14,14 @@ export const corePrograms = joined([
       {
         guards: ["admitAll: Effect.uninterruptible"],
         says: "an interruption between the store and the fiber loses a Claim",
-        find: ".pipe(Effect.uninterruptible, untilStored",
-        replace: ".pipe(untilStored"
+        find: '.pipe(Effect.uninterruptible, untilStored("admitting deployments"))',
+        replace: '.pipe(untilStored("admitting deployments"))'
+      }
+    ],
+    leftOut: [
+      {
+        guards: ["admitJobs: Effect.uninterruptible"],
+        reason: "a Claim of a Job that is lost so is recovered after its lease, as one of a killed server is"
       }
     ]
   }),
@@ -129,10 +135,10 @@ export const corePrograms = joined([
       }
     ]
   }),
-  listing("packages/core/src/program/preDeploy.ts", [testOf("preDeploy"), ...deploying], {
+  listing("packages/core/src/program/runCommand.ts", [testOf("preDeploy"), testOf("jobs")], {
     mutations: [
       {
-        guards: ["preDeploy: Effect.acquireUseRelease"],
+        guards: ["runCommand: Effect.acquireUseRelease"],
         says: "a command that did not end as it should is not released",
         find: "(Exit.isSuccess(exit) ? Effect.void : releaseWorkload(name, undefined))",
         replace: "(Exit.isSuccess(exit) ? Effect.void : Effect.void)"
@@ -148,16 +154,10 @@ export const corePrograms = joined([
         replace: "Effect.flatMap(Effect.as(holdLease(claim), Effect.never), (lost)"
       },
       {
-        guards: ["keepRenewing: untilLost"],
+        guards: ["lost: untilLost"],
         says: "a lease that could not be renewed goes on",
-        find: "yield* untilLost(terms, renewal)",
-        replace: "yield* Effect.forever(Effect.delay(renewal, terms.renewEvery))"
-      },
-      {
-        guards: ["keepRenewing: new LeaseLost"],
-        says: "a lease that was lost is said to nobody",
-        find: "return yield* new LeaseLost({ deployment: claim.deployment.id })",
-        replace: "return yield* Effect.never"
+        find: "untilLost(terms, renewal)",
+        replace: "Effect.forever(Effect.delay(renewal, terms.renewEvery))"
       }
     ]
   }),

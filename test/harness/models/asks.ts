@@ -201,7 +201,7 @@ export const merge = ask<
 export const intend = ask<Claim, [name?: number]>("intend", claims, (claim, [name], known) => {
   const own = WorkloadName.make(`workload-${known.names.length}`)
   const { app, deployment, fence, replica } = claim
-  const intent = { app: app.id, deployment: deployment.id, fence, replica }
+  const intent = { app: app.id, work: deployment.id, fence, replica }
   const taken = name === undefined ? undefined : pick(known.names, name)
   return journal(({ intend }) => intend({ ...intent, name: taken ?? own }))
 })

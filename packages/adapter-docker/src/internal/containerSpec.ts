@@ -1,8 +1,7 @@
 // What a container is created from, as data for the engine: hardened unless said otherwise, bounded in everything, reached
 // only by its own network. Pure: golden tests need no engine. No engine socket is ever mounted, nothing is privileged.
 
-import type { Env } from "@lockkeeper/core/domain/Env"
-import type { CommandSpec, WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
+import { type CommandSpec, itemVariable, type WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
 import { Redacted } from "effect"
 import { type Labels, type Owner, ownerLabels, untilLabel, workloadLabels } from "./labels.ts"
 
@@ -50,9 +49,10 @@ const hardened = (limits: ContainerLimits, network: string) => ({
   LogConfig: { Type: "json-file", Config: { "max-size": "16m", "max-file": "2" } }
 })
 
-const environmentOf = (env: Env, port: number): Array<string> => [
+const environmentOf = ({ env }: WorkloadSpec, port: number, item?: string): Array<string> => [
   ...[...env].map(([key, value]) => `${key}=${Redacted.value(value)}`),
-  `PORT=${port}`
+  `PORT=${port}`,
+  ...(item === undefined ? [] : [`${itemVariable}=${item}`])
 ]
 
 const endpoint = ({ address, network }: Placement): NonNullable<ContainerOptions["NetworkingConfig"]> => ({
@@ -69,7 +69,7 @@ export const workloadOptions = (
 ): ContainerOptions => ({
   name: spec.name,
   Image: spec.image,
-  Env: environmentOf(spec.env, port),
+  Env: environmentOf(spec, port),
   Labels: { ...ownerLabels(owner, "workload"), ...workloadLabels(spec, placement.address) },
   NetworkingConfig: endpoint(placement),
   HostConfig: hardened(limits, placement.network)
@@ -89,7 +89,7 @@ export const commandOptions = (
     Image: spec.image,
     Entrypoint: [program],
     Cmd: args,
-    Env: environmentOf(spec.env, port),
+    Env: environmentOf(spec, port, spec.item),
     Labels: { ...ownerLabels(owner, "workload"), ...workloadLabels(spec, placement.address) },
     NetworkingConfig: endpoint(placement),
     HostConfig: hardened(limits, placement.network)

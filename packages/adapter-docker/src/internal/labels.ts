@@ -3,6 +3,7 @@
 
 import type { WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
 import { Option, Schema } from "effect"
+import { isJobId, type WorkId } from "@lockkeeper/core/domain/Job"
 import type { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { WorkloadName } from "@lockkeeper/core/domain/Workload"
 import { randomBytes } from "node:crypto"
@@ -41,16 +42,18 @@ export const ownerLabels = (
 
 /** What a Workload carries besides: whose it is, and the address that it has for as long as it exists. */
 export const workloadLabels = (
-  { app, deployment, fence, name, tenant }: WorkloadSpec,
+  { app, fence, name, tenant, work }: WorkloadSpec,
   address: string
 ): Readonly<Record<string, string>> => ({
   [key("workload")]: name,
   [key("tenant")]: tenant,
   [key("app")]: app,
-  [key("deployment")]: deployment,
+  [kindOf(work)]: work,
   [key("fence")]: String(fence),
   [key("address")]: address
 })
+
+const kindOf = (work: WorkId): string => key(isJobId(work) ? "job" : "deployment")
 
 /** What something that lives for one operation carries besides: when nobody needs it any more, in seconds of the epoch. */
 export const untilLabel = (seconds: number): Readonly<Record<string, string>> => ({ [key("until")]: String(seconds) })
@@ -78,8 +81,8 @@ export const isWorkload = (labels: Labels, { installation }: Owner, name: string
   labels[key("installation")] === installation && labels[key("kind")] === "workload" && labels[key("workload")] === name
 
 /** Whether it was made for this very spec. */
-export const isOf = (labels: Labels, { deployment, fence }: WorkloadSpec): boolean =>
-  labels[key("deployment")] === deployment && labels[key("fence")] === String(fence)
+export const isOf = (labels: Labels, { fence, work }: WorkloadSpec): boolean =>
+  labels[kindOf(work)] === work && labels[key("fence")] === String(fence)
 
 /** The name of a Workload, from its labels. */
 export const workloadNameOf = (labels: Labels): WorkloadName | undefined =>

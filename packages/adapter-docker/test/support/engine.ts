@@ -79,7 +79,7 @@ export const specOf = (
   name: WorkloadName.make(`dep_${randomBytes(6).toString("hex")}-1`),
   tenant: TenantName.make("acme"),
   app: AppId.make("app_test"),
-  deployment: DeploymentId.make("dep_test"),
+  work: DeploymentId.make("dep_test"),
   fence: Fence.make(1),
   image,
   port: null,

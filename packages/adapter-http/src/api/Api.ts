@@ -6,6 +6,7 @@ import { completed } from "../internal/openApiExtras.ts"
 import { Authorization } from "./Authorization.ts"
 import { DeploymentsGroup } from "./DeploymentsGroup.ts"
 import { EventsGroup } from "./EventsGroup.ts"
+import { JobsGroup } from "./JobsGroup.ts"
 import {
   App,
   AppExpiry,
@@ -187,6 +188,7 @@ export class Api extends HttpApi.make("lockkeeper")
   .add(TenantsGroup)
   .add(AppsGroup)
   .add(DeploymentsGroup)
+  .add(JobsGroup)
   .add(EventsGroup)
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotateMerge(

@@ -2,26 +2,10 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "./Authorization.ts"
-import {
-  Deployment,
-  DeploymentPage,
-  LogItem,
-  NewDeployment,
-  PageQuery,
-  Redeploy,
-  ReleasePage,
-  Rollback
-} from "./Objects.ts"
+import { Deployment, DeploymentPage, NewDeployment, PageQuery, Redeploy, ReleasePage, Rollback } from "./Objects.ts"
 import * as Problems from "./Problems.ts"
 import { RequestErrors } from "./RequestErrors.ts"
-import { app, found, location, refusals } from "./shared.ts"
-
-const logQuery = {
-  after: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
-  follow: Schema.optionalKey(Schema.Literals(["true", "false"]))
-}
-const logHeaders = { accept: Schema.optionalKey(Schema.String), "last-event-id": Schema.optionalKey(Schema.String) }
-const logLines = HttpApiSchema.StreamNdjson({ schema: LogItem })
+import { app, found, location, logHeaders, logLines, logQuery, refusals } from "./shared.ts"
 
 /** Deployments and logs. */
 export class DeploymentsGroup extends HttpApiGroup.make("deployments")

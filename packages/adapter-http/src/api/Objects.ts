@@ -5,6 +5,17 @@ import { Deployment as DomainDeployment, DeploymentStatus, Trigger } from "@lock
 import { Revision } from "@lockkeeper/core/domain/Env"
 import { Event as DomainEvent } from "@lockkeeper/core/domain/Event"
 import { HealthCheck } from "@lockkeeper/core/domain/HealthCheck"
+import {
+  commandTimeout,
+  ItemInput,
+  ItemStatus,
+  Job as DomainJob,
+  JobStatus,
+  maxItemConcurrency,
+  maxItems,
+  OnFull,
+  OnItemFailure
+} from "@lockkeeper/core/domain/Job"
 import { LogLine } from "@lockkeeper/core/domain/LogLine"
 import { Policy } from "@lockkeeper/core/domain/Policy"
 import { GitRef, Source } from "@lockkeeper/core/domain/Source"
@@ -158,10 +169,59 @@ export const EnvRevision = Schema.Struct({
 /** Some Revisions of an Env, newest first. */
 export const EnvRevisionPage = page(EnvRevision)
 
-/** A line of a log, or its end with the status that the Deployment ended in. */
+/** A Job. `items` counts those of a Batch; `queuePosition` is null unless it waits. */
+export const Job = DomainJob.annotate({ identifier: "Job" })
+
+/** The type of {@link Job}. */
+export interface Job extends Schema.Schema.Type<typeof Job> {}
+
+/** Some Jobs, newest first. */
+export const JobPage = page(Job)
+
+/** An Item of a Batch and how it ended. */
+export const Item = Schema.Struct({
+  number: Schema.Int.annotate({ description: "Its place among the items that were given, from 1" }),
+  item: ItemInput,
+  status: ItemStatus,
+  exitCode: Schema.NullOr(Schema.Int),
+  finishedAt: Schema.NullOr(Schema.DateTimeUtc)
+})
+
+/** Some Items, in the order in which they were given. */
+export const ItemPage = page(Item)
+
+/** What a Job is asked for with. */
+export const NewJob = Schema.Struct({
+  command: Command.annotate({ description: "A program and its arguments; no shell reads them" }),
+  onFull: Schema.optionalKey(
+    OnFull.annotate({ description: "Without a free slot: refuse the job, unless said otherwise, or let it wait" })
+  ),
+  items: Schema.optionalKey(
+    Schema.NonEmptyArray(ItemInput)
+      .check(Schema.isMaxLength(maxItems))
+      .annotate({ description: "Run the command once for each, with `LOCKKEEPER_ITEM` set to it" })
+  ),
+  itemConcurrency: Schema.optionalKey(
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxItemConcurrency })).annotate({
+      description: "How many items at once; 1 unless said otherwise"
+    })
+  ),
+  onItemFailure: Schema.optionalKey(
+    OnItemFailure.annotate({
+      description: "Whether items go on after one that failed; `continue` unless said otherwise"
+    })
+  ),
+  timeoutSeconds: Schema.optionalKey(
+    Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: commandTimeout.most })).annotate({
+      description: "How long each run of the command may take; an hour unless said otherwise"
+    })
+  )
+})
+
+/** A line of a log, or its end with the status that the Deployment or Job ended in. */
 export const LogItem = Schema.Union([
   LogLine,
-  Schema.Struct({ seq: Schema.Int, end: Schema.Literal(true), status: DeploymentStatus })
+  Schema.Struct({ seq: Schema.Int, end: Schema.Literal(true), status: Schema.Union([DeploymentStatus, JobStatus]) })
 ])
 
 /** The type of {@link LogItem}. */

@@ -5,6 +5,7 @@ import { Schema } from "effect"
 import { HttpApiError } from "effect/http-api"
 import { AppStatus, DeploymentId } from "@lockkeeper/core/domain/App"
 import { DeploymentStatus } from "@lockkeeper/core/domain/Deployment"
+import { JobStatus } from "@lockkeeper/core/domain/Job"
 import { Revision } from "@lockkeeper/core/domain/Env"
 
 const urn = <const Code extends string>(code: Code): `urn:lockkeeper:problem:${Code}` =>
@@ -127,6 +128,27 @@ export class AlreadyTerminal extends HttpApiError.Problem<AlreadyTerminal>()(
   { ...members("already_terminal"), deploymentStatus: DeploymentStatus }
 ) {}
 
+/** 409: the Job has ended, and not by being cancelled. */
+export class JobAlreadyTerminal extends HttpApiError.Problem<JobAlreadyTerminal>()(
+  "JobAlreadyTerminal",
+  { type: urn("already_terminal"), status: 409, title: "Already Terminal" },
+  { ...members("already_terminal"), jobStatus: JobStatus }
+) {}
+
+/** 409: the Job waits or runs. */
+export class AlreadyRunning extends HttpApiError.Problem<AlreadyRunning>()(
+  "AlreadyRunning",
+  { type: urn("already_running"), status: 409, title: "Already Running" },
+  members("already_running")
+) {}
+
+/** 409: the Job has succeeded. */
+export class NothingToDo extends HttpApiError.Problem<NothingToDo>()(
+  "NothingToDo",
+  { type: urn("nothing_to_do"), status: 409, title: "Nothing To Do" },
+  members("nothing_to_do")
+) {}
+
 /** 409: the App is being deleted. */
 export class AppDeleting extends HttpApiError.Problem<AppDeleting>()(
   "AppDeleting",
@@ -190,7 +212,14 @@ export class EnvTooLarge extends HttpApiError.Problem<EnvTooLarge>()(
   { ...members("env_too_large"), limit: Schema.Int, actual: Schema.Int }
 ) {}
 
-/** 429: too many Deployments of the Tenant wait already. */
+/** 429: the Tenant has no free Slot. */
+export class JobCapReached extends HttpApiError.Problem<JobCapReached>()(
+  "JobCapReached",
+  { type: urn("job_cap_reached"), status: 429, title: "Job Cap Reached" },
+  { ...members("job_cap_reached"), limit: Schema.Int, running: Schema.Int }
+) {}
+
+/** 429: too much of the Tenant waits already. */
 export class QueueFull extends HttpApiError.Problem<QueueFull>()(
   "QueueFull",
   { type: urn("queue_full"), status: 429, title: "Queue Full" },

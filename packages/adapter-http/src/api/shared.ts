@@ -1,5 +1,7 @@
-// What the routes of an App and of its Deployments have in common.
+// What the routes of an App, of its Deployments and of Jobs have in common.
 import { Schema } from "effect"
+import { HttpApiSchema } from "effect/http-api"
+import { LogItem } from "./Objects.ts"
 import * as Problems from "./Problems.ts"
 
 /** The path of an App. */
@@ -13,3 +15,18 @@ export const location = { location: Schema.String }
 
 /** Why a Deployment may not begin, whatever it is made from. */
 export const refusals = [Problems.DeploymentInProgress, Problems.RevisionMismatch, Problems.QueueFull] as const
+
+/** Which part of a log, and whether to wait for what comes. */
+export const logQuery = {
+  after: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+  follow: Schema.optionalKey(Schema.Literals(["true", "false"]))
+}
+
+/** How a log is answered, and where somebody goes on who lost the connection. */
+export const logHeaders = {
+  accept: Schema.optionalKey(Schema.String),
+  "last-event-id": Schema.optionalKey(Schema.String)
+}
+
+/** A log as it is answered. */
+export const logLines = HttpApiSchema.StreamNdjson({ schema: LogItem })

@@ -15,8 +15,9 @@ import { beginRollback } from "@lockkeeper/core/program/rollback"
 import { Api } from "../api/Api.ts"
 import { Deployment as DeploymentView } from "../api/Objects.ts"
 import * as Problems from "../api/Problems.ts"
-import { logItems, type LogQuery, logResponse } from "../internal/logStream.ts"
+import { from } from "../internal/logStream.ts"
 import { pageOf } from "../internal/pages.ts"
+import { logOf } from "./logs.ts"
 import { notFound, refused, refusedAgain, refusedRollback, unavailable, visibleApp } from "./outcomes.ts"
 
 /** Handles the Deployment and log routes. */
@@ -39,10 +40,8 @@ export const deploymentsHandlers = HttpApiBuilder.group(
       return deployment
     })
 
-    const logOf = (query: LogQuery, accept: string | undefined) =>
-      Effect.flatMap(logItems(query), (items) => logResponse(items, accept)).pipe(
-        Effect.catchTags({ DeploymentNotFound: () => Effect.fail(notFound()), StoreError: unavailable })
-      )
+    const standing = (id: DeploymentId) =>
+      Effect.map(store.get(id), ({ status }) => ({ status, isTerminal: isTerminal(status) }))
 
     return handlers.handleAll({
       begin: Effect.fnUntraced(function* ({ params, payload }) {
@@ -113,7 +112,7 @@ export const deploymentsHandlers = HttpApiBuilder.group(
       logs: Effect.fnUntraced(function* ({ params, query, headers }) {
         const { id } = yield* visible(params.deployment)
         const log = LogName.make(`deployment/${id}`)
-        return yield* logOf({ log, deployment: id, ...from(query, headers) }, headers.accept)
+        return yield* logOf({ log, standing: standing(id), ...from(query, headers) }, headers.accept)
       }, Effect.provideContext(ports)),
 
       appLogs: Effect.fnUntraced(function* ({ params, query, headers }) {
@@ -124,7 +123,7 @@ export const deploymentsHandlers = HttpApiBuilder.group(
         if (serving === undefined) return yield* notFound()
         const { deployment } = serving
         const log = LogName.make(`workload/${deployment}`)
-        return yield* logOf({ log, deployment, ...from(query, headers) }, headers.accept)
+        return yield* logOf({ log, standing: standing(deployment), ...from(query, headers) }, headers.accept)
       }, Effect.provideContext(ports))
     })
   })
@@ -137,14 +136,3 @@ const begun = (deployment: Deployment) =>
 /** The declared answers differ in their status alone, so the second one is made by hand. */
 const answered = (deployment: Deployment, status: 200 | 202) =>
   Effect.orDie(HttpServerResponse.schemaJson(Schema.toCodecJson(DeploymentView))(deployment, { status }))
-
-const from = (
-  query: { readonly after?: number; readonly follow?: "true" | "false" },
-  headers: { readonly "last-event-id"?: string }
-) => {
-  const last = /^\d{1,15}$/.exec(headers["last-event-id"] ?? "")?.[0]
-  return {
-    after: query.after ?? (last === undefined ? 0 : Number(last)),
-    mode: query.follow === "true" ? ("follow" as const) : ("stored" as const)
-  }
-}

@@ -130,5 +130,5 @@ const notRedeployable = (status: AppStatus): Problems.NotRedeployable =>
   new Problems.NotRedeployable({ detail: `the app is ${status}`, appStatus: status })
 
 /** An App that has nothing to run yet. */
-const noRelease = (): Problems.NoRelease =>
+export const noRelease = (): Problems.NoRelease =>
   new Problems.NoRelease({ detail: "no deployment of the app has been healthy yet" })

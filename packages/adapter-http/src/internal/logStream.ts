@@ -1,19 +1,23 @@
 // A log as a response: what is stored, then, when it is followed, what comes, then its end.
 import { Duration, Effect, Option, Schema, Stream } from "effect"
 import type { HttpServerResponse } from "effect/http"
-import type { DeploymentId } from "@lockkeeper/core/domain/App"
-import { isTerminal } from "@lockkeeper/core/domain/Deployment"
 import type { DeploymentNotFound } from "@lockkeeper/core/port/DeploymentRequest"
-import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import type { JobNotFound } from "@lockkeeper/core/port/JobRequest"
 import { type LogName, LogStore } from "@lockkeeper/core/port/LogStore"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import { LogItem } from "../api/Objects.ts"
 import { pings, streamed } from "./streamed.ts"
 
-/** Which log, from where, and whether to wait for what comes. */
+/** How what a log is about stands, and whether its log may go on. */
+interface Standing {
+  readonly status: Extract<LogItem, { readonly end: true }>["status"]
+  readonly isTerminal: boolean
+}
+
+/** Which log, from where, and whether to wait for what comes. `standing` looks how what it is about stands now. */
 export interface LogQuery {
   readonly log: LogName
-  readonly deployment: DeploymentId
+  readonly standing: Effect.Effect<Standing, LogError>
   readonly after: number
   readonly mode: "stored" | "follow"
 }
@@ -26,7 +30,7 @@ interface Position {
 const partSize = 500
 const pauseMillis = (idle: number): number => Math.min(1_000, 100 * 1.5 ** Math.min(idle, 10))
 
-type LogError = DeploymentNotFound | StoreError
+type LogError = DeploymentNotFound | JobNotFound | StoreError
 
 /**
  * The lines after a number; the first ones are read at once, so that a store that is away is not taken for an empty log.
@@ -35,11 +39,7 @@ type LogError = DeploymentNotFound | StoreError
  */
 export const logItems = Effect.fnUntraced(function* (
   query: LogQuery
-): Effect.fn.Return<
-  Stream.Stream<LogItem, LogError, LogStore | DeploymentStore>,
-  LogError,
-  LogStore | DeploymentStore
-> {
+): Effect.fn.Return<Stream.Stream<LogItem, LogError, LogStore>, LogError, LogStore> {
   const [items, next] = yield* nextPart(query, { after: query.after, idle: 0 })
   if (Option.isNone(next)) return Stream.fromIterable(items)
   return Stream.concat(
@@ -50,13 +50,12 @@ export const logItems = Effect.fnUntraced(function* (
 
 const nextPart = Effect.fnUntraced(function* (query: LogQuery, { after, idle }: Position) {
   const logs = yield* LogStore
-  const store = yield* DeploymentStore
   if (idle > 0) yield* Effect.sleep(Duration.millis(pauseMillis(idle)))
-  const { status } = yield* store.get(query.deployment)
+  const { isTerminal, status } = yield* query.standing
   const { lines, ended } = yield* logs.read(query.log, after, partSize)
   const last = lines.at(-1)?.seq ?? after
   const ofWorkload = query.log.startsWith("workload/")
-  const settled = !ofWorkload && isTerminal(status)
+  const settled = !ofWorkload && isTerminal
   const isOver = ended ? settled || ofWorkload : settled && lines.length === 0 && endsUnwritten(query, idle)
   const items: ReadonlyArray<LogItem> = isOver ? [...lines, { seq: last + 1, end: true, status }] : lines
   const stops = isOver || (query.mode === "stored" && lines.length < partSize && !settled)
@@ -64,8 +63,12 @@ const nextPart = Effect.fnUntraced(function* (query: LogQuery, { after, idle }: 
   return [items, stops ? Option.none<Position>() : Option.some(next)] as const
 })
 
-/** A Deployment that never ran has no log that could end; one that crashed has an end that comes with the reaper. */
-const endsUnwritten = (query: LogQuery, idle: number): boolean => query.mode === "stored" || idle > 3
+/**
+ * A Deployment that never ran has no log that could end; one that crashed has an end that comes with the reaper. The log of a
+ * Job never ends, since it may be run again; all that an attempt says is stored before it ends.
+ */
+const endsUnwritten = ({ log, mode }: LogQuery, idle: number): boolean =>
+  mode === "stored" || idle > 3 || log.startsWith("job/")
 
 const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(LogItem)))
 
@@ -76,10 +79,10 @@ const asEvent = (item: LogItem): string => `id: ${item.seq}\ndata: ${toJson(item
  * cannot be read on breaks the connection: a clean end would look complete.
  */
 export const logResponse = Effect.fnUntraced(function* (
-  items: Stream.Stream<LogItem, LogError, LogStore | DeploymentStore>,
+  items: Stream.Stream<LogItem, LogError, LogStore>,
   accept: string | undefined
-): Effect.fn.Return<HttpServerResponse.HttpServerResponse, never, LogStore | DeploymentStore> {
-  const ports = yield* Effect.context<LogStore | DeploymentStore>()
+): Effect.fn.Return<HttpServerResponse.HttpServerResponse, never, LogStore> {
+  const ports = yield* Effect.context<LogStore>()
   const provided = Stream.provideContext(items, ports)
   const wantsEvents = accept?.includes("text/event-stream") === true
   return wantsEvents
@@ -89,3 +92,15 @@ export const logResponse = Effect.fnUntraced(function* (
         "application/x-ndjson"
       )
 })
+
+/** Where a log is read from, as a request says. */
+export const from = (
+  query: { readonly after?: number; readonly follow?: "true" | "false" },
+  headers: { readonly "last-event-id"?: string }
+) => {
+  const last = /^\d{1,15}$/.exec(headers["last-event-id"] ?? "")?.[0]
+  return {
+    after: query.after ?? (last === undefined ? 0 : Number(last)),
+    mode: query.follow === "true" ? ("follow" as const) : ("stored" as const)
+  }
+}

@@ -3,6 +3,7 @@ import { createServer } from "node:net"
 import { Context, Effect, Layer, Redacted } from "effect"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
+import { CheckpointStore } from "@lockkeeper/core/port/CheckpointStore"
 import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
@@ -11,6 +12,7 @@ import { HealthProbe } from "@lockkeeper/core/port/HealthProbe"
 import { hinted } from "@lockkeeper/core/port/hinted"
 import { Hints } from "@lockkeeper/core/port/Hints"
 import { IdempotencyStore, type ReservationTerms } from "@lockkeeper/core/port/IdempotencyStore"
+import { JobStore } from "@lockkeeper/core/port/JobStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
@@ -29,6 +31,7 @@ export const tokens = { admin: "admin-secret", acme: "acme-secret", other: "othe
 /** The memory ports, all over one state. */
 export const memoryPorts = Layer.mergeAll(
   AppStore.layerMemory,
+  CheckpointStore.layerMemory,
   ContainerRuntime.layerMemory,
   DeploymentStore.layerMemory,
   EnvStore.layerMemory,
@@ -36,6 +39,7 @@ export const memoryPorts = Layer.mergeAll(
   HealthProbe.layerMemory,
   Hints.layerMemory,
   IdempotencyStore.layerMemory,
+  JobStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
   Router.layerMemory,
@@ -58,8 +62,8 @@ export const altered = <Id extends MemoryPorts, Shape>(
 
 const fingerprints = Fingerprints.layer(Redacted.make(new Uint8Array(32).fill(7)))
 
-/** Nobody carries out what is queued: a Deployment stands where a test puts it. */
-const nobody = Layer.succeed(Dispatcher, { wake: Effect.void })
+/** Nobody carries out what is queued or begun: everything stands where a test puts it. */
+const nobody = Layer.succeed(Dispatcher, { wake: Effect.void, take: () => Effect.void })
 
 const freePort = Effect.callback<number>((resume) => {
   const server = createServer()

@@ -8,6 +8,7 @@ import type { Statement } from "effect/sql"
 import { appColumns, appJoins, appRows, appTables, fencedAppRows, lockedAppRows } from "./appRows.ts"
 import { type Database, rowsOf } from "./Database.ts"
 import { transition } from "./deploymentRows.ts"
+import { endJobsOf } from "./jobRows.ts"
 
 const idRows = rowsOf(Schema.Struct({ id: AppId }))
 
@@ -50,6 +51,7 @@ export const appLife = (db: Database) => {
     )
     yield* sql`update deployments set stop_as = 'cancelled', stop_requested_at = clock_timestamp()
       where app = any(${ids}::text[]) and status in ('building', 'deploying') and stop_as is null`
+    yield* endJobsOf(sql, ids)
     return yield* found(ids)
   })
 
@@ -111,6 +113,7 @@ export const appLife = (db: Database) => {
               and not exists (
                 select 1 from deployments d where d.app = apps.id and d.status in ('queued', 'building', 'deploying')
               )
+              and not exists (select 1 from jobs j where j.app = apps.id and j.status in ('queued', 'running'))
               and not exists (select 1 from intents i where i.app = apps.id and i.released_at is null)
             returning id, tenant, status
           ), told as (

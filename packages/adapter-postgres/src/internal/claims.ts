@@ -2,8 +2,9 @@
 // cannot be read is left as it is and stands in nobody's way but its own Tenant's.
 
 import { AppId, DeploymentId } from "@lockkeeper/core/domain/App"
+import { isJobId } from "@lockkeeper/core/domain/Job"
 import type { LeaseTerms } from "@lockkeeper/core/domain/Lease"
-import { TenantName } from "@lockkeeper/core/domain/Tenant"
+import type { TenantName } from "@lockkeeper/core/domain/Tenant"
 import type { AdmissionRequest, Claim } from "@lockkeeper/core/port/Claim"
 import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
@@ -12,11 +13,9 @@ import { appColumns, appRows, appTables } from "./appRows.ts"
 import { type Database, rowsOf } from "./Database.ts"
 import { deploymentColumns, heldDeploymentRows, transition } from "./deploymentRows.ts"
 import type { Fault } from "./faults.ts"
+import { slots } from "./slots.ts"
 import { restore } from "./sources.ts"
 
-const tenantRows = rowsOf(Schema.Struct({ tenant: TenantName }))
-const capRows = rowsOf(Schema.Struct({ cap: Schema.Int }))
-const headRows = rowsOf(Schema.Struct({ id: DeploymentId, app: AppId, slot: Schema.Int }))
 const lostRows = rowsOf(Schema.Struct({ id: DeploymentId, app: AppId }))
 const lockedRows = rowsOf(Schema.Struct({ id: AppId }))
 const takenRows = rowsOf(Schema.Struct({ id: DeploymentId }))
@@ -31,11 +30,7 @@ export const leaseEnd = (sql: Database["sql"], terms: LeaseTerms) =>
 /** Builds `admit`, `abandoned` and `claimAbandoned`. */
 export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
   const { sql } = db
-
-  /** Waits for nothing of its own App: who does holds nobody up. */
-  const ready = sql`not exists (
-    select 1 from deployments o where o.app = d.app and o.status in ('building', 'deploying')
-  )`
+  const slot = slots(db)
 
   const claimOf = Effect.fnUntraced(function* (id: DeploymentId): Effect.fn.Return<Claim, Fault> {
     const [held] = yield* heldDeploymentRows(sql`select ${sql.literal(deploymentColumns)},
@@ -48,27 +43,6 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
     const source = yield* restore(cipher, deployment.id, { source: deployment.source, sealed })
     return { deployment, app, source, fence, replica }
   })
-
-  const candidates = ({ deployment }: AdmissionRequest) =>
-    tenantRows(sql`with heads as materialized (
-        select distinct on (tenant) tenant, id, position from deployments d
-        where status = 'queued' and ${ready} order by tenant, position
-      )
-      select h.tenant from heads h join tenants t on t.name = h.tenant
-      where (t.job_cap is null or (select count(*) from slots s where s.tenant = h.tenant) < t.job_cap)
-        and (${deployment ?? null}::text is null or h.id = ${deployment ?? null})
-      order by h.position limit 100`)
-
-  const head = (tenant: TenantName, cap: number) =>
-    headRows(sql`select d.id, d.app, n.slot from (
-        select id, app from deployments d
-        where tenant = ${tenant} and status = 'queued' and ${ready} order by position limit 1
-      ) d cross join (
-        select min(c.number) as slot
-        from (select 1 as number union all select number + 1 from slots where tenant = ${tenant}) c
-        where not exists (select 1 from slots s where s.tenant = ${tenant} and s.number = c.number)
-      ) n
-      where (select count(*) from slots where tenant = ${tenant}) < ${cap} and n.slot <= ${cap}`)
 
   const take = (request: AdmissionRequest, { app, id, slot }: { id: DeploymentId; app: AppId; slot: number }) =>
     transition(
@@ -90,13 +64,12 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
     db.transaction<Attempt>(
       "DeploymentStore.admit",
       Effect.gen(function* () {
-        const [locked] = yield* capRows(sql`select coalesce(job_cap, 10000) as cap from tenants where name = ${tenant}
-          for no key update ${sql.literal(wait ? "" : "skip locked")}`)
-        if (locked === undefined) return "locked"
-        const [first] = yield* head(tenant, locked.cap)
-        if (first === undefined || first.id !== (request.deployment ?? first.id)) return "nothing"
-        const taken = yield* take(request, first)
-        return taken.length === 0 ? "locked" : yield* claimOf(first.id)
+        const state = yield* slot.locked(tenant, wait)
+        if (state === undefined) return "locked"
+        const { app, id, isFree } = state
+        if (!isFree || app === null || id === null || isJobId(id) || id !== (request.deployment ?? id)) return "nothing"
+        const taken = yield* take(request, { app, id, slot: state.slot })
+        return taken.length === 0 ? "locked" : yield* claimOf(id)
       })
     )
 
@@ -119,7 +92,9 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
   ): Effect.fn.Return<Claim | undefined, StoreError> {
     const found = yield* db.statement<ReadonlyArray<{ readonly tenant: TenantName }>>(
       "DeploymentStore.admit",
-      candidates(request)
+      request.deployment === undefined
+        ? slot.candidates("deployment")
+        : slot.candidateOf("deployment", request.deployment)
     )
     let tenants: Claim | ReadonlyArray<TenantName> = found.map(({ tenant }) => tenant)
     for (const wait of [false, true, true]) {

@@ -9,15 +9,19 @@ import type { SqlClient, Statement } from "effect/sql"
 import { Instant, Int8, Sealed } from "./columns.ts"
 import { rowsOf } from "./Database.ts"
 
+/** How many Deployments and Jobs wait of the Tenant of a row, up to that one. */
+export const waitingUpTo = (row: string): string => `(
+    (select count(*) from deployments q
+      where q.tenant = ${row}.tenant and q.status = 'queued' and q.position <= ${row}.position)
+    + (select count(*) from jobs q where q.tenant = ${row}.tenant and q.status = 'queued' and q.position <= ${row}.position)
+  )::int`
+
 /** The columns of {@link deploymentFields}, from a table or an earlier part of the statement named `d`. */
 export const deploymentColumns = `
   d.id, d.app, d.number, d.status,
   jsonb_strip_nulls(jsonb_build_object('kind', d.trigger_kind, 'deliveryId', d.delivery_id)) as trigger,
   d.policy, d.source, d.commit, d.image, d.env_revision as "envRevision", d.release,
-  case when d.status = 'queued' then (
-    select count(*)::int from deployments q
-    where q.tenant = d.tenant and q.status = 'queued' and q.position <= d.position
-  ) end as "queuePosition",
+  case when d.status = 'queued' then ${waitingUpTo("d")} end as "queuePosition",
   case when d.error_code is not null
     then jsonb_build_object('code', d.error_code, 'detail', d.error_detail) end as error,
   coalesce(d.stop_as = 'cancelled' and d.finished_at is null, false) as cancelling,

@@ -24,7 +24,7 @@ export const endings = (db: Database) => {
 
   const orLost = Effect.fnUntraced(function* (claim: Claim, rows: ReadonlyArray<Deployment>) {
     const [row] = rows
-    return row ?? (yield* new LeaseLost({ deployment: claim.deployment.id }))
+    return row ?? (yield* new LeaseLost({ work: claim.deployment.id }))
   })
 
   /** Locks the App; answers whether it is live. */
@@ -49,7 +49,7 @@ export const endings = (db: Database) => {
     const { id: deployment } = claim.deployment
     const [held] = yield* stopRows(sql`select stop_as as "stopAs" from deployments
       where id = ${deployment} and fence = ${claim.fence} and status = 'deploying' for no key update`)
-    if (held === undefined) return yield* new LeaseLost({ deployment })
+    if (held === undefined) return yield* new LeaseLost({ work: deployment })
     if (held.stopAs !== null) return yield* new StopRequested({ deployment, as: held.stopAs })
   })
 
@@ -61,7 +61,7 @@ export const endings = (db: Database) => {
           where id = ${claim.deployment.id} and fence = ${claim.fence} and status in ('building', 'deploying')
             and lease_until > clock_timestamp()
           returning id`
-        if (renewed.length === 0) return yield* new LeaseLost({ deployment: claim.deployment.id })
+        if (renewed.length === 0) return yield* new LeaseLost({ work: claim.deployment.id })
       })
     )
 

@@ -49,17 +49,21 @@ export const releases = (db: Database) => {
     db.statement<ReadonlyArray<ImageDigest>>(
       "DeploymentStore.unneeded",
       Effect.map(
-        imageRows(sql`select i.image from unnest(${images}::text[]) i (image)
+        imageRows(sql`select i.image from unnest(${images}::text[]) with ordinality i (image, n)
           where not exists (
             select from deployments d where d.image = i.image and d.status in ('queued', 'building', 'deploying')
           ) and not exists (
             select from intents o join deployments d on d.id = o.deployment
             where o.released_at is null and d.image = i.image
           ) and not exists (
+            select from jobs j where j.image = i.image and j.status in ('queued', 'running')
+          ) and not exists (
+            select from intents o join jobs j on j.id = o.job where o.released_at is null and j.image = i.image
+          ) and not exists (
             select from releases r join apps a on a.id = r.app
             where r.image = i.image and a.status <> 'deleted'
               and (select count(*) from releases n where n.app = r.app and n.number > r.number) < ${retain}
-          )`),
+          ) order by i.n`),
         (rows) => rows.map(({ image }) => image)
       )
     )

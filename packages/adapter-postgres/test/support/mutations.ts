@@ -63,7 +63,7 @@ const intended = Effect.gen(function* () {
   const name = yield* Given.freshWorkloadName
   const address = Address.make({ host: IpAddress.make("127.0.0.1"), port: HostPort.make(31_000) })
   const workload = { id: WorkloadId.make("one"), name, address, image: yield* Given.freshImage }
-  return { app, workload, intent: { name, app: app.id, deployment: deployment.id, fence, replica } }
+  return { app, workload, intent: { name, app: app.id, work: deployment.id, fence, replica } }
 })
 
 const journal = <A, E, R>(use: (store: Journal["Service"]) => Effect.Effect<A, E, R>) => Effect.flatMap(Journal, use)

@@ -3,11 +3,13 @@
 import { makeAppLifeContract } from "@lockkeeper/core/testing/AppLifeContract"
 import { makeAppStatusContract } from "@lockkeeper/core/testing/AppStatusContract"
 import { AppStoreContract } from "@lockkeeper/core/testing/AppStoreContract"
+import { CheckpointStoreContract } from "@lockkeeper/core/testing/CheckpointStoreContract"
 import type { Contract } from "@lockkeeper/core/testing/Contract"
 import { DeploymentStoreContract } from "@lockkeeper/core/testing/DeploymentStoreContract"
 import { EnvStoreContract } from "@lockkeeper/core/testing/EnvStoreContract"
 import { EventFeedContract } from "@lockkeeper/core/testing/EventFeedContract"
 import { IdempotencyStoreContract } from "@lockkeeper/core/testing/IdempotencyStoreContract"
+import { JobStoreContract } from "@lockkeeper/core/testing/JobStoreContract"
 import { JournalContract } from "@lockkeeper/core/testing/JournalContract"
 import { LeasesContract } from "@lockkeeper/core/testing/LeasesContract"
 import { LogStoreContract } from "@lockkeeper/core/testing/LogStoreContract"
@@ -24,10 +26,12 @@ const contracts: Readonly<Record<string, Contract<Ports>>> = {
   AppStore: AppStoreContract,
   AppLife: makeAppLifeContract(putStatus),
   AppStatus: makeAppStatusContract(putStatus),
+  CheckpointStore: CheckpointStoreContract,
   DeploymentStore: DeploymentStoreContract,
   EnvStore: EnvStoreContract,
   EventFeed: EventFeedContract,
   IdempotencyStore: IdempotencyStoreContract,
+  JobStore: JobStoreContract,
   Journal: JournalContract,
   Leases: LeasesContract,
   LogStore: LogStoreContract,

@@ -2,6 +2,7 @@
 
 import type { Env } from "@lockkeeper/core/domain/Env"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
+import { itemVariable } from "@lockkeeper/core/port/ContainerRuntime"
 import { type Duration, Effect, Redacted, type Stream } from "effect"
 import { constants } from "node:os"
 import { makeLineSplitter } from "@lockkeeper/core/domain/lineSplitter"
@@ -16,6 +17,8 @@ export interface WorkloadProcessSpec {
   readonly home: string
   readonly port: number
   readonly env: Env
+  /** The Item that a command runs for. */
+  readonly item?: string | undefined
 }
 
 /** A started Workload. */
@@ -28,13 +31,14 @@ export interface WorkloadProcess {
   readonly end: (grace: Duration.Duration) => Effect.Effect<boolean>
 }
 
-/** The whole environment: PATH, HOME, TMPDIR, the App's Env over them, and PORT. */
+/** The whole environment: PATH, HOME, TMPDIR, the App's Env over them, PORT, and the Item of a command that has one. */
 const environmentOf = (spec: WorkloadProcessSpec, path: string): Readonly<Record<string, string>> => ({
   PATH: path,
   HOME: spec.home,
   TMPDIR: spec.home,
   ...Object.fromEntries([...spec.env].map(([key, value]) => [key, Redacted.value(value)])),
-  PORT: String(spec.port)
+  PORT: String(spec.port),
+  ...(spec.item === undefined ? {} : { [itemVariable]: spec.item })
 })
 
 // The shell exports variables of its own, and the environment of an App is exactly what it was promised.

@@ -46,7 +46,7 @@ export const specOf = (image: ImageDigest, name: string, env: Readonly<Record<st
   name: WorkloadName.make(name),
   tenant: TenantName.make("test"),
   app: AppId.make("app_test"),
-  deployment: DeploymentId.make("dep_test"),
+  work: DeploymentId.make("dep_test"),
   fence: Fence.make(1),
   image,
   env: envOf(env),

@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { AppId, AppStatus } from "./App.ts"
 import { DeploymentStatus } from "./Deployment.ts"
+import { JobStatus } from "./Job.ts"
 import { TenantName } from "./Tenant.ts"
 
 /**
@@ -29,6 +30,7 @@ const partsOf = (id: EventId): readonly [transaction: bigint, number: bigint] =>
 export const EventType = Schema.Union([
   Schema.TemplateLiteral(["deployment.", DeploymentStatus]),
   Schema.TemplateLiteral(["app.", AppStatus]),
+  Schema.TemplateLiteral(["job.", JobStatus]),
   Schema.Literal("env.changed")
 ])
 
@@ -36,7 +38,7 @@ export const EventType = Schema.Union([
 export type EventType = typeof EventType.Type
 
 /**
- * Something that happened to an App; `subject` is the id of the thing it happened to. While replicas are replaced one after
+ * Something that happened; `subject` is the id of the thing it happened to, and `app` is null when that is of no App. While replicas are replaced one after
  * the other, an older one reads Events of a `type` that only a newer one knows, and passes them on as they are.
  */
 export const Event = Schema.Struct({
@@ -44,7 +46,7 @@ export const Event = Schema.Struct({
   type: Schema.String.check(Schema.isPattern(/^[a-z]+\.[a-z_]+$/)),
   at: Schema.DateTimeUtc,
   tenant: TenantName,
-  app: AppId,
+  app: Schema.NullOr(AppId),
   subject: Schema.String,
   data: Schema.Record(Schema.String, Schema.Union([Schema.String, Schema.Number, Schema.Null]))
 })

@@ -2,6 +2,7 @@
 import { Context, DateTime, Effect, Layer, Schema } from "effect"
 import { App, AppId, AppName, appSourcesOf, AppStatus, HostPort } from "../domain/App.ts"
 import { defaultHealthCheck, type HealthCheck } from "../domain/HealthCheck.ts"
+import { hasEnded } from "../domain/Job.ts"
 import { Fence } from "../domain/Lease.ts"
 import { cut, type Page, type PageRequest } from "../domain/Page.ts"
 import type { Policy } from "../domain/Policy.ts"
@@ -9,6 +10,7 @@ import { open, type Source } from "../domain/Source.ts"
 import { TenantName } from "../domain/Tenant.ts"
 import type { Command, WorkloadPort } from "../domain/Workload.ts"
 import { activeDeployment, activeDeployments, appOf, type AppRow, MemoryState, publish } from "./MemoryState.ts"
+import { endJobsOf } from "./memoryJobStore.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /** No App of this id exists, or it was deleted. */
@@ -193,6 +195,7 @@ export class AppStore extends Context.Service<
           publish(state, now, "deployment.cancelled", row.app, queued.deployment.id)
         }
         if (inProgress !== undefined) inProgress.stopAs ??= "cancelled"
+        endJobsOf(state, now, row.app.id)
         return appOf(state, row)
       }
 
@@ -242,7 +245,8 @@ export class AppStore extends Context.Service<
         const row = state.apps.get(app.id)
         const isLeft = [...state.intents.values()].some((intent) => intent.app === app.id && !intent.released)
         if (row === undefined || row.settled || row.lastFence !== fence) return false
-        if (isLeft || activeDeployment(state, app.id) !== undefined) return false
+        const hasJobs = [...state.jobs.values()].some(({ job }) => job.app === app.id && !hasEnded(job.status))
+        if (isLeft || hasJobs || activeDeployment(state, app.id) !== undefined) return false
         if (row.app.status !== "stopped" && row.app.status !== "deleting") return false
         row.settled = true
         if (row.app.status === "stopped") return true

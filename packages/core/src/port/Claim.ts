@@ -2,12 +2,13 @@
 import { Schema } from "effect"
 import { type App, DeploymentId } from "../domain/App.ts"
 import { type Deployment, type DeploymentFailure, StopStatus } from "../domain/Deployment.ts"
+import { WorkId } from "../domain/Job.ts"
 import type { Fence, LeaseTerms, ReplicaId } from "../domain/Lease.ts"
 import type { Release } from "../domain/Release.ts"
 import type { Source } from "../domain/Source.ts"
 
-/** The caller no longer owns the Deployment: its lease ran out, or somebody else ended it. Its work must stop. */
-export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", { deployment: DeploymentId }) {}
+/** The caller no longer owns the Deployment or the Job: its lease ran out, or somebody else ended it. Its work must stop. */
+export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", { work: WorkId }) {}
 
 /** The Deployment was asked to stop and ends as that says. Its work must stop; nothing was changed. */
 export class StopRequested extends Schema.TaggedError<StopRequested>()("StopRequested", {

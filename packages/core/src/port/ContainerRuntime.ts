@@ -1,7 +1,8 @@
 // Builds images and runs Workloads. A process on this host is as good as a container: the adapter says what isolates it.
 import { Context, Effect, Layer, Schedule, Schema, Stream } from "effect"
-import type { AppId, DeploymentId } from "../domain/App.ts"
+import type { AppId } from "../domain/App.ts"
 import type { Env } from "../domain/Env.ts"
+import type { ItemInput, WorkId } from "../domain/Job.ts"
 import type { Fence } from "../domain/Lease.ts"
 import type { LogCursor, LogEntry } from "../domain/LogLine.ts"
 import type { TenantName } from "../domain/Tenant.ts"
@@ -38,23 +39,30 @@ export class RuntimeError extends Schema.TaggedError<RuntimeError>()("RuntimeErr
 }
 
 /**
- * What a Workload is started from. Tenant, App, Deployment and Fence say whose it is. Without a `port` the image says on
+ * What a Workload is started from. Tenant, App, what it is `work` of and Fence say whose it is. Without a `port` the image says on
  * which one it listens, or the runtime gives it one; it is told in the variable PORT in any case.
  */
 export interface WorkloadSpec {
   readonly name: WorkloadName
   readonly tenant: TenantName
   readonly app: AppId
-  readonly deployment: DeploymentId
+  readonly work: WorkId
   readonly fence: Fence
   readonly image: ImageDigest
   readonly env: Env
   readonly port: WorkloadPort | null
 }
 
-/** A command to run once where a Workload of this spec would run: its program, then its arguments. */
+/** The variable in which a command is told the Item that it runs for. */
+export const itemVariable = "LOCKKEEPER_ITEM"
+
+/**
+ * A command to run once where a Workload of this spec would run: its program, then its arguments. With an `item` it is told
+ * that in {@link itemVariable}.
+ */
 export interface CommandSpec extends WorkloadSpec {
   readonly command: Command
+  readonly item?: ItemInput | undefined
 }
 
 /** Runs Workloads. */
@@ -105,7 +113,7 @@ export class ContainerRuntime extends Context.Service<
     readonly owned: Effect.Effect<ReadonlyArray<WorkloadName>, RuntimeError>
   }
 >()("@lockkeeper/core/port/ContainerRuntime") {
-  /** Workloads that are only remembered: they run until they are stopped. Every command succeeds but `false`, and `sleep`, which runs until it is stopped. */
+  /** Workloads that are only remembered: they run until they are stopped. Every command succeeds but `false`, and `sleep`, which runs until it is stopped; `printenv` says its Item. */
   static readonly layerMemory: Layer.Layer<ContainerRuntime, never, MemoryState> = Layer.effect(
     ContainerRuntime,
     Effect.gen(function* () {
@@ -171,7 +179,8 @@ export class ContainerRuntime extends Context.Service<
           (workload) =>
             Effect.gen(function* () {
               yield* started(workload)
-              yield* say({ stream: "stdout", line: spec.command.join(" ") })
+              const line = spec.command[0] === "printenv" ? String(spec.item) : spec.command.join(" ")
+              yield* say({ stream: "stdout", line })
               if (spec.command[0] === "sleep") yield* gone(spec.name)
               const exitCode = { false: 1, sleep: 137 }[spec.command[0]] ?? 0
               return { exitCode, reason: `exited with code ${exitCode}` }

@@ -3,10 +3,10 @@
 import { Context, type Duration, Effect, Layer, PubSub, Schema, type Scope } from "effect"
 
 /**
- * What may have changed. `deployments`: one was queued, or ended and its Slot is free; `stops`: one was asked to stop;
+ * What may have changed. `deployments`: one was queued, or a Slot is free; `jobs`: the same for other Jobs, or one ended; `stops`: one was asked to stop;
  * `apps`: one is to be taken down; `events`: there is a new Event.
  */
-export const HintTopic = Schema.Literals(["deployments", "stops", "apps", "events"])
+export const HintTopic = Schema.Literals(["deployments", "jobs", "stops", "apps", "events"])
 
 /** The type of {@link HintTopic}. */
 export type HintTopic = typeof HintTopic.Type
@@ -30,6 +30,7 @@ export class Hints extends Context.Service<
   static readonly makeMemory: Effect.Effect<Hints["Service"]> = Effect.gen(function* () {
     const topics = {
       deployments: yield* PubSub.sliding<void>(1),
+      jobs: yield* PubSub.sliding<void>(1),
       stops: yield* PubSub.sliding<void>(1),
       apps: yield* PubSub.sliding<void>(1),
       events: yield* PubSub.sliding<void>(1)

@@ -4,10 +4,10 @@ import type { LogCursor, LogEntry, LogLine } from "../domain/LogLine.ts"
 import { type LogRow, MemoryState } from "./MemoryState.ts"
 import type { StoreError } from "./StoreError.ts"
 
-/** Names a log: `deployment/dep_…` for what happened while deploying, `workload/dep_…` for what the Workload says. */
-export const LogName = Schema.String.check(Schema.isPattern(/^(?:deployment|workload)\/dep_[a-z0-9]{1,64}$/)).pipe(
-  Schema.brand("LogName")
-)
+/** Names a log: `deployment/dep_…` for what happened while deploying, `workload/dep_…` for what the Workload says, `job/job_…` for what a Job says. */
+export const LogName = Schema.String.check(
+  Schema.isPattern(/^(?:(?:deployment|workload)\/dep|job\/job)_[a-z0-9]{1,64}$/)
+).pipe(Schema.brand("LogName"))
 
 /** The type of {@link LogName}. */
 export type LogName = typeof LogName.Type

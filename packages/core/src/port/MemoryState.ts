@@ -5,6 +5,7 @@ import type { App, AppId, DeploymentId, ReleaseId } from "../domain/App.ts"
 import { type Deployment, isTerminal, type StopStatus } from "../domain/Deployment.ts"
 import { type EnvChange, type EnvKey, Revision } from "../domain/Env.ts"
 import { type Event, EventId, type EventType } from "../domain/Event.ts"
+import { isJobId, type Item, type Job, type JobId, type OnFull, type WorkId } from "../domain/Job.ts"
 import type { Fence, ReplicaId } from "../domain/Lease.ts"
 import type { LogLine } from "../domain/LogLine.ts"
 import type { Active } from "../domain/Policy.ts"
@@ -13,6 +14,7 @@ import type { RouteState } from "../domain/Route.ts"
 import type { Source } from "../domain/Source.ts"
 import type { JobCap, TenantName } from "../domain/Tenant.ts"
 import type { Address, ImageDigest, KeptImage, Workload, WorkloadName } from "../domain/Workload.ts"
+import type { JobKey, JobRelease, JobTask } from "./JobRequest.ts"
 import type { Fingerprint, IdempotencyKey, ReservationId } from "./IdempotencyStore.ts"
 import type { SourceError } from "./SourceFetcher.ts"
 import type { SubscriberName } from "./Subscriptions.ts"
@@ -40,6 +42,26 @@ export interface DeploymentRow {
   stopAs: StopStatus | undefined
 }
 
+/** A Job with what only its store knows: what it is, its Items, and who holds it until when (milliseconds), under which Fence. */
+export interface JobRow {
+  job: Job
+  /** Where it stands in the queue; at its end again with each rerun. */
+  position: number
+  /** Where it stands in lists. */
+  readonly listed: number
+  readonly task: JobTask
+  readonly onFull: OnFull
+  /** The App's Release in which it runs, taken anew by each rerun. */
+  of: JobRelease | undefined
+  readonly items: Array<Item>
+  readonly key: JobKey | undefined
+  fence: Fence
+  replica: ReplicaId | undefined
+  leaseUntil: number
+  recoveries: number
+  isStopRequested: boolean
+}
+
 /** One change of an Env. */
 export interface RevisionRow {
   readonly revision: Revision
@@ -55,7 +77,7 @@ export interface RevisionRow {
 export interface IntentRow {
   readonly name: WorkloadName
   readonly app: AppId
-  readonly deployment: DeploymentId
+  readonly work: WorkId
   readonly fence: Fence
   readonly replica: ReplicaId
   workload: Workload | null
@@ -105,6 +127,7 @@ export interface MemoryTables {
   readonly caps: Map<TenantName, JobCap>
   readonly apps: Map<AppId, AppRow>
   readonly deployments: Map<DeploymentId, DeploymentRow>
+  readonly jobs: Map<JobId, JobRow>
   readonly releases: Map<ReleaseId, { release: Release; readonly deployment: DeploymentId }>
   readonly revisions: Map<AppId, Array<RevisionRow>>
   readonly intents: Map<WorkloadName, IntentRow>
@@ -139,6 +162,7 @@ export class MemoryState extends Context.Service<MemoryState, MemoryTables>()("@
     caps: new Map(),
     apps: new Map(),
     deployments: new Map(),
+    jobs: new Map(),
     releases: new Map(),
     revisions: new Map(),
     intents: new Map(),
@@ -160,6 +184,14 @@ export class MemoryState extends Context.Service<MemoryState, MemoryTables>()("@
     sequence: 0
   }))
 }
+
+/** The Deployment that some work is, if it is one. */
+export const deploymentRow = (state: MemoryTables, work: WorkId): DeploymentRow | undefined =>
+  isJobId(work) ? undefined : state.deployments.get(work)
+
+/** The Job that some work is, if it is one. */
+export const jobRow = (state: MemoryTables, work: WorkId): JobRow | undefined =>
+  isJobId(work) ? state.jobs.get(work) : undefined
 
 /** The Release that serves an App, if there is one. */
 export const currentRelease = (state: MemoryTables, app: AppId): Release | undefined =>
@@ -194,12 +226,22 @@ export const appOf = (state: MemoryTables, row: AppRow): App => {
   }
 }
 
-/** Writes an Event. */
+/** Writes an Event of an App. */
 export const publish = (
   state: MemoryTables,
   at: DateTime.Utc,
   type: EventType,
-  app: App,
+  { id: app, tenant }: App,
+  subject: string,
+  data: Event["data"] = {}
+): void => publishOf(state, at, type, { tenant, app }, subject, data)
+
+/** Writes an Event of a Tenant, and of an App if there is one. */
+export const publishOf = (
+  state: MemoryTables,
+  at: DateTime.Utc,
+  type: EventType,
+  { app, tenant }: Pick<Event, "app" | "tenant">,
   subject: string,
   data: Event["data"] = {}
 ): void => {
@@ -207,8 +249,8 @@ export const publish = (
     id: EventId.make(`0-${state.events.length + 1}`),
     type,
     at,
-    tenant: app.tenant,
-    app: app.id,
+    tenant,
+    app,
     subject,
     data
   })

@@ -5,9 +5,11 @@ import { AppStore } from "./AppStore.ts"
 import { DeploymentStore } from "./DeploymentStore.ts"
 import { EnvStore } from "./EnvStore.ts"
 import { Hints, type HintTopic } from "./Hints.ts"
+import type { Begun } from "./JobRequest.ts"
+import { JobStore } from "./JobStore.ts"
 
 /** The stores that give Hints, and the Hints that they give. */
-type HintedPorts = AppStore | DeploymentStore | EnvStore | Hints
+type HintedPorts = AppStore | DeploymentStore | EnvStore | Hints | JobStore
 
 /**
  * Answers the same ports with stores that give a Hint after each call that others may wait for. Programs over stores that
@@ -18,7 +20,8 @@ export const hinted = <Ports>(ports: Context.Context<Ports | HintedPorts>): Cont
   return ports.pipe(
     Context.add(AppStore, hintedAppStore(Context.get(ports, AppStore), hint)),
     Context.add(DeploymentStore, hintedDeploymentStore(Context.get(ports, DeploymentStore), hint)),
-    Context.add(EnvStore, hintedEnvStore(Context.get(ports, EnvStore), hint))
+    Context.add(EnvStore, hintedEnvStore(Context.get(ports, EnvStore), hint)),
+    Context.add(JobStore, hintedJobStore(Context.get(ports, JobStore), hint))
   )
 }
 
@@ -43,23 +46,37 @@ const hintedDeploymentStore = (store: DeploymentStore["Service"], hint: Giving) 
     ...store,
     begin: (request) => hint(store.begin(request), ["deployments", "stops", "events"], ({ created }) => created),
     admit: (request) => hint(store.admit(request), ["events"], (claim) => claim !== undefined),
-    withdraw: (deployment) => hint(store.withdraw(deployment), ["deployments", "events"]),
-    requestCancel: (deployment) => hint(store.requestCancel(deployment), ["stops", "deployments", "events"]),
-    setCap: (tenant, jobCap) => hint(store.setCap(tenant, jobCap), ["deployments"]),
+    withdraw: (deployment) => hint(store.withdraw(deployment), ["deployments", "jobs", "events"]),
+    requestCancel: (deployment) => hint(store.requestCancel(deployment), ["stops", "deployments", "jobs", "events"]),
+    setCap: (tenant, jobCap) => hint(store.setCap(tenant, jobCap), ["deployments", "jobs"]),
     built: (claim, image, commit) => hint(store.built(claim, image, commit), ["events"]),
-    finish: (claim, outcome) => hint(store.finish(claim, outcome), ["deployments", "apps", "events"])
+    finish: (claim, outcome) => hint(store.finish(claim, outcome), ["deployments", "jobs", "apps", "events"])
   })
 
 const hintedAppStore = (store: AppStore["Service"], hint: Giving) =>
   AppStore.of({
     ...store,
     register: (request) => hint(store.register(request), ["events"]),
-    mark: (app, to) => hint(store.mark(app, to), ["apps", "stops", "deployments", "events"]),
+    mark: (app, to) => hint(store.mark(app, to), ["apps", "stops", "deployments", "jobs", "events"]),
     setExpiry: (app, expiresAt) => hint(store.setExpiry(app, expiresAt), ["apps"]),
     claimExpired: (limit) =>
-      hint(store.claimExpired(limit), ["stops", "deployments", "events"], (apps) => apps.length > 0),
+      hint(store.claimExpired(limit), ["stops", "deployments", "jobs", "events"], (apps) => apps.length > 0),
     settle: (ending) => hint(store.settle(ending), ["events"], (isSettled) => isSettled)
   })
 
 const hintedEnvStore = (store: EnvStore["Service"], hint: Giving) =>
   EnvStore.of({ ...store, revise: (edit) => hint(store.revise(edit), ["events"]) })
+
+const hintedJobStore = (jobs: JobStore["Service"], hint: Giving) => {
+  const slotMayBeFree: ReadonlyArray<HintTopic> = ["jobs", "deployments", "apps", "events"]
+  const waits = ({ claim }: Begun) => claim === undefined
+  return JobStore.of({
+    ...jobs,
+    begin: (request) => hint(hint(jobs.begin(request), ["jobs"], waits), ["events"]),
+    rerun: (job, by) => hint(hint(jobs.rerun(job, by), ["jobs"], waits), ["events"]),
+    admit: (by, job) => hint(jobs.admit(by, job), ["events"], (claim) => claim !== undefined),
+    requestCancel: (job) => hint(jobs.requestCancel(job), ["stops", ...slotMayBeFree]),
+    finish: (claim, outcome) => hint(jobs.finish(claim, outcome), slotMayBeFree),
+    giveBack: (claim) => hint(jobs.giveBack(claim), slotMayBeFree)
+  })
+}

@@ -5,7 +5,8 @@ import type { Deployment } from "../domain/Deployment.ts"
 import { choose, decide } from "../domain/Policy.ts"
 import { atRef, open } from "../domain/Source.ts"
 import { DeploymentRefused, type DeploymentRequest, queueLimit } from "./DeploymentRequest.ts"
-import { isQueued, moved, ofTenant, positioned } from "./memoryDeployments.ts"
+import { moved, positioned } from "./memoryDeployments.ts"
+import { isQueued, ofTenant } from "./memorySlots.ts"
 import { activeDeployments, appOf, type AppRow, type DeploymentRow, type MemoryTables, publish } from "./MemoryState.ts"
 
 const refuse = (reason: DeploymentRefused["reason"]) => new DeploymentRefused({ reason })

@@ -5,17 +5,16 @@ import { type DeploymentStatus, deploymentTransitions, isTerminal } from "../dom
 import { Fence, type LeaseTerms, type ReplicaId } from "../domain/Lease.ts"
 import { cut, type PageRequest } from "../domain/Page.ts"
 import type { Commit } from "../domain/Source.ts"
-import { defaultJobCap, type JobCap, maxJobCap, type TenantName } from "../domain/Tenant.ts"
+import type { JobCap, TenantName } from "../domain/Tenant.ts"
 import type { ImageDigest } from "../domain/Workload.ts"
 import { AppGone } from "./AppStore.ts"
 import { type AdmissionRequest, type Claim, type DeploymentOutcome, LeaseLost, StopRequested } from "./Claim.ts"
 import { DeploymentNotFound, ReleaseNotFound } from "./DeploymentRequest.ts"
 import type { DeploymentStore } from "./DeploymentStore.ts"
 import { beginInMemory } from "./memoryBegin.ts"
-import { isQueued, isReady, moved, ofTenant, positioned, unneededImages } from "./memoryDeployments.ts"
+import { moved, positioned, unneededImages } from "./memoryDeployments.ts"
+import { capOf, hasFreeSlot, holdsSlot, isBehind, isQueued, isReady, slotsTaken, waiting } from "./memorySlots.ts"
 import { appOf, type AppRow, type DeploymentRow, type MemoryTables } from "./MemoryState.ts"
-
-const holdsSlot = (status: DeploymentStatus): boolean => status === "building" || status === "deploying"
 
 /** Builds the store over the tables. */
 export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service => {
@@ -52,22 +51,13 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     }
   }
 
-  const capOf = (tenant: TenantName): JobCap => {
-    const cap = state.caps.get(tenant)
-    return cap === undefined ? defaultJobCap : cap
-  }
-
-  const slotsOf = (tenant: TenantName): number => capOf(tenant) ?? maxJobCap
-
   const admit = Effect.fnUntraced(function* (request: AdmissionRequest) {
     const now = yield* DateTime.now
     for (const row of state.deployments.values()) {
       const app = state.apps.get(row.deployment.app)
       if (!isReady(state, row) || app === undefined) continue
       if (request.deployment !== undefined && request.deployment !== row.deployment.id) continue
-      const others = ofTenant(state, app.app.tenant)
-      if (others.filter((other) => holdsSlot(other.deployment.status)).length >= slotsOf(app.app.tenant)) continue
-      if (others.some((other) => isReady(state, other) && other.position < row.position)) continue
+      if (!hasFreeSlot(state, app.app.tenant) || isBehind(state, app.app.tenant, row.position)) continue
       moved(state, now, row, { status: "building", startedAt: now })
       return claimed(row, app, request, DateTime.toEpochMillis(now))
     }
@@ -98,10 +88,10 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     const row = state.deployments.get(claim.deployment.id)
     const status = row?.deployment.status
     if (row === undefined || status === undefined || isTerminal(status) || row.fence !== claim.fence) {
-      return yield* new LeaseLost({ deployment: claim.deployment.id })
+      return yield* new LeaseLost({ work: claim.deployment.id })
     }
     if (to !== undefined && !deploymentTransitions[status].includes(to)) {
-      return yield* new LeaseLost({ deployment: claim.deployment.id })
+      return yield* new LeaseLost({ work: claim.deployment.id })
     }
     return row
   })
@@ -109,7 +99,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
   const renew = Effect.fnUntraced(function* (claim: Claim, terms: LeaseTerms) {
     const row = yield* held(claim)
     const millis = yield* Clock.currentTimeMillis
-    if (row.leaseUntil <= millis) return yield* new LeaseLost({ deployment: claim.deployment.id })
+    if (row.leaseUntil <= millis) return yield* new LeaseLost({ work: claim.deployment.id })
     row.leaseUntil = millis + Duration.toMillis(terms.ttl)
   })
 
@@ -142,7 +132,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     const { image, commit, envRevision } = row.deployment
     yield* unstopped(claim, row)
     yield* liveApp(claim.app.id)
-    if (image === null || !row.activated) return yield* new LeaseLost({ deployment: claim.deployment.id })
+    if (image === null || !row.activated) return yield* new LeaseLost({ work: claim.deployment.id })
     const earlier = [...state.releases.values()].filter(({ release }) => release.app === claim.app.id)
     for (const other of earlier) other.release = { ...other.release, current: false }
     const release = {
@@ -220,15 +210,12 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
   )
 
   const usage = (tenant: TenantName) =>
-    Effect.sync(() => {
-      const rows = ofTenant(state, tenant)
-      return {
-        tenant,
-        jobCap: capOf(tenant),
-        running: rows.filter((row) => holdsSlot(row.deployment.status)).length,
-        queued: rows.filter((row) => row.deployment.status === "queued").length
-      }
-    })
+    Effect.sync(() => ({
+      tenant,
+      jobCap: capOf(state, tenant),
+      running: slotsTaken(state, tenant),
+      queued: waiting(state, tenant).length
+    }))
 
   const setCap = (tenant: TenantName, jobCap: JobCap) =>
     Effect.andThen(

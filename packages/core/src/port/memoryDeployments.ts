@@ -3,31 +3,17 @@
 import type { DateTime } from "effect"
 import { type Deployment, isTerminal } from "../domain/Deployment.ts"
 import type { Release } from "../domain/Release.ts"
-import type { TenantName } from "../domain/Tenant.ts"
+import { hasEnded } from "../domain/Job.ts"
 import type { ImageDigest } from "../domain/Workload.ts"
-import { activeDeployments, type DeploymentRow, type MemoryTables, publish } from "./MemoryState.ts"
-
-/** The Tenant of a Deployment. */
-export const tenantOf = (state: MemoryTables, row: DeploymentRow): TenantName | undefined =>
-  state.apps.get(row.deployment.app)?.app.tenant
-
-/** The Deployments of a Tenant. */
-export const ofTenant = (state: MemoryTables, tenant: TenantName | undefined): ReadonlyArray<DeploymentRow> =>
-  [...state.deployments.values()].filter((row) => tenantOf(state, row) === tenant)
-
-/** Whether a Deployment waits. */
-export const isQueued = ({ deployment }: DeploymentRow): boolean => deployment.status === "queued"
-
-/** Whether a Deployment only waits for a Slot. One that waits for another of its App stands in nobody's way. */
-export const isReady = (state: MemoryTables, row: DeploymentRow): boolean =>
-  isQueued(row) && activeDeployments(state, row.deployment.app).inProgress === undefined
+import { isQueued, tenantOf, type Waiting, waiting } from "./memorySlots.ts"
+import { type DeploymentRow, type MemoryTables, publish } from "./MemoryState.ts"
 
 /** A Deployment as it is answered. */
 export const positioned = (state: MemoryTables, row: DeploymentRow): Deployment => {
-  const earlier = (other: DeploymentRow) => isQueued(other) && other.position <= row.position
+  const isEarlier = (other: Waiting) => other.position <= row.position
   return {
     ...row.deployment,
-    queuePosition: isQueued(row) ? ofTenant(state, tenantOf(state, row)).filter(earlier).length : null,
+    queuePosition: isQueued(row) ? waiting(state, tenantOf(state, row)).filter(isEarlier).length : null,
     cancelling: row.stopAs === "cancelled" && !isTerminal(row.deployment.status)
   }
 }
@@ -55,11 +41,13 @@ export const unneededImages = (
   const isRetained = (release: Release): boolean =>
     state.apps.get(release.app)?.app.status !== "deleted" &&
     releases.filter(({ app, number }) => app === release.app && number > release.number).length < retain
-  const held = [...state.intents.values()].filter(({ released }) => !released).map(({ deployment }) => deployment)
+  const held = [...state.intents.values()].filter(({ released }) => !released).map(({ work }) => work)
   const isNeeded = ({ deployment }: DeploymentRow) => !isTerminal(deployment.status) || held.includes(deployment.id)
+  const ofJobs = [...state.jobs.values()].filter(({ job }) => !hasEnded(job.status) || held.includes(job.id))
   const needed = new Set([
     ...releases.filter(isRetained).map(({ image }) => image),
-    ...[...state.deployments.values()].filter(isNeeded).map(({ deployment }) => deployment.image)
+    ...[...state.deployments.values()].filter(isNeeded).map(({ deployment }) => deployment.image),
+    ...ofJobs.map(({ of }) => of?.image)
   ])
   return images.filter((image) => !needed.has(image))
 }

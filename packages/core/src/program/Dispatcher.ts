@@ -1,14 +1,18 @@
-// One replica's share of the work: carries out queued Deployments and, now and then, expires, reaps, collects and reconciles.
+// One replica's share of the work: carries out queued Deployments and Jobs and, now and then, expires, reaps, collects and reconciles.
 import { Context, Deferred, Duration, Effect, FiberSet, Layer } from "effect"
 import type { AppStore } from "../port/AppStore.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { Hints } from "../port/Hints.ts"
+import type { JobClaim } from "../port/JobRequest.ts"
+import { JobStore } from "../port/JobStore.ts"
 import { adopt } from "./adopt.ts"
 import { backoff } from "./backoff.ts"
+import { carryOutJob, type JobPorts } from "./carryOutJob.ts"
 import { carryOut, type DeployPorts } from "./deploy.ts"
 import { makeCollectImages } from "./collectImages.ts"
 import { expire } from "./expire.ts"
 import { reap, reapAbandoned } from "./reap.ts"
+import { reapJobs } from "./reapJobs.ts"
 import { makeReconcile } from "./Reconciler.ts"
 import { Replica } from "./Replica.ts"
 
@@ -26,32 +30,40 @@ export interface DispatcherOptions {
   readonly startWhen?: Effect.Effect<void> | undefined
 }
 
-/** Carries out queued Deployments in the background for as long as its layer lives. */
+/** The ports that a Dispatcher works with. */
+export type DispatcherPorts = AppStore | DeployPorts | JobPorts
+
+/** Carries out queued Deployments and Jobs in the background for as long as its layer lives. */
 export class Dispatcher extends Context.Service<
   Dispatcher,
   {
     /** Says that there may be work; every replica that hears Hints looks for it at once. */
     readonly wake: Effect.Effect<void>
+    /** Carries out a Job that was admitted at once, in the background. */
+    readonly take: (claim: JobClaim) => Effect.Effect<void>
   }
 >()("@lockkeeper/core/program/Dispatcher") {
   /**
-   * First gives up the Deployments that an earlier process of this replica had in hand and adopts the Workloads that it
+   * First gives up the Deployments and Jobs that an earlier process of this replica had in hand and adopts the Workloads that it
    * left running, then takes what the queue admits. When the layer is
-   * closed, nothing more is admitted, and what is in progress is interrupted: it ends `cancelled`, with everything it
-   * made released.
+   * closed, nothing more is admitted, and what is in progress is interrupted: a Deployment ends `cancelled`, a Job waits
+   * again, with everything that it made released.
    */
-  static readonly layer = (options: DispatcherOptions = {}): Layer.Layer<Dispatcher, never, AppStore | DeployPorts> =>
+  static readonly layer = (options: DispatcherOptions = {}): Layer.Layer<Dispatcher, never, DispatcherPorts> =>
     Layer.effect(Dispatcher, make(options))
 }
 
 const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
   const store = yield* DeploymentStore
+  const jobs = yield* JobStore
+  const jobPorts = yield* Effect.context<JobPorts>()
   const { id: replica, terms } = yield* Replica
   const running = yield* FiberSet.make<unknown, unknown>()
   const hints = yield* Hints
   const mayBeAdmitted = yield* hints.listen("deployments")
+  const jobMayBeAdmitted = yield* hints.listen("jobs")
   const mayBeEnding = yield* hints.listen("apps")
-  const wake = Effect.andThen(hints.give("deployments"), hints.give("apps"))
+  const wake = Effect.forEach(["deployments", "jobs", "apps"] as const, hints.give, { discard: true })
 
   const admitAll = Effect.gen(function* () {
     while (true) {
@@ -66,7 +78,23 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
     }
   }).pipe(Effect.uninterruptible, untilStored("admitting deployments"))
 
-  const poll = mayBeAdmitted(options.pollEvery ?? Duration.seconds(1))
+  const take = (claim: JobClaim) =>
+    carryOutJob(claim).pipe(
+      Effect.provideContext(jobPorts),
+      Effect.catchCause((cause) => Effect.logError(`${claim.job.id} is left to the reaper`, cause)),
+      (work) => Effect.asVoid(FiberSet.run(running, work))
+    )
+
+  const admitJobs = Effect.gen(function* () {
+    while (true) {
+      const claim = yield* jobs.admit({ replica, terms })
+      if (claim === undefined) return
+      yield* take(claim)
+    }
+  }).pipe(Effect.uninterruptible, untilStored("admitting jobs"))
+
+  const pollEvery = options.pollEvery ?? Duration.seconds(1)
+  const poll = mayBeAdmitted(pollEvery)
   const reconcile = yield* makeReconcile
   const collectImages = yield* makeCollectImages
   const reconciled = Effect.catchCause(reconcile(), (cause) => Effect.logWarning("reconciling failed", cause))
@@ -75,13 +103,25 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
 
   const work = Effect.gen(function* () {
     yield* options.startWhen ?? Effect.void
-    yield* untilStored("giving up old leases")(store.abandon(replica)).pipe(
+    yield* untilStored("giving up old leases")(Effect.andThen(store.abandon(replica), jobs.abandon(replica))).pipe(
       Effect.andThen(untilStored("adopting workloads")(adopt())),
       Effect.andThen(Deferred.succeed(adopted, undefined)),
-      Effect.andThen(Effect.forever(Effect.andThen(admitAll, poll))),
+      Effect.andThen(
+        Effect.all(
+          [
+            Effect.forever(Effect.andThen(admitAll, poll)),
+            Effect.forever(Effect.andThen(admitJobs, jobMayBeAdmitted(pollEvery)))
+          ],
+          { concurrency: "unbounded" }
+        )
+      ),
       Effect.forkScoped
     )
-    yield* loop("taking over", reapAbandoned(), Effect.sleep(options.takeOverEvery ?? Duration.millis(500)))
+    yield* loop(
+      "taking over",
+      Effect.andThen(reapAbandoned(), reapJobs()),
+      Effect.sleep(options.takeOverEvery ?? Duration.millis(500))
+    )
     yield* loop("reaping", reap(), Effect.sleep(options.reapEvery ?? Duration.seconds(5)))
     yield* loop("expiring", expire(), mayBeEnding(options.expireEvery ?? Duration.seconds(1)))
     yield* loop(
@@ -96,7 +136,7 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
     )
   })
   yield* options.startWhen === undefined ? work : Effect.forkScoped(work)
-  return Dispatcher.of({ wake })
+  return Dispatcher.of({ wake, take })
 })
 
 const untilStored =

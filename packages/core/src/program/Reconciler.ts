@@ -47,7 +47,7 @@ export const makeReconcile = Effect.sync(() => {
     const store = yield* DeploymentStore
     const journal = yield* Journal
     const { id: replica } = yield* Replica
-    const mine = Map.groupBy(yield* journal.heldBy(replica), ({ deployment }) => deployment)
+    const mine = Map.groupBy(yield* journal.heldBy(replica), ({ work }) => work)
     const started = yield* Effect.forEach(
       yield* store.serving,
       (serving) => restartOnce(serving, mine.get(serving.deployment) ?? []),
@@ -97,7 +97,7 @@ const intentsOf = Effect.fnUntraced(function* ({ app, deployment }: Serving) {
   const journal = yield* Journal
   const { id: replica } = yield* Replica
   const held = yield* journal.held(app.id)
-  return held.filter((intent) => intent.deployment === deployment && intent.replica === replica)
+  return held.filter((intent) => intent.work === deployment && intent.replica === replica)
 })
 
 /** Those of which no Workload runs; one that cannot be seen now is taken to run. */
@@ -140,11 +140,11 @@ const startAgain = Effect.fn("startAgain")(function* (
   const log = LogName.make(`workload/${deployment}`)
 
   const start = Effect.gen(function* () {
-    yield* journal.intend({ name, app: app.id, deployment, fence, replica })
+    yield* journal.intend({ name, app: app.id, work: deployment, fence, replica })
     const { id, port, tenant } = app
     const workload = yield* within(
       "start",
-      runtime.start({ name, tenant, app: id, deployment, fence, image: release.image, env, port })
+      runtime.start({ name, tenant, app: id, work: deployment, fence, image: release.image, env, port })
     )
     yield* journal.confirm(workload)
     yield* keepLogs(workload, deployment, makeRedactor(secretsOf(env)))

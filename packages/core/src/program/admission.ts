@@ -1,15 +1,13 @@
 // Waiting for a Slot: a Deployment is carried out when its Tenant has one free and nobody before it waits.
-import { Clock, Effect, Schedule } from "effect"
+import { Clock, Duration, Effect, Schedule } from "effect"
 import type { DeploymentId } from "../domain/App.ts"
 import { type Deployment, isTerminal } from "../domain/Deployment.ts"
 import type { Claim } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { Hints } from "../port/Hints.ts"
 import type { StoreError } from "../port/StoreError.ts"
-import { backoff } from "./backoff.ts"
+import { waiting } from "./backoff.ts"
 import { Replica } from "./Replica.ts"
-
-const ask = backoff("20 millis", "2 seconds")
 
 /** Makes an effect interruptible again inside an uninterruptible region. */
 export interface Restore {
@@ -30,7 +28,7 @@ export const admission = Effect.fn("admission")(function* (
   const { id: replica, terms } = yield* Replica
   const admitted = Effect.gen(function* () {
     const wait = yield* hints.listen("deployments")
-    const pauses = yield* Schedule.toStep(ask)
+    const pauses = yield* Schedule.toStep(waiting(Duration.infinity))
     while (true) {
       const claim = yield* store.admit({ replica, terms, deployment })
       if (claim !== undefined) return claim

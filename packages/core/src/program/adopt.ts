@@ -33,7 +33,7 @@ export const adopt = Effect.fn("adopt")(function* (): Effect.fn.Return<
 })
 
 /** One that runs, with what it must not say and how far it was stored what it says. */
-const runningOf = Effect.fnUntraced(function* ({ app, deployment, name, workload }: Intent) {
+const runningOf = Effect.fnUntraced(function* ({ app, name, work: deployment, workload }: Intent<DeploymentId>) {
   if (workload === null) return undefined
   const runtime = yield* ContainerRuntime
   const logs = yield* LogStore

@@ -145,10 +145,10 @@ export const startWorkload = Effect.fn("startWorkload")(function* (
   yield* log.say(system(`starting ${name}`))
 
   const saying = yield* startedToSay(runtime, committed, log)
-  yield* Effect.acquireRelease(journal.intend({ name, app, deployment, fence: claim.fence, replica }), () =>
+  yield* Effect.acquireRelease(journal.intend({ name, app, work: deployment, fence: claim.fence, replica }), () =>
     Effect.flatMap(Ref.get(committed), (kept) => (kept ? Effect.void : releaseWorkload(name, undefined)))
   )
-  const spec = { name, tenant, app, deployment, fence: claim.fence, image, env, port }
+  const spec = { name, tenant, app, work: deployment, fence: claim.fence, image, env, port }
   const workload = yield* within("start", runtime.start(spec))
   yield* journal.confirm(workload)
   yield* keepLogs(workload, deployment, yield* log.redactor)

@@ -17,7 +17,7 @@ export const ended = Effect.fn("ended")(function* (
 ): Effect.fn.Return<Deployment, LeaseLost | StopRequested | AppGone | StoreError, DeploymentStore> {
   const store = yield* DeploymentStore
   return yield* store.finish(claim, outcome).pipe(
-    Effect.catchTag("LeaseLost", (lost) => writtenBefore(lost, outcome)),
+    Effect.catchTag("LeaseLost", (lost) => writtenBefore(claim, lost, outcome)),
     Effect.retry({
       while: (error) => error._tag === "StoreError" && error.reason === "unavailable",
       schedule: backoff("50 millis", "2 seconds"),
@@ -26,8 +26,10 @@ export const ended = Effect.fn("ended")(function* (
   )
 })
 
-const writtenBefore = Effect.fnUntraced(function* (lost: LeaseLost, outcome: DeploymentOutcome) {
+const writtenBefore = Effect.fnUntraced(function* (claim: Claim, lost: LeaseLost, outcome: DeploymentOutcome) {
   const store = yield* DeploymentStore
-  const found = yield* store.get(lost.deployment).pipe(Effect.catchTag("DeploymentNotFound", () => Effect.fail(lost)))
+  const found = yield* store
+    .get(claim.deployment.id)
+    .pipe(Effect.catchTag("DeploymentNotFound", () => Effect.fail(lost)))
   return found.status === outcome.status ? found : yield* lost
 })

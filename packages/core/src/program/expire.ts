@@ -52,4 +52,4 @@ const takeDown = Effect.fnUntraced(function* (ending: AppEnding) {
 
 /** What a Deployment in progress made is its holder's; what is newer than the App's end is not meant. */
 const isLeft = ({ app, fence }: AppEnding, intent: Intent): boolean =>
-  intent.deployment !== app.activeDeployment && intent.fence <= fence
+  intent.work !== app.activeDeployment && intent.fence <= fence

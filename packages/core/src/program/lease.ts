@@ -1,8 +1,12 @@
 // Holding on to a Claim, or to another lease, while its work runs, and letting go in time when that is no longer possible.
 import { Clock, Duration, Effect, Fiber, type Scope } from "effect"
+import type { WorkId } from "../domain/Job.ts"
 import type { LeaseTerms } from "../domain/Lease.ts"
 import { type Claim, LeaseLost } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
+import type { JobClaim } from "../port/JobRequest.ts"
+import { JobStore } from "../port/JobStore.ts"
+import type { StoreError } from "../port/StoreError.ts"
 import { Replica } from "./Replica.ts"
 
 /**
@@ -12,7 +16,18 @@ import { Replica } from "./Replica.ts"
 export const holdLease = Effect.fnUntraced(function* (
   claim: Claim
 ): Effect.fn.Return<Effect.Effect<never, LeaseLost>, never, DeploymentStore | Replica | Scope.Scope> {
-  return Fiber.join(yield* Effect.forkScoped(keepRenewing(claim)))
+  const store = yield* DeploymentStore
+  const { terms } = yield* Replica
+  return yield* held(claim.deployment.id, store.renew(claim, terms))
+})
+
+/** The same for the Claim of a Job. */
+export const holdJob = Effect.fnUntraced(function* (
+  claim: JobClaim
+): Effect.fn.Return<Effect.Effect<never, LeaseLost>, never, JobStore | Replica | Scope.Scope> {
+  const store = yield* JobStore
+  const { terms } = yield* Replica
+  return yield* held(claim.job.id, store.renew(claim, terms))
 })
 
 /** Runs work while holding the lease of its Claim. When the lease is lost, the work is interrupted: `LeaseLost`. */
@@ -57,16 +72,16 @@ export const monotonicMillis: Effect.Effect<number> = Effect.map(
   (nanos) => Number(nanos / 1_000_000n)
 )
 
-const keepRenewing = Effect.fnUntraced(function* (claim: Claim) {
-  const store = yield* DeploymentStore
+/** Renews the lease of some work for as long as the Scope lasts, and answers an effect that fails when it is lost. */
+const held = Effect.fnUntraced(function* (work: WorkId, renew: Effect.Effect<void, LeaseLost | StoreError>) {
   const { terms } = yield* Replica
-  const renewal = store.renew(claim, terms).pipe(
+  const renewal = renew.pipe(
     Effect.as<Renewal>("renewed"),
     Effect.catchTags({
       LeaseLost: () => Effect.succeed<Renewal>("refused"),
       StoreError: () => Effect.succeed<Renewal>("unanswered")
     })
   )
-  yield* untilLost(terms, renewal)
-  return yield* new LeaseLost({ deployment: claim.deployment.id })
+  const lost = Effect.andThen(untilLost(terms, renewal), Effect.fail(new LeaseLost({ work })))
+  return Fiber.join(yield* Effect.forkScoped(lost))
 })

@@ -1,6 +1,7 @@
 // What programs count. Labels are closed sets; no name of a Tenant or an App is one.
 import { Effect, Metric } from "effect"
 import type { DeploymentStatus, Trigger } from "../domain/Deployment.ts"
+import type { JobStatus } from "../domain/Job.ts"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 
@@ -11,10 +12,39 @@ const begun = counter(
 const ended = counter("lockkeeper_deployments_ended_total", "Deployments that this replica ended, by status")
 const released = counter(
   "lockkeeper_reaped_total",
-  "Abandoned deployments, unowned workloads and unneeded images that were released"
+  "Abandoned deployments and jobs, unowned workloads and unneeded images that were released"
 )
 const restarts = counter("lockkeeper_app_restarts_total", "Apps that were started again because they did not run")
 const told = counter("lockkeeper_events_told_total", "What became of telling a subscriber of an event, by outcome")
+
+const jobsBegun = counter(
+  "lockkeeper_jobs_begun_total",
+  "Requests for a job and for running one again, by what came of them"
+)
+const jobsEnded = counter("lockkeeper_jobs_ended_total", "Attempts at jobs that this replica ended, by status")
+
+/** What may come of asking for a Job. */
+export type JobBegunOutcome =
+  | "running"
+  | "queued"
+  | "repeated"
+  | "app_gone"
+  | "app_not_live"
+  | "no_release"
+  | "job_cap_reached"
+  | "queue_full"
+  | "already_running"
+  | "nothing_to_do"
+  | "job_not_found"
+  | "store_failed"
+
+/** Counts what came of asking for a Job. */
+export const countJobBegun = (asked: "begin" | "rerun", outcome: JobBegunOutcome): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(jobsBegun, { asked, outcome }), 1)
+
+/** Counts an attempt at a Job that has ended, or that waits again. */
+export const countJobEnded = (status: JobStatus): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(jobsEnded, { status }), 1)
 
 /** What may come of asking for a Deployment. */
 export type BegunOutcome =
@@ -39,7 +69,7 @@ export const countEnded = (status: DeploymentStatus): Effect.Effect<void> =>
   Metric.update(Metric.withAttributes(ended, { status }), 1)
 
 /** Counts what a reap pass released. */
-export const countReaped = (kind: "deployment" | "workload" | "image", count: number): Effect.Effect<void> =>
+export const countReaped = (kind: "deployment" | "job" | "workload" | "image", count: number): Effect.Effect<void> =>
   count === 0 ? Effect.void : Metric.update(Metric.withAttributes(released, { kind }), count)
 
 /** Counts an App that was started again. */

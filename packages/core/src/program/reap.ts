@@ -1,11 +1,12 @@
 // Ends what a dead holder began and releases what nobody owns. Any replica may run it, at any time, as often as it likes.
 import { Effect } from "effect"
+import { isJobId } from "../domain/Job.ts"
 import type { Claim } from "../port/Claim.ts"
 import type { WorkloadName } from "../domain/Workload.ts"
 import { ContainerRuntime } from "../port/ContainerRuntime.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { type Intent, Journal } from "../port/Journal.ts"
-import { LogName, type LogStore } from "../port/LogStore.ts"
+import { LogName } from "../port/LogStore.ts"
 import { Router, type RouterError } from "../port/Router.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { noRedactor, openLog } from "./DeploymentLog.ts"
@@ -13,12 +14,14 @@ import { ended } from "./ended.ts"
 import { whileLeased } from "./lease.ts"
 import { countReaped } from "./metrics.ts"
 import { Replica } from "./Replica.ts"
+import { type ReapJobPorts, reapJobs } from "./reapJobs.ts"
 import { releaseWorkload } from "./retire.ts"
 import { isSameAddress, switchBack } from "./traffic.ts"
 
 /** What one pass found and released. */
 export interface Reaped {
   readonly deployments: number
+  readonly jobs: number
   readonly workloads: number
 }
 
@@ -26,7 +29,7 @@ export interface Reaped {
 export const reapBatch = 20
 
 /** The ports that reaping needs. */
-export type ReapPorts = ContainerRuntime | DeploymentStore | Journal | LogStore | Replica | Router
+export type ReapPorts = ReapJobPorts | DeploymentStore | Router
 
 /**
  * Claims Deployments whose lease ran out, under a new Fence that stops their old holder, releases what they made and
@@ -42,12 +45,13 @@ export const reapAbandoned = Effect.fn("reapAbandoned")(function* (): Effect.fn.
 })
 
 /**
- * Ends abandoned Deployments, then releases Workloads whose Deployment neither runs nor serves, and what the runtime has
+ * Ends abandoned Deployments, gives abandoned Jobs back, then releases Workloads whose Deployment neither runs nor serves, and what the runtime has
  * and no intent knows. What fails is left as it is for a later pass, and holds up nothing else.
  */
 export const reap = Effect.fn("reap")(function* (): Effect.fn.Return<Reaped, StoreError, ReapPorts> {
   const journal = yield* Journal
   const deployments = yield* reapAbandoned()
+  const jobs = yield* reapJobs()
 
   const unowned = yield* journal.unowned(reapBatch)
   yield* Effect.forEach(unowned, releaseUnowned, { concurrency: 4, discard: true })
@@ -57,7 +61,7 @@ export const reap = Effect.fn("reap")(function* (): Effect.fn.Return<Reaped, Sto
 
   const workloads = unowned.length + strays.length
   yield* countReaped("workload", workloads)
-  return { deployments, workloads }
+  return { deployments, jobs, workloads }
 })
 
 /**
@@ -80,7 +84,7 @@ const endAbandoned = Effect.fnUntraced(function* (claim: Claim) {
     const log = yield* openLog(LogName.make(`deployment/${deployment.id}`), noRedactor)
     const held = yield* journal.held(app.id)
     yield* undoSwitch(claim, held)
-    const mine = held.filter((intent) => intent.deployment === deployment.id)
+    const mine = held.filter((intent) => intent.work === deployment.id)
     yield* Effect.forEach(mine, (intent) => releaseWorkload(intent.name, intent.workload?.id), { discard: true })
 
     const detail = "the server that deployed it lost its lease"
@@ -102,15 +106,16 @@ const undoSwitch = Effect.fnUntraced(function* (
   const store = yield* DeploymentStore
   const address = yield* router.current(app.id)
   const switched = held.find((intent) => isSameAddress(intent.workload?.address, address))
-  if (switched?.deployment !== deployment.id) return
+  if (switched?.work !== deployment.id) return
   const release = (yield* store.serving).find((serving) => serving.app.id === app.id)
-  const before = held.findLast((intent) => intent.deployment === release?.deployment && intent.workload !== null)
+  const before = held.findLast((intent) => intent.work === release?.deployment && intent.workload !== null)
   yield* switchBack({ app: app.id, hostPort: app.hostPort, fence }, before?.workload?.address)
 })
 
 const releaseUnowned = Effect.fnUntraced(function* (intent: Intent) {
+  if (isJobId(intent.work)) return yield* releaseWorkload(intent.name, intent.workload?.id)
   const router = yield* Router
-  yield* router.drain(intent.app).pipe(
+  return yield* router.drain(intent.app).pipe(
     Effect.catchCause((cause) => Effect.logWarning(`the traffic of ${intent.app} was not drained`, cause)),
     Effect.andThen(releaseWorkload(intent.name, intent.workload?.id))
   )

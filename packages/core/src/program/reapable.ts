@@ -36,7 +36,7 @@ export const reapable = Effect.fn("reapable")(function* ({
   const images = [...(yield* unneededImages(yield* runtime.images, retain)).keys()]
   return [
     ...abandoned.map((name) => found("deployment", name, "its holder lost the lease")),
-    ...unowned.map(({ deployment, name }) => found("workload", name, `${deployment} neither runs nor serves`)),
+    ...unowned.map(({ name, work }) => found("workload", name, `${work} neither runs nor serves`)),
     ...strays.map((name) => found("workload", name, "it exists and nothing says that it was to be made")),
     ...images.map((name) => found("image", name, "no retained release and nothing in progress needs it"))
   ]

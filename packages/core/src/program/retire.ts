@@ -45,11 +45,11 @@ export const retireOlder = Effect.fn("retireOlder")(function* (
 
 /** Releases a Workload whose time is over; what it said has an end then. */
 export const retire = Effect.fnUntraced(function* (
-  intent: Intent
+  intent: Intent<DeploymentId>
 ): Effect.fn.Return<void, never, ContainerRuntime | Journal | LogStore> {
   const logs = yield* LogStore
   yield* releaseWorkload(intent.name, intent.workload?.id)
-  yield* Effect.ignore(logs.end(LogName.make(`workload/${intent.deployment}`)))
+  yield* Effect.ignore(logs.end(LogName.make(`workload/${intent.work}`)))
 })
 
 /**

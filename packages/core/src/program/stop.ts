@@ -1,23 +1,44 @@
-// Noticing that somebody asked a Deployment to stop: from any replica, and also when every hint of it was lost.
-import { Duration, Effect, type Scope } from "effect"
+// Noticing that somebody asked a Deployment or a Job to stop: from any replica, and also when every hint of it was lost.
+import { Duration, Effect, Schema, type Scope } from "effect"
+import { JobId } from "../domain/Job.ts"
 import { type Claim, StopRequested } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { Hints } from "../port/Hints.ts"
+import type { JobClaim } from "../port/JobRequest.ts"
+import { JobStore } from "../port/JobStore.ts"
+import type { StoreError } from "../port/StoreError.ts"
 
 /** How long a request to stop may go unnoticed while the store answers and no Hint of it comes. */
 const lookEvery = Duration.millis(500)
+
+/** Somebody asked a Job to stop. */
+export class JobStopped extends Schema.TaggedError<JobStopped>()("JobStopped", { job: JobId }) {}
+
+/** Looks again and again, and at each Hint that somebody was asked to stop, until there is something to be seen. */
+const seenSoon = Effect.fnUntraced(function* <A>(look: Effect.Effect<A | undefined, StoreError>) {
+  const hints = yield* Hints
+  const wait = yield* hints.listen("stops")
+  while (true) {
+    yield* wait(lookEvery)
+    const seen = yield* Effect.orElseSucceed(look, () => undefined)
+    if (seen !== undefined) return seen
+  }
+})
 
 /** Fails once the Deployment of a Claim was asked to stop; never succeeds. While the store is away, nothing is noticed. */
 export const stopped = Effect.fnUntraced(function* (
   claim: Claim
 ): Effect.fn.Return<never, StopRequested, DeploymentStore | Hints | Scope.Scope> {
   const store = yield* DeploymentStore
-  const hints = yield* Hints
-  const wait = yield* hints.listen("stops")
-  const { id: deployment } = claim.deployment
-  while (true) {
-    yield* wait(lookEvery)
-    const as = yield* Effect.orElseSucceed(store.stopRequested(claim), () => undefined)
-    if (as !== undefined) return yield* new StopRequested({ deployment, as })
-  }
+  const as = yield* seenSoon(store.stopRequested(claim))
+  return yield* new StopRequested({ deployment: claim.deployment.id, as })
+})
+
+/** The same for the Claim of a Job. */
+export const jobStopped = Effect.fnUntraced(function* (
+  claim: JobClaim
+): Effect.fn.Return<never, JobStopped, JobStore | Hints | Scope.Scope> {
+  const store = yield* JobStore
+  yield* seenSoon(Effect.map(store.stopRequested(claim), (isAsked) => (isAsked ? true : undefined)))
+  return yield* new JobStopped({ job: claim.job.id })
 })

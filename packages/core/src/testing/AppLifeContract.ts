@@ -146,7 +146,7 @@ export const makeAppLifeContract = <E, R>(
       const claim = yield* Given.deploying(app)
       const name = yield* Given.freshWorkloadName
       const { fence, replica } = claim
-      yield* journal.intend({ name, app: app.id, deployment: claim.deployment.id, fence, replica })
+      yield* journal.intend({ name, app: app.id, work: claim.deployment.id, fence, replica })
       yield* apps.mark(app.id, "deleting")
       const ending = yield* present("the App among those that end", yield* endingOf(app.id))
       yield* holds("a Fence newer than the Deployment's", ending.fence > fence, ending.fence)

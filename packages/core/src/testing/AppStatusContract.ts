@@ -108,7 +108,7 @@ export const makeAppStatusContract = <E, R>(
         const claim = yield* Given.deploying(app)
         const name = yield* Given.freshWorkloadName
         const { fence, replica } = claim
-        yield* journal.intend({ name, app: app.id, deployment: claim.deployment.id, fence, replica })
+        yield* journal.intend({ name, app: app.id, work: claim.deployment.id, fence, replica })
         yield* deployments.activate(claim)
         yield* deployments.finish(claim, { status: "healthy" })
         yield* put(app.id, status)

@@ -1,9 +1,10 @@
 // What running a command to its end keeps: how it ended, all that it said, and that nothing of it is left. A part of the
 // ContainerRuntime's contract.
 import { Deferred, Effect, Fiber } from "effect"
+import { ItemInput } from "../domain/Job.ts"
 import type { LogEntry } from "../domain/LogLine.ts"
 import type { ImageDigest, Workload } from "../domain/Workload.ts"
-import { type CommandSpec, ContainerRuntime, type RuntimeError } from "../port/ContainerRuntime.ts"
+import { type CommandSpec, ContainerRuntime, itemVariable, type RuntimeError } from "../port/ContainerRuntime.ts"
 import { type Contract, equal, holds, law, refused } from "./Contract.ts"
 import * as Given from "./Fixture.ts"
 
@@ -46,6 +47,26 @@ export const makeContainerCommandContract = (
     Effect.gen(function* () {
       const { said } = yield* ran(yield* build, "echo", "the last word")
       yield* holds("what it said", said.join().includes("the last word"), said)
+    })
+  ),
+
+  law(
+    "X10",
+    "a command is told the Item that it runs for, and without one nothing",
+    Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const image = yield* build
+      const said = Effect.fnUntraced(function* (item?: ItemInput) {
+        const spec = yield* Given.workloadSpec(image)
+        const lines: Array<string> = []
+        const say = ({ line }: LogEntry) => Effect.sync(() => void lines.push(line))
+        const command = ["printenv", itemVariable] as const
+        yield* runtime.run({ ...spec, command, item }, say, () => Effect.void)
+        return lines.join()
+      })
+      const item = ItemInput.make(`a "b" $HOME; 'c' ü`)
+      yield* holds("what it is told", (yield* said(item)).includes(item))
+      yield* holds("what another is told", !(yield* said()).includes(item))
     })
   ),
 

@@ -84,7 +84,7 @@ export const workloadSpec = Effect.fnUntraced(function* (image: ImageDigest) {
     name: yield* freshWorkloadName,
     tenant: yield* freshTenant,
     app: yield* unknownApp,
-    deployment: yield* unknownDeployment,
+    work: yield* unknownDeployment,
     fence: Fence.make(1),
     image,
     env: Env.empty,

@@ -15,7 +15,7 @@ const intended = Effect.fnUntraced(function* (claim: Claim) {
   const journal = yield* Journal
   const name = yield* Given.freshWorkloadName
   const { deployment, app, fence, replica } = claim
-  const intent = { name, app: app.id, deployment: deployment.id, fence, replica }
+  const intent = { name, app: app.id, work: deployment.id, fence, replica }
   yield* journal.intend(intent)
   return intent
 })
@@ -142,7 +142,7 @@ export const JournalContract: Contract<Journal | DeploymentStore | AppStore> = [
       ]
       const intent = yield* intended(claim)
       const { deployment, app, fence, replica } = other
-      const taking = { name: intent.name, app: app.id, deployment: deployment.id, fence, replica }
+      const taking = { name: intent.name, app: app.id, work: deployment.id, fence, replica }
       yield* refused("LeaseLost", journal.intend(taking))
       yield* journal.intend(intent)
       yield* equal("what is held", yield* journal.held(claim.app.id), [{ ...intent, workload: null }])
@@ -203,9 +203,7 @@ export const JournalContract: Contract<Journal | DeploymentStore | AppStore> = [
       const claim = yield* Given.deploying(yield* Given.registered())
       const mine = [yield* intended(claim), yield* intended(claim)]
       const other = ReplicaId.make(`${claim.replica}-other`.slice(-64))
-      const found = (yield* journal.heldBy(claim.replica)).filter(
-        ({ deployment }) => deployment === claim.deployment.id
-      )
+      const found = (yield* journal.heldBy(claim.replica)).filter(({ work }) => work === claim.deployment.id)
       yield* equal(
         "what the replica holds",
         found.map(({ name }) => name),
@@ -213,7 +211,7 @@ export const JournalContract: Contract<Journal | DeploymentStore | AppStore> = [
       )
       yield* equal("what another replica holds", yield* journal.heldBy(other), [])
       for (const { name } of mine) yield* journal.released(name)
-      const left = (yield* journal.heldBy(claim.replica)).filter(({ deployment }) => deployment === claim.deployment.id)
+      const left = (yield* journal.heldBy(claim.replica)).filter(({ work }) => work === claim.deployment.id)
       yield* equal("what the replica holds after the release", left, [])
     })
   ),

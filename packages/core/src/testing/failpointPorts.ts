@@ -4,6 +4,7 @@ import { Context, Effect } from "effect"
 import type { EventId } from "../domain/Event.ts"
 import type { EnvTooLarge } from "../domain/Env.ts"
 import { type AppGone, type AppNotLive, AppStore } from "../port/AppStore.ts"
+import { CheckpointStore } from "../port/CheckpointStore.ts"
 import { ContainerRuntime, RuntimeError } from "../port/ContainerRuntime.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { type EnvBusy, type EnvEdit, type EnvRevised, EnvStore } from "../port/EnvStore.ts"
@@ -12,6 +13,7 @@ import { failpoint } from "../port/failpoint.ts"
 import { HealthProbe, Unhealthy } from "../port/HealthProbe.ts"
 import { Hints } from "../port/Hints.ts"
 import { IdempotencyStore } from "../port/IdempotencyStore.ts"
+import { JobStore } from "../port/JobStore.ts"
 import { Journal } from "../port/Journal.ts"
 import { Leases } from "../port/Leases.ts"
 import { LogStore } from "../port/LogStore.ts"
@@ -23,7 +25,17 @@ import { Subscriptions, type SubscriptionStale } from "../port/Subscriptions.ts"
 
 /** The ports that get failpoints. */
 export type FailpointPorts =
-  DeploymentStore | EnvStore | Hints | Journal | LogStore | SourceFetcher | ContainerRuntime | HealthProbe | Router
+  | CheckpointStore
+  | DeploymentStore
+  | EnvStore
+  | Hints
+  | JobStore
+  | Journal
+  | LogStore
+  | SourceFetcher
+  | ContainerRuntime
+  | HealthProbe
+  | Router
 
 /**
  * Answers the same ports with a failpoint named `Port.method` around each call, refused as if the technology behind the
@@ -37,9 +49,11 @@ export const failpointPorts = (
   const store = aroundStore(reason)
 
   return Context.empty().pipe(
+    Context.add(CheckpointStore, checkpointStore(Context.get(ports, CheckpointStore), store)),
     Context.add(DeploymentStore, deploymentStore(Context.get(ports, DeploymentStore), store)),
     Context.add(EnvStore, envStore(Context.get(ports, EnvStore), store)),
     Context.add(Hints, hints(Context.get(ports, Hints))),
+    Context.add(JobStore, jobStore(Context.get(ports, JobStore), store)),
     Context.add(Journal, journal(Context.get(ports, Journal), store)),
     Context.add(LogStore, logStore(Context.get(ports, LogStore), store)),
     Context.add(SourceFetcher, sourceFetcher(Context.get(ports, SourceFetcher))),
@@ -161,6 +175,29 @@ const hints = (port: Hints["Service"]) =>
     listen: (topic) => failpoint("Hints.listen", port.listen(topic))
   })
 
+const checkpointStore = (port: CheckpointStore["Service"], around: AroundStore) =>
+  CheckpointStore.of({
+    items: (job, page) => around("CheckpointStore.items", port.items(job, page)),
+    remaining: (job, after, limit) => around("CheckpointStore.remaining", port.remaining(job, after, limit)),
+    record: (claim, number, outcome) => around("CheckpointStore.record", port.record(claim, number, outcome))
+  })
+
+const jobStore = (port: JobStore["Service"], around: AroundStore) =>
+  JobStore.of({
+    begin: (request) => around("JobStore.begin", port.begin(request)),
+    rerun: (job, by) => around("JobStore.rerun", port.rerun(job, by)),
+    get: (job) => around("JobStore.get", port.get(job)),
+    list: (filter, page) => around("JobStore.list", port.list(filter, page)),
+    admit: (by, job) => around("JobStore.admit", port.admit(by, job)),
+    renew: (claim, terms) => around("JobStore.renew", port.renew(claim, terms)),
+    stopRequested: (claim) => around("JobStore.stopRequested", port.stopRequested(claim)),
+    requestCancel: (job) => around("JobStore.requestCancel", port.requestCancel(job)),
+    finish: (claim, outcome) => around("JobStore.finish", port.finish(claim, outcome)),
+    giveBack: (claim) => around("JobStore.giveBack", port.giveBack(claim)),
+    abandon: (replica) => around("JobStore.abandon", port.abandon(replica)),
+    claimAbandoned: (by, limit) => around("JobStore.claimAbandoned", port.claimAbandoned(by, limit))
+  })
+
 const journal = (port: Journal["Service"], around: AroundStore) =>
   Journal.of({
     intend: (intent) => around("Journal.intend", port.intend(intent)),
@@ -168,6 +205,7 @@ const journal = (port: Journal["Service"], around: AroundStore) =>
     released: (name) => around("Journal.released", port.released(name)),
     held: (app) => around("Journal.held", port.held(app)),
     heldBy: (replica) => around("Journal.heldBy", port.heldBy(replica)),
+    heldFor: (job) => around("Journal.heldFor", port.heldFor(job)),
     unowned: (limit) => around("Journal.unowned", port.unowned(limit)),
     unknown: (names) => around("Journal.unknown", port.unknown(names))
   })

@@ -1,15 +1,16 @@
 // Journals that make the mistakes their contract exists for.
 
 import { Effect } from "effect"
+import { isJobId } from "../../src/domain/Job.ts"
 import { Journal } from "../../src/port/Journal.ts"
-import type { IntentRow, MemoryTables } from "../../src/port/MemoryState.ts"
+import { deploymentRow, type IntentRow, type MemoryTables } from "../../src/port/MemoryState.ts"
 import { StoreError } from "../../src/port/StoreError.ts"
 import { altered, type Broken } from "./Broken.ts"
 
 const open = ({ intents }: MemoryTables, predicate: (row: IntentRow) => boolean) =>
   Effect.sync(() => [...intents.values()].filter((row) => !row.released && predicate(row)))
 
-const deploymentOf = ({ deployments }: MemoryTables, row: IntentRow) => deployments.get(row.deployment)
+const deploymentOf = (state: MemoryTables, row: IntentRow) => deploymentRow(state, row.work)
 
 /** Broken Journals. */
 export const brokenJournals: ReadonlyArray<Broken> = [
@@ -92,7 +93,13 @@ export const brokenJournals: ReadonlyArray<Broken> = [
     what: "a Journal that answers a replica what all replicas intended",
     contract: "Journal",
     violates: ["H29"],
-    layer: altered(Journal, (_, state) => ({ heldBy: () => open(state, () => true) }))
+    layer: altered(Journal, (_, state) => ({
+      heldBy: () =>
+        Effect.map(
+          open(state, () => true),
+          (rows) => rows.flatMap(({ work, ...intent }) => (isJobId(work) ? [] : [{ ...intent, work }]))
+        )
+    }))
   },
   {
     what: "a Journal that knows every name that it has ever heard",

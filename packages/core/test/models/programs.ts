@@ -9,7 +9,8 @@ import type { Page } from "../../src/domain/Page.ts"
 import { AppStore } from "../../src/port/AppStore.ts"
 import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
 import { cancel } from "../../src/program/cancel.ts"
-import { deploy, type DeployPorts } from "../../src/program/deploy.ts"
+import { deploy } from "../../src/program/deploy.ts"
+import type { DispatcherPorts } from "../../src/program/Dispatcher.ts"
 import { expire } from "../../src/program/expire.ts"
 import { mergeEnv } from "../../src/program/mergeEnv.ts"
 import { reap } from "../../src/program/reap.ts"
@@ -32,7 +33,7 @@ const command = (
 })
 
 /** Starts a program about an App on a replica. */
-const about = (name: string, program: (app: App) => Effect.Effect<unknown, unknown, AppStore | DeployPorts>) =>
+const about = (name: string, program: (app: App) => Effect.Effect<unknown, unknown, DispatcherPorts>) =>
   fc.tuple(fc.nat(1), fc.nat(3)).map(([replica, index]) =>
     command(`${name}(${replica}, ${index})`, ({ apps, start }) => {
       const app = apps[index]

@@ -12,9 +12,9 @@ import { witnessed } from "../../../../test/harness/models/witness.ts"
 import type { App, DeploymentId } from "../../src/domain/App.ts"
 import { defaultLeaseTerms } from "../../src/domain/Lease.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
-import type { AppStore } from "../../src/port/AppStore.ts"
 import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
-import { carryOut, type DeployPorts } from "../../src/program/deploy.ts"
+import { carryOut } from "../../src/program/deploy.ts"
+import type { DispatcherPorts } from "../../src/program/Dispatcher.ts"
 import { expire } from "../../src/program/expire.ts"
 import { reap } from "../../src/program/reap.ts"
 import { Replica } from "../../src/program/Replica.ts"
@@ -53,7 +53,7 @@ const gated: ReadonlyArray<string> = [
 export interface Replicas {
   readonly apps: ReadonlyArray<App>
   /** Starts a program on one of the replicas and does not wait for it. */
-  readonly start: <A, E>(replica: number, program: Effect.Effect<A, E, AppStore | DeployPorts>) => Effect.Effect<void>
+  readonly start: <A, E>(replica: number, program: Effect.Effect<A, E, DispatcherPorts>) => Effect.Effect<void>
   /** Interrupts a program, counted from the newest, and does not wait for it. */
   readonly interrupt: (index: number) => Effect.Effect<void>
   /** Kills a replica and its programs; another one takes its place. */

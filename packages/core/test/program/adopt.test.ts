@@ -79,7 +79,7 @@ describe("a workload that no intent knows", () => {
       if (workload === undefined) return expect(workload).toBeDefined()
       state.workloads.set(stray, { ...workload, name: stray })
       const { run } = yield* startReplica("two")
-      expect(yield* run(reap())).toStrictEqual({ deployments: 0, workloads: 1 })
+      expect(yield* run(reap())).toStrictEqual({ deployments: 0, jobs: 0, workloads: 1 })
       expect([...state.workloads.keys()]).toStrictEqual(heldBy(state, app.id).workloads)
       expectSettled(state, app.id)
     }).pipe(Effect.provide(world))

@@ -51,6 +51,28 @@ describe("beginning a Deployment", () => {
     ])
   })
 
+  it("K2: is done in one place for Jobs too, and a Slot is taken in two: by a Deployment and by a Job", () => {
+    const filesWith = (pattern: RegExp) =>
+      sources
+        .filter(({ text }) => pattern.test(text))
+        .map(({ file }) => file)
+        .sort()
+    expect(filesWith(/\bjobs\s*\.(?:begin|rerun)\(/)).toStrictEqual([
+      "core/src/port/hinted.ts",
+      "core/src/program/beginJob.ts"
+    ])
+    expect(filesWith(/import \{[^}]*\b(?:beginJob|rerunJob)\b[^}]*\} from "[^"]*\/beginJob(?:\.ts)?"/)).toStrictEqual([
+      "adapter-http/src/handlers/jobs.ts",
+      "adapter-postgres/src/PostgresJobStore.ts",
+      "core/src/program/runBatch.ts",
+      "core/src/program/withSlot.ts"
+    ])
+    expect(filesWith(/insert into slots/)).toStrictEqual([
+      "adapter-postgres/src/internal/beginJob.ts",
+      "adapter-postgres/src/internal/claims.ts"
+    ])
+  })
+
   it.effect("R8: counts each outcome under its own label", () =>
     Effect.gen(function* () {
       const replica = yield* startReplica("one")

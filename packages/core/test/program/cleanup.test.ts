@@ -30,7 +30,7 @@ describe("cleaning up", () => {
         expect((yield* run(reap())).workloads).toBe(1)
         expect(heldBy(state, app.id).workloads).toStrictEqual(left)
       }
-      expect(yield* run(reap())).toStrictEqual({ deployments: 0, workloads: 0 })
+      expect(yield* run(reap())).toStrictEqual({ deployments: 0, jobs: 0, workloads: 0 })
       expectSettled(state, app.id)
     }).pipe(Effect.provide(world))
   )

@@ -8,6 +8,7 @@ import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
 import type { EnvStore } from "../../src/port/EnvStore.ts"
 import { hinted } from "../../src/port/hinted.ts"
 import { Hints, type HintTopic } from "../../src/port/Hints.ts"
+import { JobStore } from "../../src/port/JobStore.ts"
 import { cancel } from "../../src/program/cancel.ts"
 import { deploy } from "../../src/program/deploy.ts"
 import {
@@ -19,6 +20,7 @@ import {
   registeredTogether,
   revised
 } from "../../src/testing/Fixture.ts"
+import * as Jobs from "../../src/testing/JobFixture.ts"
 import { fails, hangs } from "../../src/testing/Reaction.ts"
 import { driven, newest } from "./invariants.ts"
 import { hintedWorld, startReplica, world } from "./scripted.ts"
@@ -118,26 +120,44 @@ describe("the stores", () => {
       expect(yield* hintsOf(revised(app, { KEY: "1" }))).toBe("events")
       expect(yield* hintsOf(store.admit(terms))).toBe("")
       expect(yield* hintsOf(begun(app))).toBe("deployments events stops")
-      expect(yield* hintsOf(store.withdraw((yield* newest(app)).deployment.id))).toBe("deployments events")
+      expect(yield* hintsOf(store.withdraw((yield* newest(app)).deployment.id))).toBe("deployments events jobs")
       yield* hintsOf(begun(app))
       expect(yield* hintsOf(store.get((yield* newest(app)).deployment.id))).toBe("")
       const claim = (yield* store.admit(terms)) ?? expect.fail("a claim")
       expect(given.splice(0)).toStrictEqual(["events"])
       expect(yield* hintsOf(store.renew(claim, longTerms))).toBe("")
       expect(yield* hintsOf(store.built(claim, yield* freshImage, null))).toBe("events")
-      expect(yield* hintsOf(store.requestCancel(claim.deployment.id))).toBe("deployments events stops")
+      expect(yield* hintsOf(store.requestCancel(claim.deployment.id))).toBe("deployments events jobs stops")
       script.reactions.set("DeploymentStore.finish#1", fails)
       expect(yield* hintsOf(store.finish(claim, { status: "cancelled" }))).toBe("")
-      expect(yield* hintsOf(store.finish(claim, { status: "cancelled" }))).toBe("apps deployments events")
+      expect(yield* hintsOf(store.finish(claim, { status: "cancelled" }))).toBe("apps deployments events jobs")
 
       expect(yield* hintsOf(apps.setExpiry(app.id, null))).toBe("apps")
-      expect(yield* hintsOf(apps.claimExpired(10))).toBe("deployments events stops")
+      expect(yield* hintsOf(apps.claimExpired(10))).toBe("deployments events jobs stops")
       expect(yield* hintsOf(apps.claimExpired(10))).toBe("")
-      expect(yield* hintsOf(apps.mark(due.id, "deleting"))).toBe("apps deployments events stops")
+      expect(yield* hintsOf(apps.mark(due.id, "deleting"))).toBe("apps deployments events jobs stops")
       const [ending] = yield* apps.ending(10)
       if (ending === undefined) return expect.fail("an app that ends")
       expect(yield* hintsOf(apps.settle(ending))).toBe("events")
       expect(yield* hintsOf(apps.settle(ending))).toBe("")
+
+      const jobs = Context.get(ports, JobStore)
+      const { app: serving } = yield* Jobs.released()
+      const ofApp = { app: serving.id }
+      const begin = Effect.flatMap(Jobs.requested(ofApp, "queue"), jobs.begin)
+      yield* hintsOf(store.setCap(serving.tenant, 1))
+      const { claim: mine } = yield* begin
+      if (mine === undefined) return expect.fail("a claim")
+      expect(given.splice(0).join()).toBe("events")
+      expect(yield* hintsOf(begin)).toBe("events jobs")
+      expect(yield* hintsOf(jobs.admit({ replica: terms.replica, terms: longTerms }))).toBe("")
+      expect(yield* hintsOf(jobs.requestCancel(mine.job.id))).toBe("apps deployments events jobs stops")
+      expect(yield* hintsOf(jobs.renew(mine, longTerms))).toBe("")
+      expect(yield* hintsOf(jobs.finish(mine, { status: "failed", exitCode: 1 }))).toBe("apps deployments events jobs")
+      expect(yield* hintsOf(jobs.rerun(mine.job.id, { replica: terms.replica, terms: longTerms }))).toBe("events jobs")
+      const next = (yield* jobs.admit({ replica: terms.replica, terms: longTerms })) ?? expect.fail("a claim")
+      expect(given.splice(0).join()).toBe("events")
+      expect(yield* hintsOf(jobs.giveBack(next))).toBe("apps deployments events jobs")
     }).pipe(Effect.provide(world))
   )
 })

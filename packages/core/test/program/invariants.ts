@@ -78,7 +78,7 @@ export const expectSettled = (state: MemoryTables, app: AppId): void => {
     expect(workload, "the route leads to a workload that exists").toBeDefined()
     expect(workload?.image).toBe(release.image)
     const intent = [...state.intents.values()].find((row) => row.name === workload?.name)
-    expect(intent?.deployment).toBe(deployment)
+    expect(intent?.work).toBe(deployment)
     expect(held).toStrictEqual({ intents: [workload?.name], workloads: [workload?.name] })
   }
   for (const row of state.deployments.values()) {

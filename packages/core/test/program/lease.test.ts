@@ -117,7 +117,7 @@ describe("a lease that is kept", () => {
       const other = yield* startReplica("two")
       for (let second = 0; second < 150; second++) {
         yield* TestClock.adjust("1 second")
-        expect(yield* other.run(reap())).toStrictEqual({ deployments: 0, workloads: 0 })
+        expect(yield* other.run(reap())).toStrictEqual({ deployments: 0, jobs: 0, workloads: 0 })
       }
       yield* hold.release
       yield* driven(fiber)

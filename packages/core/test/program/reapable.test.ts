@@ -27,7 +27,7 @@ it.effect(
       const failed = yield* claimed(yield* registered())
       const left = yield* freshWorkloadName
       const { app, deployment, fence } = failed
-      yield* journal.intend({ name: left, app: app.id, deployment: deployment.id, fence, replica: failed.replica })
+      yield* journal.intend({ name: left, app: app.id, work: deployment.id, fence, replica: failed.replica })
       yield* store.finish(failed, endings[0])
       const unneeded = yield* runtime.build({ directory: "/elsewhere", commit: null }, () => Effect.void)
       const spec = { ...(yield* workloadSpec(unneeded)), name: WorkloadName.make("stray") }

@@ -5,6 +5,7 @@ import { defaultLeaseTerms, type LeaseTerms, ReplicaId } from "../../src/domain/
 import type { LogEntry } from "../../src/domain/LogLine.ts"
 import type { Workload, WorkloadName } from "../../src/domain/Workload.ts"
 import { AppStore } from "../../src/port/AppStore.ts"
+import { CheckpointStore } from "../../src/port/CheckpointStore.ts"
 import { ContainerRuntime, type RuntimeError } from "../../src/port/ContainerRuntime.ts"
 import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
 import { EnvStore } from "../../src/port/EnvStore.ts"
@@ -13,13 +14,14 @@ import { type FailpointReaction, Failpoints } from "../../src/port/failpoint.ts"
 import { HealthProbe } from "../../src/port/HealthProbe.ts"
 import { hinted } from "../../src/port/hinted.ts"
 import { Hints } from "../../src/port/Hints.ts"
+import { JobStore } from "../../src/port/JobStore.ts"
 import { Journal } from "../../src/port/Journal.ts"
 import { LogStore } from "../../src/port/LogStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
 import { Router } from "../../src/port/Router.ts"
 import { SourceFetcher } from "../../src/port/SourceFetcher.ts"
 import type { StoreError } from "../../src/port/StoreError.ts"
-import type { DeployPorts } from "../../src/program/deploy.ts"
+import type { DispatcherPorts } from "../../src/program/Dispatcher.ts"
 import { Replica } from "../../src/program/Replica.ts"
 import { failpointAppStore, type FailpointPorts, failpointPorts } from "../../src/testing/failpointPorts.ts"
 import { endsAfter, endsBefore, type Reaction } from "../../src/testing/Reaction.ts"
@@ -50,19 +52,21 @@ export interface ScriptedReplica {
   readonly script: Script
   readonly id: ReplicaId
   /** Its ports, with failpoints that nothing listens to. */
-  readonly ports: Context.Context<AppStore | DeployPorts>
+  readonly ports: Context.Context<DispatcherPorts>
   /** Its ports, with failpoints that react as the script says. */
-  readonly context: Context.Context<AppStore | DeployPorts>
+  readonly context: Context.Context<DispatcherPorts>
   /** Runs a program with what {@link context} holds. */
-  readonly run: <A, E, R>(program: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, AppStore | DeployPorts>>
+  readonly run: <A, E, R>(program: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, DispatcherPorts>>
 }
 
 const stores = Layer.mergeAll(
   AppStore.layerMemory,
+  CheckpointStore.layerMemory,
   DeploymentStore.layerMemory,
   EnvStore.layerMemory,
   EventFeed.layerMemory,
   Hints.layerMemory,
+  JobStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
   Router.layerMemory,

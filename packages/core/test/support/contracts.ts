@@ -3,6 +3,7 @@
 import { makeAppLifeContract } from "../../src/testing/AppLifeContract.ts"
 import { makeAppStatusContract } from "../../src/testing/AppStatusContract.ts"
 import { AppStoreContract } from "../../src/testing/AppStoreContract.ts"
+import { CheckpointStoreContract } from "../../src/testing/CheckpointStoreContract.ts"
 import { makeContainerRuntimeContract } from "../../src/testing/ContainerRuntimeContract.ts"
 import type { Contract } from "../../src/testing/Contract.ts"
 import { DeploymentStoreContract } from "../../src/testing/DeploymentStoreContract.ts"
@@ -11,6 +12,7 @@ import { EventFeedContract } from "../../src/testing/EventFeedContract.ts"
 import { makeHealthProbeContract } from "../../src/testing/HealthProbeContract.ts"
 import { HintsContract } from "../../src/testing/HintsContract.ts"
 import { IdempotencyStoreContract } from "../../src/testing/IdempotencyStoreContract.ts"
+import { JobStoreContract } from "../../src/testing/JobStoreContract.ts"
 import { JournalContract } from "../../src/testing/JournalContract.ts"
 import { LeasesContract } from "../../src/testing/LeasesContract.ts"
 import { LogStoreContract } from "../../src/testing/LogStoreContract.ts"
@@ -29,6 +31,7 @@ export type ContractName =
   | "AppLife"
   | "AppStatus"
   | "AppStore"
+  | "CheckpointStore"
   | "ContainerRuntime"
   | "DeploymentStore"
   | "EnvStore"
@@ -36,6 +39,7 @@ export type ContractName =
   | "HealthProbe"
   | "Hints"
   | "IdempotencyStore"
+  | "JobStore"
   | "Journal"
   | "Leases"
   | "LogStore"
@@ -52,6 +56,7 @@ export const contracts: Readonly<Record<ContractName, Contract<MemoryPorts>>> = 
   AppLife: makeAppLifeContract(putStatus),
   AppStatus: makeAppStatusContract(putStatus),
   AppStore: AppStoreContract,
+  CheckpointStore: CheckpointStoreContract,
   ContainerRuntime: makeContainerRuntimeContract(memoryTrees.tree, memoryTrees.deeper),
   DeploymentStore: DeploymentStoreContract,
   EnvStore: EnvStoreContract,
@@ -59,6 +64,7 @@ export const contracts: Readonly<Record<ContractName, Contract<MemoryPorts>>> = 
   HealthProbe: makeHealthProbeContract(memoryProbed),
   Hints: HintsContract,
   IdempotencyStore: IdempotencyStoreContract,
+  JobStore: JobStoreContract,
   Journal: JournalContract,
   Leases: LeasesContract,
   LogStore: LogStoreContract,

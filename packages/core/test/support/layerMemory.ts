@@ -3,6 +3,7 @@
 import { Effect, Layer, Redacted } from "effect"
 import type { AppId, AppStatus } from "../../src/domain/App.ts"
 import { AppStore } from "../../src/port/AppStore.ts"
+import { CheckpointStore } from "../../src/port/CheckpointStore.ts"
 import { ContainerRuntime } from "../../src/port/ContainerRuntime.ts"
 import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
 import { EnvStore } from "../../src/port/EnvStore.ts"
@@ -10,6 +11,7 @@ import { EventFeed } from "../../src/port/EventFeed.ts"
 import { HealthProbe } from "../../src/port/HealthProbe.ts"
 import { Hints } from "../../src/port/Hints.ts"
 import { IdempotencyStore } from "../../src/port/IdempotencyStore.ts"
+import { JobStore } from "../../src/port/JobStore.ts"
 import { Journal } from "../../src/port/Journal.ts"
 import { Leases } from "../../src/port/Leases.ts"
 import { LogStore } from "../../src/port/LogStore.ts"
@@ -33,6 +35,7 @@ export const retiredCipher = Layer.orDie(SecretCipher.layer(keyOf(1)))
 /** Every port, and the state behind them. */
 export const layerMemory = Layer.mergeAll(
   AppStore.layerMemory,
+  CheckpointStore.layerMemory,
   ContainerRuntime.layerMemory,
   DeploymentStore.layerMemory,
   EnvStore.layerMemory,
@@ -40,6 +43,7 @@ export const layerMemory = Layer.mergeAll(
   HealthProbe.layerMemory,
   Hints.layerMemory,
   IdempotencyStore.layerMemory,
+  JobStore.layerMemory,
   Journal.layerMemory,
   Leases.layerMemory,
   LogStore.layerMemory,

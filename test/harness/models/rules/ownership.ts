@@ -2,6 +2,7 @@
 // in progress nor to what serves is told to be nobody's.
 
 import type { AppId, DeploymentId } from "@lockkeeper/core/domain/App"
+import { isJobId } from "@lockkeeper/core/domain/Job"
 import { WorkloadName } from "@lockkeeper/core/domain/Workload"
 import { type Intent, Journal } from "@lockkeeper/core/port/Journal"
 import { Effect } from "effect"
@@ -35,10 +36,10 @@ const objection = (ledger: Ledger, seen: Seen, state: State): string | undefined
   if (seen.call !== "intend") return undefined
   const { deployments, statuses } = ledger
   const { intents } = state
-  const { deployment, fence, name } = seen.intent
+  const { fence, name, work } = seen.intent
   const earlier = intents.get(name)
-  const isFree = earlier === undefined || (earlier.deployment === deployment && earlier.fence === fence)
-  const entry = deployments.get(deployment)
+  const isFree = earlier === undefined || (earlier.work === work && earlier.fence === fence)
+  const entry = isJobId(work) ? undefined : deployments.get(work)
   const isWanted = entry !== undefined && (isRunning(entry) || statuses.get(seen.intent.app) === "live")
   const may = isFree && isWanted && entry.fence === fence
   if (may) return isDone(seen) ? undefined : "the holder of the newest Fence may not intend"
@@ -75,9 +76,9 @@ const after = (state: State, seen: Seen): State => {
   }
 }
 
-const isOwned = ({ deployments, statuses }: Ledger, { serving }: State, { app, deployment }: Intent): boolean => {
-  const entry = deployments.get(deployment)
-  return (entry !== undefined && isRunning(entry)) || (serving.get(app) === deployment && statuses.get(app) === "live")
+const isOwned = ({ deployments, statuses }: Ledger, { serving }: State, { app, work }: Intent): boolean => {
+  const entry = isJobId(work) ? undefined : deployments.get(work)
+  return (entry !== undefined && isRunning(entry)) || (serving.get(app) === work && statuses.get(app) === "live")
 }
 
 const names = (intents: Iterable<Intent>): ReadonlyArray<string> =>

@@ -1,0 +1,88 @@
+// Who is to have the next Slot of a Tenant: Deployments and other Jobs wait in one queue, in the order in which they asked.
+
+import { AppId } from "@lockkeeper/core/domain/App"
+import { WorkId } from "@lockkeeper/core/domain/Job"
+import { TenantName } from "@lockkeeper/core/domain/Tenant"
+import { Effect, Schema } from "effect"
+import type { Statement } from "effect/sql"
+import { type Database, rowsOf } from "./Database.ts"
+
+const tenantRows = rowsOf(Schema.Struct({ tenant: TenantName }))
+/** What waits for a Slot: a Deployment, a Job that any replica carries out, or a caller of its own. */
+const WaitingKind = Schema.Literals(["deployment", "job", "waiter"])
+
+const stateRows = rowsOf(
+  Schema.Struct({
+    cap: Schema.Int,
+    taken: Schema.Int,
+    slot: Schema.Int,
+    id: Schema.NullOr(WorkId),
+    app: Schema.NullOr(AppId),
+    kind: Schema.NullOr(WaitingKind)
+  })
+)
+
+/** Builds the questions about Slots. */
+export const slots = ({ sql }: Database) => {
+  /** The first of a Tenant that waits for nothing but a Slot: whoever waits for another of its App holds nobody up. */
+  const first = (tenant: Statement.Fragment) => sql`select w.id, w.app, w.kind, w.position from (
+      (select d.id, d.app, 'deployment' as kind, d.position from deployments d
+        where d.tenant = ${tenant} and d.status = 'queued' and not exists (
+          select 1 from deployments o where o.app = d.app and o.status in ('building', 'deploying')
+        ) order by d.position limit 1)
+      union all
+      (select j.id, j.app, case when j.command is null then 'waiter' else 'job' end as kind, j.position from jobs j
+        where j.tenant = ${tenant} and j.status = 'queued' order by j.position limit 1)
+    ) w order by w.position limit 1`
+
+  const isFree = sql`(t.job_cap is null or (select count(*) from slots s where s.tenant = t.name) < t.job_cap)`
+
+  /** Each Tenant of which something waits, found with one step in the index for each. */
+  const tenantsIn = (table: "deployments" | "jobs") => sql`(
+      with recursive w (tenant) as (
+        (select tenant from ${sql.literal(table)} where status = 'queued' order by tenant limit 1)
+        union all
+        select (
+          select q.tenant from ${sql.literal(table)} q where q.status = 'queued' and q.tenant > w.tenant
+          order by q.tenant limit 1
+        ) from w where w.tenant is not null
+      )
+      select tenant from w where tenant is not null
+    )`
+
+  /** Tenants with a free Slot for which something of a kind is next, who has waited longest first. */
+  const candidates = (kind: "deployment" | "job") =>
+    tenantRows(sql`select t.name as tenant
+      from (${tenantsIn("deployments")} union ${tenantsIn("jobs")}) w
+      join tenants t on t.name = w.tenant
+      cross join lateral (${first(sql.literal("t.name"))}) h
+      where h.kind = ${kind} and ${isFree}
+      order by h.position limit 100`)
+
+  /** The Tenant of something, when it has a free Slot and that is next. */
+  const candidateOf = (kind: "deployment" | "job", id: WorkId) =>
+    tenantRows(sql`select t.name as tenant
+      from tenants t cross join lateral (${first(sql.literal("t.name"))}) h
+      where t.name = (select tenant from ${sql.literal(`${kind}s`)} where id = ${id}) and h.id = ${id} and ${isFree}`)
+
+  /**
+   * Locks a Tenant, and answers its cap, how many Slots are taken, the number of a free one if there are fewer, and what is
+   * next; undefined when somebody else has it and there is no wait, or when there is no such Tenant.
+   */
+  const locked = Effect.fnUntraced(function* (tenant: TenantName, wait: boolean) {
+    const skip = sql.literal(wait ? "" : "skip locked")
+    const held = yield* sql`select from tenants where name = ${tenant} for no key update ${skip}`
+    if (held.length === 0) return undefined
+    const [state] = yield* stateRows(sql`select coalesce(t.job_cap, 10000) as cap,
+        (select count(*)::int from slots where tenant = t.name) as taken, (
+          select min(c.number) from (
+            select 1 as number union all select number + 1 from slots where tenant = t.name
+          ) c where not exists (select 1 from slots o where o.tenant = t.name and o.number = c.number)
+        ) as slot, h.id, h.app, h.kind
+      from tenants t left join lateral (${first(sql.literal("t.name"))}) h on true where t.name = ${tenant}`)
+    if (state === undefined) return undefined
+    return { ...state, isFree: state.taken < state.cap && state.slot <= state.cap }
+  })
+
+  return { candidates, candidateOf, locked }
+}

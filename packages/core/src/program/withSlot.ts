@@ -1,0 +1,77 @@
+// A Slot of a Tenant around any work: for what a platform does itself and its Tenants are capped in.
+import { Clock, Duration, Effect, Exit, Schedule, Schema } from "effect"
+import type { JobStatus, OnFull } from "../domain/Job.ts"
+import type { TenantName } from "../domain/Tenant.ts"
+import type { LeaseLost } from "../port/Claim.ts"
+import { Hints } from "../port/Hints.ts"
+import type { Begun, JobClaim, JobRefused, JobTask } from "../port/JobRequest.ts"
+import { JobStore } from "../port/JobStore.ts"
+import type { StoreError } from "../port/StoreError.ts"
+import type { Restore } from "./admission.ts"
+import { waiting } from "./backoff.ts"
+import { beginJob } from "./beginJob.ts"
+import { concludeJob } from "./concludeJob.ts"
+import { holdJob } from "./lease.ts"
+import { Replica } from "./Replica.ts"
+
+/** What waited for a Slot ended before it had one: somebody cancelled it, or it was not heard of for a lease's time. */
+export class SlotWithdrawn extends Schema.TaggedError<SlotWithdrawn>()("SlotWithdrawn", {}) {
+  override readonly message = "what waited for a slot was cancelled"
+}
+
+/** The ports that taking a Slot needs. */
+export type SlotPorts = Hints | JobStore | Replica
+
+const inSlot: JobTask = { command: null, timeoutSeconds: 1, itemConcurrency: 1, onItemFailure: "continue" }
+
+/**
+ * Does work in a Slot of a Tenant, and gives the Slot back when it succeeds, fails, dies or is interrupted; after a crash the
+ * next Reaper does, when the lease has ended. With `reject` it fails at once with `JobRefused` when no Slot is free; with
+ * `queue` it waits its turn, among the Tenant's Jobs and Deployments. The lease lost, the work is interrupted: `LeaseLost`.
+ */
+export const withSlot = <A, E, R>(
+  { onFull = "queue", tenant }: { readonly tenant: TenantName; readonly onFull?: OnFull | undefined },
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | JobRefused | LeaseLost | SlotWithdrawn | StoreError, R | SlotPorts> =>
+  Effect.withSpan(
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const begun = yield* beginJob({ of: { tenant }, task: inSlot, items: undefined, onFull })
+        const claim = yield* jobAdmission(begun, restore)
+        return yield* Effect.scoped(heldDuring(claim, restore(work)))
+      })
+    ),
+    "withSlot"
+  )
+
+const heldDuring = Effect.fnUntraced(function* <A, E, R>(claim: JobClaim, work: Effect.Effect<A, E, R>) {
+  const lost = yield* holdJob(claim)
+  const exit = yield* Effect.exit(Effect.raceFirst(work, Effect.interruptible(lost)))
+  const status: JobStatus = Exit.isSuccess(exit) ? "succeeded" : Exit.hasInterrupts(exit) ? "cancelled" : "failed"
+  yield* concludeJob(claim, Exit.succeed({ status, exitCode: null }))
+  return yield* exit
+})
+
+/** Waits until a Job that waits is admitted to this caller. Failed or interrupted meanwhile, it is cancelled. */
+export const jobAdmission = Effect.fn("jobAdmission")(function* (
+  { claim, job }: Begun,
+  restore: Restore
+): Effect.fn.Return<JobClaim, SlotWithdrawn | StoreError, SlotPorts> {
+  if (claim !== undefined) return claim
+  const store = yield* JobStore
+  const hints = yield* Hints
+  const { id: replica, terms } = yield* Replica
+  const admitted = Effect.gen(function* () {
+    const wait = yield* hints.listen("jobs")
+    const pauses = yield* Schedule.toStep(waiting(Duration.times(terms.ttl, 2)))
+    while (true) {
+      const admission = yield* store.admit({ replica, terms }, job.id)
+      if (admission !== undefined) return admission
+      const { status } = yield* Effect.catchTag(store.get(job.id), "JobNotFound", Effect.die)
+      if (status !== "queued") return yield* new SlotWithdrawn()
+      const [, pause] = yield* Effect.orDie(pauses(yield* Clock.currentTimeMillis, undefined))
+      yield* restore(wait(pause))
+    }
+  }).pipe(Effect.scoped)
+  return yield* Effect.onError(admitted, () => Effect.ignore(store.requestCancel(job.id)))
+})

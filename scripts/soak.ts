@@ -23,6 +23,8 @@ const proofs = [
   "test/e2e/stops.test.ts",
   "packages/adapter-postgres/test/envReplicas.test.ts",
   "packages/adapter-postgres/test/envTeardown.test.ts",
+  "packages/adapter-postgres/test/migrationFaults.test.ts",
+  "test/e2e/migrateReplicas.test.ts",
   "packages/adapter-postgres/test/models.test.ts",
   "packages/core/test/models",
   "packages/core/test/testing"

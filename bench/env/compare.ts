@@ -1,7 +1,7 @@
 // Rounds in which those that are compared take turns, and what comes of them: the median of the ratios of each round, with
 // the smallest and the largest, beside the goal. One JSON line for each.
 
-import type { MigrationError } from "@lockkeeper/adapter-postgres/PostgresMigrations"
+import type { MigrationError } from "@lockkeeper/adapter-postgres/MigrationError"
 import type { AppGone } from "@lockkeeper/core/port/AppStore"
 import type { SecretError } from "@lockkeeper/core/port/SecretCipher"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"

@@ -3,7 +3,7 @@ import { Cause, Config, Schema, SchemaIssue } from "effect"
 import { HttpServerError } from "effect/http"
 import { InvalidTokens } from "@lockkeeper/adapter-http/Tokens"
 import { InvalidWebhook } from "@lockkeeper/adapter-http/WebhookSubscriber"
-import { MigrationError } from "@lockkeeper/adapter-postgres/PostgresMigrations"
+import { MigrationError } from "@lockkeeper/adapter-postgres/MigrationError"
 
 /** Says why the server did not start. */
 export const startFailure = (cause: Cause.Cause<unknown>): string => {

@@ -14,6 +14,7 @@ import { logs } from "./lists/logs.ts"
 import { postgresAdmission } from "./lists/postgresAdmission.ts"
 import { postgresEndings } from "./lists/postgresEndings.ts"
 import { postgresEnvs } from "./lists/postgresEnvs.ts"
+import { postgresMigrations } from "./lists/postgresMigrations.ts"
 import { postgresRoutes } from "./lists/postgresRoutes.ts"
 import { postgresSchema } from "./lists/postgresSchema.ts"
 import { postgresStores } from "./lists/postgresStores.ts"
@@ -26,6 +27,7 @@ export const listed: Listed = joined([
   postgresStores,
   appLife,
   postgresEnvs,
+  postgresMigrations,
   postgresRoutes,
   postgresSchema,
   idempotency,

@@ -1,11 +1,24 @@
 // Brings a database to the schema that this version expects, or waits until somebody else did. Any number of processes may
-// apply at once: they queue on the table of applied migrations, and each migration runs exactly once, with all that are
-// pending in one transaction. No advisory lock, so that it works behind PgBouncer. Nothing is ever undone.
+// apply at once: one has the table of applied migrations, in a transaction with all that are pending, the others look again
+// until it is done. Nothing of it lives in a session, so that it works behind PgBouncer. Nothing is ever undone.
 
-import { Effect, Schedule, Schema } from "effect"
+import { Duration, Effect, Schedule, type Scope } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
-import { createHash } from "node:crypto"
-import { rowsOf } from "./internal/Database.ts"
+import { inTime } from "./internal/Database.ts"
+import { isBusy } from "./internal/faults.ts"
+import { buildIndex, leaseOf } from "./internal/indexBuild.ts"
+import {
+  ensureLedger,
+  isIndexMigration,
+  type Lacking,
+  lacking,
+  ledger,
+  record,
+  runStatements
+} from "./internal/migrationLedger.ts"
+import { monotonic } from "./internal/monotonic.ts"
+import { transactions } from "./internal/transactions.ts"
+import { MigrationError } from "./MigrationError.ts"
 import { foundation } from "./migrations/0001_foundation.ts"
 import { workloadPorts } from "./migrations/0002_workload_ports.ts"
 import { envChanges } from "./migrations/0003_env_changes.ts"
@@ -16,11 +29,16 @@ import { subscriptions } from "./migrations/0007_subscriptions.ts"
 import { logChunks } from "./migrations/0008_log_chunks.ts"
 import { jobs } from "./migrations/0009_jobs.ts"
 
-/** One step of the schema. Released, it never changes: `statements` are compared by their checksum. */
+/**
+ * One step of the schema. Released, it never changes: `statements` are compared by their checksum. With `index`, its only
+ * statement is `create index concurrently` of the index of that name, which no transaction can hold: servers start without
+ * it, and nothing but speed may depend on it.
+ */
 export interface Migration {
   readonly id: number
   readonly name: string
   readonly statements: ReadonlyArray<string>
+  readonly index?: string | undefined
 }
 
 /** All migrations, in order. */
@@ -39,125 +57,148 @@ export const migrations: ReadonlyArray<Migration> = [
 /** The version of the schema that this version of the package expects: the id of the last migration. */
 export const schemaVersion: number = Math.max(...migrations.map(({ id }) => id))
 
-/**
- * The schema could not be brought to what is expected; nothing was changed. `Failed`: a statement was refused.
- * `Edited`: a migration was applied with another content than this package has. `Unavailable`: the database is away or
- * somebody holds the lock for too long.
- */
-export class MigrationError extends Schema.TaggedError<MigrationError>()("MigrationError", {
-  reason: Schema.Union([
-    Schema.TaggedStruct("Failed", { migration: Schema.Int, statement: Schema.Int, cause: Schema.Defect() }),
-    Schema.TaggedStruct("Edited", { migration: Schema.Int, name: Schema.String }),
-    Schema.TaggedStruct("Unavailable", { cause: Schema.Defect() })
-  ])
-}) {
-  override get message(): string {
-    switch (this.reason._tag) {
-      case "Failed":
-        return `migration ${this.reason.migration} failed at statement ${this.reason.statement}`
-      case "Edited":
-        return `migration ${this.reason.migration} was applied as "${this.reason.name}" with another content`
-      case "Unavailable":
-        return "the migrations could not be run: the database is unavailable"
-    }
-  }
-}
-
-/** How far a database is: the migrations that it lacks, and the id of the last one that it has (0 without any). */
+/** How far a database is: what it lacks before a server can work with it, and the id of the last migration that it has. */
 export interface SchemaState {
+  /** 0 without any. */
   readonly version: number
   readonly pending: ReadonlyArray<Migration>
 }
 
-const table = "lockkeeper_migrations"
+/** How long whoever applies waits for others; the migrations themselves take as long as they take. */
+export interface ApplyOptions {
+  /** Two minutes unless told otherwise. */
+  readonly patience?: Duration.Input | undefined
+}
 
-const presenceRows = rowsOf(Schema.Struct({ present: Schema.Boolean }))
-const appliedRows = rowsOf(Schema.Struct({ id: Schema.Int, name: Schema.String, checksum: Schema.String }))
-
-/** What a migration is recognised by. */
-export const checksum = ({ statements }: Migration): string =>
-  createHash("sha256").update(JSON.stringify(statements)).digest("hex")
+/** How long somebody may be gone that builds an index before another one goes on with it. */
+export interface CompleteOptions {
+  /** Half a minute unless told otherwise. */
+  readonly lease?: Duration.Input | undefined
+}
 
 const unavailable = (cause: unknown): MigrationError => new MigrationError({ reason: { _tag: "Unavailable", cause } })
 
 const orUnavailable = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, MigrationError, R> =>
   self.pipe(
-    Effect.catchDefect((defect) => (SqlError.isSqlError(defect) ? Effect.fail(defect) : Effect.die(defect))),
+    // What fails in a transaction whose ROLLBACK fails too is a defect of the client.
+    Effect.catchDefect((defect) =>
+      SqlError.isSqlError(defect) || defect instanceof MigrationError ? Effect.fail(defect) : Effect.die(defect)
+    ),
     Effect.mapError((error) => (error instanceof MigrationError ? error : unavailable(error)))
   )
 
-const isPresent = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
-  const [row] = yield* presenceRows(sql`select to_regclass(${table}) is not null as present`)
-  return row?.present === true
-})
+const look = (sql: SqlClient.SqlClient, expected: ReadonlyArray<Migration>) => orUnavailable(lacking(sql, expected))
 
-const stateOf = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, expected: ReadonlyArray<Migration>) {
-  const applied = yield* appliedRows(sql`select id, name, checksum from ${sql(table)} order by id`)
-  const byId = new Map(applied.map((row) => [row.id, row]))
-  for (const migration of expected) {
-    const row = byId.get(migration.id)
-    if (row !== undefined && row.checksum !== checksum(migration)) {
-      return yield* new MigrationError({ reason: { _tag: "Edited", migration: row.id, name: row.name } })
-    }
-  }
-  const state: SchemaState = {
-    version: Math.max(0, ...byId.keys()),
-    pending: expected.filter(({ id }) => !byId.has(id)).sort((a, b) => a.id - b.id)
-  }
-  return state
-})
-
-/** Looks how far the database is, and changes nothing. */
+/** Looks how far the database is, in one round trip that is answered within ten seconds, and changes nothing. */
 export const inspect = (
   expected: ReadonlyArray<Migration> = migrations
 ): Effect.Effect<SchemaState, MigrationError, SqlClient.SqlClient> =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
-    Effect.flatMap(isPresent(sql), (present) =>
-      present ? stateOf(sql, expected) : Effect.succeed({ version: 0, pending: expected })
+    inTime<SchemaState, MigrationError, MigrationError>(
+      look(sql, expected),
+      Effect.andThen(Effect.sleep("10 seconds"), Effect.fail(unavailable("the database did not answer in time")))
     )
-  ).pipe(orUnavailable)
-
-const ensureTable = Effect.fnUntraced(function* (sql: SqlClient.SqlClient) {
-  yield* sql`create table if not exists ${sql(table)} (
-    id integer primary key,
-    name text not null,
-    checksum text not null,
-    applied_at timestamptz not null default clock_timestamp()
-  )`.pipe(
-    Effect.catch((error) => Effect.flatMap(isPresent(sql), (present) => (present ? Effect.void : Effect.fail(error))))
   )
-})
 
-const run = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, migration: Migration) {
-  for (const [index, statement] of migration.statements.entries()) {
-    yield* Effect.mapError(
-      sql.unsafe(statement),
-      (cause) =>
-        new MigrationError({ reason: { _tag: "Failed", migration: migration.id, statement: index + 1, cause } })
+/** One try: applies what is missing, or fails as busy when it is not its turn. */
+const tried = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  expected: ReadonlyArray<Migration>,
+  { busy, left }: { readonly busy: MigrationError; readonly left: () => number }
+) {
+  let isMine = false
+  const untilLate = Effect.suspend(() => Effect.sleep(Math.max(0, left()))).pipe(
+    Effect.andThen(Effect.suspend(() => (isMine ? Effect.never : Effect.fail(busy))))
+  )
+  const inTransaction = transactions(sql, { begin: Math.max(1, left()), end: "1 minute" })
+  const turn = Effect.gen(function* () {
+    yield* sql`select set_config('lock_timeout', '5s', true), set_config('statement_timeout', '0', true),
+      set_config('idle_in_transaction_session_timeout', '60s', true)`
+    yield* Effect.mapError(sql`lock table ${sql(ledger)} in exclusive mode nowait`, (error) =>
+      isBusy(error) ? busy : error
     )
-  }
-  yield* sql`insert into ${sql(table)} (id, name, checksum)
-    values (${migration.id}, ${migration.name}, ${checksum(migration)})`
+    isMine = true
+    const found = yield* lacking(sql, expected)
+    for (const migration of found.pending) {
+      yield* runStatements(sql, migration)
+      yield* record(sql, migration)
+    }
+    return { applied: found.pending.map(({ id }) => id), unfinished: found.unfinished }
+  })
+  const all = Effect.gen(function* () {
+    const { pending, unfinished }: Lacking = yield* lacking(sql, expected)
+    if (pending.length === 0) return { applied: [], unfinished }
+    yield* ensureLedger(sql)
+    return yield* inTransaction(turn)
+  })
+  return yield* inTime(orUnavailable(all), untilLate)
 })
 
-const applyPending = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, expected: ReadonlyArray<Migration>) {
-  yield* sql`select set_config('lock_timeout', '60s', true), set_config('statement_timeout', '0', true),
-    set_config('idle_in_transaction_session_timeout', '60s', true)`
-  yield* sql`lock table ${sql(table)} in exclusive mode`
-  const { pending } = yield* stateOf(sql, expected)
-  yield* Effect.forEach(pending, (migration) => run(sql, migration), { discard: true })
-  return pending.map(({ id }) => id)
+/** Whether it may go well a moment later: others are at it, or use what is to be changed. */
+const mayPass = ({ reason }: MigrationError): boolean =>
+  reason._tag === "Busy" || (reason._tag === "Failed" && isBusy(reason.cause))
+
+const pause = Schedule.jittered(Schedule.spaced("500 millis"))
+
+const brought = Effect.fnUntraced(function* (expected: ReadonlyArray<Migration>, options: ApplyOptions) {
+  const sql = yield* SqlClient.SqlClient
+  const [now, patience] = [yield* monotonic, Duration.fromInputUnsafe(options.patience ?? "2 minutes")]
+  const until = now() + Duration.toMillis(patience)
+  const left = () => until - now()
+  const busy = new MigrationError({ reason: { _tag: "Busy", seconds: Duration.toSeconds(patience) } })
+  return yield* Effect.retry(tried(sql, expected, { busy, left }), {
+    while: (error) => mayPass(error) && left() > 0,
+    schedule: pause
+  })
 })
 
-/** Applies what is missing, and answers the ids that this call applied. A database that lacks nothing is only read. */
+/**
+ * Applies what is missing, and answers the ids that this call applied. A database that lacks nothing is read in one round
+ * trip. While others apply it looks again, and fails as `Busy` after its patience. Indexes are left to {@link complete}.
+ */
 export const apply = Effect.fn("PostgresMigrations.apply")(function* (
-  expected: ReadonlyArray<Migration> = migrations
+  expected: ReadonlyArray<Migration> = migrations,
+  options: ApplyOptions = {}
+): Effect.fn.Return<ReadonlyArray<number>, MigrationError, SqlClient.SqlClient> {
+  return (yield* brought(expected, options)).applied
+})
+
+/**
+ * Builds the indexes that are missing, one after the other, and answers the ids that this call built. While another process
+ * builds one it waits, and goes on with it when that one is gone; what a dead one left half done is dropped first. As long as it takes.
+ */
+export const complete = Effect.fn("PostgresMigrations.complete")(function* (
+  expected: ReadonlyArray<Migration> = migrations,
+  options: CompleteOptions = {}
 ): Effect.fn.Return<ReadonlyArray<number>, MigrationError, SqlClient.SqlClient> {
   const sql = yield* SqlClient.SqlClient
-  const { pending } = yield* inspect(expected)
-  if (pending.length === 0) return []
-  yield* orUnavailable(ensureTable(sql))
-  return yield* orUnavailable(sql.withTransaction(applyPending(sql, expected)))
+  if (!expected.some(isIndexMigration)) return []
+  const { unfinished } = yield* look(sql, expected)
+  const isMissing = ({ id }: Migration) =>
+    Effect.map(look(sql, expected), (found) => found.unfinished.some((other) => other.id === id))
+  const built = yield* Effect.forEach(unfinished, (migration) =>
+    orUnavailable(
+      buildIndex(sql, migration, { ...leaseOf(options.lease ?? "30 seconds"), isMissing: isMissing(migration) })
+    )
+  )
+  return unfinished.filter((_, index) => built[index] === true).map(({ id }) => id)
+})
+
+/**
+ * Brings the schema for a server: applies what is missing, and builds missing indexes in the background for as long as the
+ * Scope lasts. A build that fails is said in the log and tried again.
+ */
+export const start = Effect.fn("PostgresMigrations.start")(function* (
+  expected: ReadonlyArray<Migration> = migrations,
+  options: ApplyOptions & CompleteOptions = {}
+): Effect.fn.Return<void, MigrationError, SqlClient.SqlClient | Scope.Scope> {
+  const { unfinished } = yield* brought(expected, options)
+  if (unfinished.length === 0) return
+  yield* complete(expected, options).pipe(
+    Effect.tapError((error) => Effect.logWarning("an index was not built; it is tried again", error)),
+    Effect.retry(Schedule.spaced("30 seconds")),
+    Effect.forkScoped
+  )
 })
 
 /** Waits until nothing is missing, as long as it takes, also while the database is away. Never changes the schema. */

@@ -20,6 +20,7 @@ import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { Subscriptions } from "@lockkeeper/core/port/Subscriptions"
 import { Effect, Layer, type Redacted } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
+import type { MigrationError } from "./MigrationError.ts"
 import * as PostgresAppStore from "./PostgresAppStore.ts"
 import * as PostgresCheckpointStore from "./PostgresCheckpointStore.ts"
 import * as PostgresDeploymentStore from "./PostgresDeploymentStore.ts"
@@ -84,12 +85,10 @@ export const layerClient = (
     keepAlive: "10 seconds"
   })
 
-const layerMigrated = (
-  migrate: StoresOptions["migrate"]
-): Layer.Layer<never, PostgresMigrations.MigrationError, SqlClient.SqlClient> =>
+const layerMigrated = (migrate: StoresOptions["migrate"]): Layer.Layer<never, MigrationError, SqlClient.SqlClient> =>
   migrate === "elsewhere"
     ? Layer.empty
-    : Layer.effectDiscard(migrate === "apply" ? PostgresMigrations.apply() : PostgresMigrations.wait())
+    : Layer.effectDiscard(migrate === "apply" ? PostgresMigrations.start() : PostgresMigrations.wait())
 
 /**
  * All stores over a client, once the schema is there; `hinted` of core makes them give Hints. Each call makes layers of its own: those of two databases are never
@@ -97,7 +96,7 @@ const layerMigrated = (
  */
 export const layerStores = (
   options: StoresOptions
-): Layer.Layer<Stores, PostgresMigrations.MigrationError, SqlClient.SqlClient | SecretCipher> =>
+): Layer.Layer<Stores, MigrationError, SqlClient.SqlClient | SecretCipher> =>
   Layer.mergeAll(
     Layer.effect(AppStore, PostgresAppStore.make({ ports: options.ports })),
     Layer.effect(CheckpointStore, PostgresCheckpointStore.make),
@@ -134,7 +133,7 @@ export const layer = (
   options: ClientOptions & StoresOptions & HearingOptions
 ): Layer.Layer<
   Stores | Hints | PostgresHealth.PostgresHealth | PostgresInstallation.PostgresInstallation,
-  PostgresMigrations.MigrationError | SqlError.SqlError,
+  MigrationError | SqlError.SqlError,
   SecretCipher
 > =>
   Layer.mergeAll(

@@ -47,23 +47,6 @@ export const postgresRoutes = joined([
       }
     ]
   }),
-  listing("packages/adapter-postgres/src/PostgresMigrations.ts", [testOf("migrations")], {
-    mutations: [
-      {
-        guards: ["ensureTable: primary key"],
-        says: "a migration may be noted twice",
-        find: "id integer primary key,",
-        replace: "id integer,",
-        tests: [testOf("rows")]
-      },
-      {
-        guards: ["applyPending: lock table"],
-        says: "migrations do not queue",
-        find: "  yield* sql`lock table ${sql(table)} in exclusive mode`\n",
-        replace: ""
-      }
-    ]
-  }),
   listing("packages/adapter-postgres/src/PostgresHealth.ts", [testOf("faults")], {
     mutations: [
       {

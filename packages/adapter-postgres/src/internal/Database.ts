@@ -58,7 +58,7 @@ const pointAround = <A, E>(operation: string, body: Effect.Effect<A, E | StoreEr
  * Answers in time, with what `late` fails with when it ends first. What hangs then is ended in the background: a server
  * that does not answer does not confirm that either. An interruption waits, so that nothing outlives it unnoticed.
  */
-const inTime = <A, E, E2>(self: Effect.Effect<A, E>, late: Effect.Effect<never, E2>): Effect.Effect<A, E | E2> =>
+export const inTime = <A, E, E2>(self: Effect.Effect<A, E>, late: Effect.Effect<never, E2>): Effect.Effect<A, E | E2> =>
   Effect.contextWith((context: Context.Context<never>) =>
     Effect.callback<A, E | E2>((resume) => {
       const fork = Effect.runForkWith(context)

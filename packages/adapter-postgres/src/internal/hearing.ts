@@ -148,7 +148,7 @@ const listening = Effect.fnUntraced(function* (
 const isTopic = Schema.is(HintTopic)
 
 /** Runs it in a Scope of its own, whose closing is waited for only for a moment: a connection that is gone does not confirm it. */
-const withClosing = <A, E>(self: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> =>
+export const withClosing = <A, E>(self: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> =>
   Effect.suspend(() => {
     const scope = Scope.makeUnsafe()
     const close = Effect.gen(function* () {
@@ -164,7 +164,7 @@ const withClosing = <A, E>(self: Effect.Effect<A, E, Scope.Scope>): Effect.Effec
   })
 
 /** What the first cause of all said: it names no more of a URL than where it leads. */
-const innermost = (error: unknown): string => {
+export const innermost = (error: unknown): string => {
   if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0])
   if (!(error instanceof Error)) return "it cannot be said why"
   const deeper = "reason" in error && error.reason instanceof Error ? error.reason.cause : error.cause

@@ -1,7 +1,7 @@
 // What the Doctor finds: on a database that is as it should be, and one finding for each real defect.
 
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer, Redacted, type Scope } from "effect"
+import { Clock, Effect, Fiber, Layer, Redacted, Schedule, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import { describeWith } from "../../../test/harness/capability.ts"
@@ -220,7 +220,13 @@ describe("the doctor", () => {
     onEmpty(
       Effect.gen(function* () {
         const { url } = yield* Database.make
+        const notify = withSql((sql) => sql`select pg_notify('lockkeeper_doctor', 'of another doctor')`)
+        const other = yield* Effect.repeat(notify, Schedule.spaced("50 millis")).pipe(
+          Effect.provide(Layer.fresh(layerClient({ url }))),
+          Effect.forkChild
+        )
         assert.deepInclude((yield* diagnosed({ directUrl: url }))("hints"), { status: "warning" })
+        yield* Fiber.interrupt(other)
         assert.deepInclude((yield* diagnosed())("hints"), { status: "ok" })
         const malformed = (yield* diagnosed({ directUrl: Redacted.make("not an address") }))("hints")
         assert.deepInclude(malformed, { status: "failed" })

@@ -80,12 +80,13 @@ const connections = 4
 
 const patience = Duration.seconds(10)
 
-const late = Effect.andThen(
-  Effect.sleep(patience),
-  Effect.suspend(() => Effect.fail(new Error("it was not answered within ten seconds")))
-)
+class Unanswered extends Schema.TaggedError<Unanswered>()("Unanswered", { message: Schema.String }) {}
 
-const bounded = <A, E>(self: Effect.Effect<A, E>) => inTime<A, E, Error>(self, late)
+/** Answers in time, or says what did not happen within it. */
+const within = <A, E>(self: Effect.Effect<A, E>, time: Duration.Duration, message: string) =>
+  inTime<A, E, Unanswered>(self, Effect.andThen(Effect.sleep(time), Effect.fail(new Unanswered({ message }))))
+
+const bounded = <A, E>(self: Effect.Effect<A, E>) => within(self, patience, "it was not answered within ten seconds")
 
 const addressOf = (url: Redacted.Redacted<string>): URL | undefined => URL.parse(Redacted.value(url)) ?? undefined
 
@@ -201,9 +202,7 @@ const hints = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, directUrl: 
     const notifications = yield* Context.get(client, PgClient.PgClient).listen(channel)
     yield* sql`select pg_notify(${channel}, ${word})`
     yield* Effect.repeat(Queue.take(notifications), { until: ({ payload }) => payload === word })
-  }).pipe(withClosing, (self) =>
-    inTime(self, Effect.andThen(Effect.sleep("3 seconds"), Effect.fail(new Error("what is notified does not arrive"))))
-  )
+  }).pipe(withClosing, (self) => within(self, Duration.seconds(3), "what is notified does not arrive"))
   return yield* Effect.match(heard, {
     onSuccess: () => [Findings.ok("hints", `${name} is direct: hints of other servers are heard`)],
     onFailure: (error) => [

@@ -3,7 +3,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, type Redacted, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
+import { describeWith } from "../../../test/harness/capability.ts"
 import * as Database from "../../../test/harness/database.ts"
+import { pgbouncer } from "../../../test/harness/pgbouncer.ts"
 import { type StatementProxy, statementProxy } from "../../../test/harness/statementProxy.ts"
 import { layer, layerClient } from "../src/layer.ts"
 import { apply, inspect, type Migration, migrations } from "../src/PostgresMigrations.ts"
@@ -73,7 +75,7 @@ const cutAtEach = Effect.fnUntraced(function* (expected: ReadonlyArray<Migration
 describe("migrations that are cut off", () => {
   it.live("K10 INV-14: at any statement are finished by the next start, each once", () => cutAtEach(small, 1), 120_000)
 
-  it.live("K10 INV-14: at statements of the real ones too", () => cutAtEach(migrations, isWhole ? 1 : 17), 600_000)
+  it.live("K10 INV-14: at statements of the real ones too", () => cutAtEach(migrations, isWhole ? 1 : 37), 600_000)
 })
 
 describe("migrations and those who wait", () => {
@@ -157,5 +159,33 @@ describe("schema", () => {
       )
       assert.strictEqual(stepwise, together)
     })
+  )
+})
+
+describeWith("pgbouncer")("migrations behind PgBouncer", () => {
+  it.live("K11 INV-14: let one in at a time, where a lock of the session lets in two", () =>
+    onEmpty(() =>
+      Effect.gen(function* () {
+        yield* apply(small.slice(0, 1))
+        const { url } = yield* pgbouncer((yield* Database.TestDatabase).url, 2)
+        const ofSession = Effect.flatMap(
+          SqlClient.SqlClient,
+          (sql) => sql<{ readonly locked: boolean }>`select pg_try_advisory_lock(42) as locked`
+        )
+        const [first, second] = [yield* Layer.build(clientOf(url)), yield* Layer.build(clientOf(url))]
+        for (const client of [first, second]) {
+          assert.deepStrictEqual(yield* Effect.provideContext(ofSession, client), [{ locked: true }])
+        }
+
+        const locking = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+          opened(sql`lock table lockkeeper_migrations in exclusive mode`)
+        )
+        const release = yield* Effect.provideContext(locking, first)
+        const other = Effect.provideContext(apply(small, { patience: "1 second" }), second)
+        assert.strictEqual((yield* Effect.flip(other)).reason._tag, "Busy")
+        yield* release
+        assert.deepStrictEqual(yield* Effect.provideContext(apply(small), second), [2])
+      })
+    )
   )
 })

@@ -7,7 +7,6 @@ import { Revision } from "@lockkeeper/core/domain/Env"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
-import { EventFeed } from "@lockkeeper/core/port/EventFeed"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogName, LogStore } from "@lockkeeper/core/port/LogStore"
 import { RouteStore } from "@lockkeeper/core/port/RouteStore"
@@ -169,7 +168,7 @@ layer(stores(), { excludeTestServices: true })("E10: a corrupt row", (it) => {
     })
   )
 
-  it.effect("of an intent, a log, a route or an Event is not answered as something else", () =>
+  it.effect("of an intent, a log or a route is not answered as something else", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { app, deployment, fence, replica } = yield* Given.claimed(yield* Given.registered())
@@ -189,11 +188,6 @@ layer(stores(), { excludeTestServices: true })("E10: a corrupt row", (it) => {
       yield* routes.put({ app: app.id, hostPort: app.hostPort, fence, address: null })
       yield* sql`update routes set progress = 'odd' where app = ${app.id}`
       yield* leaves("routes", "app", app.id, routes.get(app.id))
-
-      yield* sql`update events set type = 'odd' where subject = ${app.id}`
-      const events = (yield* EventFeed).read({ tenant: app.tenant, limit: 10 })
-      const settled = Effect.repeat(events, { until: (found) => found.length > 0 })
-      yield* leaves("events", "subject", app.id, settled)
     })
   )
 })

@@ -2,7 +2,9 @@
 
 import { joined, lawsOf, listing } from "./listing.ts"
 
-const stored = ["contracts", "appLife"].map((name) => `packages/adapter-postgres/test/${name}.test.ts`)
+const stored = ["contracts", "appLife", "corruptInTheWay"].map(
+  (name) => `packages/adapter-postgres/test/${name}.test.ts`
+)
 
 /** What is listed of them. */
 export const appLife = joined([
@@ -98,13 +100,13 @@ export const appLife = joined([
         replace: "where id = ${app}"
       },
       {
-        guards: ["claimExpired: status in ('live', 'stopped')"],
+        guards: ["isDue: status in ('live', 'stopped')"],
         says: "what is over already expires again, and keeps others from it",
-        find: "where status in ('live', 'stopped') and expires_at <= now()",
-        replace: "where expires_at <= now()"
+        find: "sql`status in ('live', 'stopped') and expires_at <= now()`",
+        replace: "sql`expires_at <= now()`"
       },
       {
-        guards: ["claimExpired: for no key update", "claimExpired: skip locked"],
+        guards: ["claimDue: for no key update", "claimDue: skip locked"],
         says: "who expires Apps waits for the others who do",
         find: " for no key update skip locked",
         replace: ""

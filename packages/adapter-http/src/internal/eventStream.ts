@@ -1,10 +1,11 @@
 // Events as a response: what happened after a cursor, then what happens, until the client goes or the server stops. Reading
-// never ends by itself: a store that is away is asked again, so that a client that waits is not sent away.
+// never ends by itself: a store that is away is asked again, so that a client that waits is not sent away. An Event that
+// cannot be read is passed over, and said in the log.
 import { Effect, Stream } from "effect"
 import type { HttpServerResponse } from "effect/http"
 import type { EventId } from "@lockkeeper/core/domain/Event"
 import type { TenantName } from "@lockkeeper/core/domain/Tenant"
-import { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import { EventFeed, type EventUnreadable } from "@lockkeeper/core/port/EventFeed"
 import { Hints, type HintWait } from "@lockkeeper/core/port/Hints"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import type { Event } from "../api/Objects.ts"
@@ -22,6 +23,11 @@ interface Position {
   readonly idle: number
 }
 
+interface Part {
+  readonly events: ReadonlyArray<Event>
+  readonly after: EventId | undefined
+}
+
 const partSize = 500
 /** How long a new Event may go unnoticed while no Hint of it comes. */
 const pauseMillis = (idle: number): number => Math.min(1_000, 250 * 1.5 ** Math.min(idle - 1, 4))
@@ -33,29 +39,38 @@ export const followEvents = Effect.fnUntraced(function* ({
 }: EventStreamQuery): Effect.fn.Return<Stream.Stream<Event>, StoreError, EventFeed | Hints> {
   const feed = yield* EventFeed
   const hints = yield* Hints
-  const first = yield* feed.read({ after, tenant, limit: partSize })
+  const read = (from: EventId | undefined) =>
+    feed.read({ after: from, tenant, limit: partSize }).pipe(
+      Effect.map((events): Part => ({ events, after: events.at(-1)?.id ?? from })),
+      Effect.catchTag("EventUnreadable", passedOver)
+    )
+  const first = yield* read(after)
 
   const next = (wait: HintWait) =>
     Effect.fnUntraced(function* (position: Position) {
       if (position.idle > 0) yield* wait(pauseMillis(position.idle))
-      const events = yield* feed.read({ after: position.after, tenant, limit: partSize }).pipe(
+      const part = yield* read(position.after).pipe(
         Effect.tapError((error) => Effect.logWarning("a stream of events waits for the store", error)),
-        Effect.orElseSucceed((): ReadonlyArray<Event> => [])
+        Effect.orElseSucceed((): Part => ({ events: [], after: position.after }))
       )
-      return [events, positionAfter(position, events)] as const
+      return [part.events, positionAfter(position, part)] as const
     })
   return Stream.concat(
-    Stream.fromIterable(first),
+    Stream.fromIterable(first.events),
     Effect.map(hints.listen("events"), (wait) =>
       Stream.unfold(positionAfter({ after, idle: 0 }, first), next(wait)).pipe(Stream.flatMap(Stream.fromIterable))
     ).pipe(Stream.unwrap)
   )
 })
 
-const positionAfter = (position: Position, events: ReadonlyArray<Event>): Position => {
-  const last = events.at(-1)
-  return last === undefined ? { ...position, idle: position.idle + 1 } : { after: last.id, idle: 0 }
-}
+const passedOver = (unreadable: EventUnreadable) =>
+  Effect.as(Effect.logError("a stream of events goes on without one", unreadable), {
+    events: [],
+    after: unreadable.event
+  } satisfies Part)
+
+const positionAfter = (position: Position, { after }: Part): Position =>
+  after === position.after ? { after, idle: position.idle + 1 } : { after, idle: 0 }
 
 const asText = (event: Event): string => `id: ${event.id}\nevent: ${event.type}\ndata: ${eventJson(event)}\n\n`
 

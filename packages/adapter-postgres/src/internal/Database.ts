@@ -3,7 +3,7 @@
 
 import { failpoint } from "@lockkeeper/core/port/failpoint"
 import { StoreError } from "@lockkeeper/core/port/StoreError"
-import { type Context, Duration, Effect, Fiber, Schema } from "effect"
+import { type Context, Duration, Effect, Fiber, type Result, Schema } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { type Fault, isFault, storeError } from "./faults.ts"
 import { monotonic } from "./monotonic.ts"
@@ -139,4 +139,25 @@ export const rowsOf = <A>(
 ) => Effect.Effect<ReadonlyArray<A>, E | Schema.SchemaError, R>) => {
   const decode = Schema.decodeUnknownEffect(Schema.Array(row))
   return (statement) => Effect.flatMap(statement, decode)
+}
+
+/** A row that was decoded apart from the others: its id, and what it holds, where it fits. */
+export interface EachRow<Id, A> {
+  readonly id: Id
+  readonly read: Result.Result<A, Schema.SchemaError>
+}
+
+/** As {@link rowsOf}, with each row for itself: one that does not fit says so in its place, and no other does. */
+export const eachRowOf = <Id, A>(
+  id: Schema.ConstraintDecoder<Id>,
+  row: Schema.ConstraintDecoder<A>
+): (<E, R>(
+  statement: Effect.Effect<ReadonlyArray<unknown>, E, R>
+) => Effect.Effect<ReadonlyArray<EachRow<Id, A>>, E | Schema.SchemaError, R>) => {
+  const decode = Schema.decodeUnknownResult(row)
+  const decodeIds = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ id })))
+  return (statement) =>
+    Effect.flatMap(statement, (rows) =>
+      Effect.map(decodeIds(rows), (ids) => ids.map((each, index) => ({ id: each.id, read: decode(rows[index]) })))
+    )
 }

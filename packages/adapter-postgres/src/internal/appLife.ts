@@ -3,12 +3,14 @@
 
 import { type App, AppId, appSourcesOf } from "@lockkeeper/core/domain/App"
 import { type AppEnding, AppGone, AppNotLive } from "@lockkeeper/core/port/AppStore"
-import { DateTime, Effect, Schema } from "effect"
+import type { StoreError } from "@lockkeeper/core/port/StoreError"
+import { DateTime, Effect, Result, Schema } from "effect"
 import type { Statement } from "effect/sql"
 import { appColumns, appJoins, appRows, appTables, fencedAppRows, lockedAppRows } from "./appRows.ts"
 import { type Database, rowsOf } from "./Database.ts"
 import { transition } from "./deploymentRows.ts"
 import { endJobsOf } from "./jobRows.ts"
+import { storeError } from "./faults.ts"
 
 const idRows = rowsOf(Schema.Struct({ id: AppId }))
 
@@ -80,27 +82,58 @@ export const appLife = (db: Database) => {
       })
     )
 
-  const claimExpired = (limit: number) =>
+  const isDue = sql`status in ('live', 'stopped') and expires_at <= now()`
+
+  const claimDue = (which: Statement.Fragment) =>
     db.transaction<ReadonlyArray<App>>(
       "AppStore.claimExpired",
       end(
         "expired",
         sql`id in (select id from due)`,
-        sql`due as materialized (
-            select id from apps where status in ('live', 'stopped') and expires_at <= now()
-            order by expires_at limit ${limit} for no key update skip locked
-          ),`
+        sql`due as materialized (select id from apps where ${isDue} and ${which} for no key update skip locked),`
       )
+    )
+
+  /** Claims each for itself, in no order: there may be more that cannot be read than one pass takes on. */
+  const claimApart = Effect.fnUntraced(function* (limit: number): Effect.fn.Return<ReadonlyArray<App>, StoreError> {
+    const due = yield* db.statement<ReadonlyArray<{ readonly id: AppId }>>(
+      "AppStore.claimExpired",
+      idRows(sql`select id from apps where ${isDue} order by random() limit ${limit}`)
+    )
+    const claimed: Array<App> = []
+    for (const { id } of due) {
+      const outcome = yield* Effect.result(claimDue(sql`id = ${id}`))
+      if (Result.isSuccess(outcome)) claimed.push(...outcome.success)
+      else if (outcome.failure.reason === "corrupt") yield* passedOver(id, outcome.failure)
+      else return claimed.length > 0 ? claimed : yield* outcome.failure
+    }
+    return claimed
+  })
+
+  const claimExpired = (limit: number) =>
+    Effect.catchIf(
+      claimDue(sql`true order by expires_at limit ${limit}`),
+      (error) => error.reason === "corrupt",
+      () => claimApart(limit)
     )
 
   const ending = (limit: number) =>
     db.statement<ReadonlyArray<AppEnding>>(
       "AppStore.ending",
-      Effect.map(
-        fencedAppRows(sql`select ${columns}, a.last_fence as fence from ${tables}
-          where not a.settled and a.status <> 'live' order by random() limit ${limit}`),
-        (rows) => rows.map(({ fence, ...app }) => ({ app, fence }))
-      )
+      Effect.gen(function* () {
+        const rows = yield* fencedAppRows(sql`select ${columns}, a.last_fence as fence from ${tables}
+          where not a.settled and a.status <> 'live' order by random() limit ${limit}`)
+        const endings: Array<AppEnding> = []
+        for (const { id, read } of rows) {
+          if (Result.isFailure(read)) {
+            yield* passedOver(id, storeError("AppStore.ending", read.failure))
+            continue
+          }
+          const { fence, ...app } = read.success
+          endings.push({ app, fence })
+        }
+        return endings
+      })
     )
 
   const settle = ({ app, fence }: AppEnding) =>
@@ -130,3 +163,6 @@ export const appLife = (db: Database) => {
 
 /** An instant as the database takes it. */
 export const instant = (at: DateTime.Utc | null): string | null => (at === null ? null : DateTime.formatIso(at))
+
+const passedOver = (app: AppId, error: StoreError) =>
+  Effect.logError(`${app} is passed over, since its row cannot be read`, error)

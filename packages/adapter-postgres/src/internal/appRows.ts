@@ -1,12 +1,12 @@
 // Rows of Apps as the domain's Apps: what other tables decide of an App is joined here, and nowhere else.
 
-import { App, AppStatus } from "@lockkeeper/core/domain/App"
+import { App, AppId, AppStatus } from "@lockkeeper/core/domain/App"
 import { Fence } from "@lockkeeper/core/domain/Lease"
 import { Policy } from "@lockkeeper/core/domain/Policy"
 import { OpenSource } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { Schema } from "effect"
-import { rowsOf } from "./Database.ts"
+import { eachRowOf, rowsOf } from "./Database.ts"
 import { Instant, Int8, Sealed } from "./columns.ts"
 
 /** The columns of {@link appFields}; they need {@link appTables}. */
@@ -33,8 +33,8 @@ export const appFields = { ...App.fields, expiresAt: Schema.NullOr(Instant), cre
 /** Reads Apps. */
 export const appRows = rowsOf(Schema.Struct(appFields))
 
-/** Reads Apps with the newest Fence of each. */
-export const fencedAppRows = rowsOf(Schema.Struct({ ...appFields, fence: Int8.pipe(Schema.decodeTo(Fence)) }))
+/** Reads Apps with the newest Fence of each, one that cannot be read apart from the others. */
+export const fencedAppRows = eachRowOf(AppId, Schema.Struct({ ...appFields, fence: Int8.pipe(Schema.decodeTo(Fence)) }))
 
 /** Reads Apps with where they stand in the list of all. */
 export const listedAppRows = rowsOf(Schema.Struct({ ...appFields, position: Int8 }))

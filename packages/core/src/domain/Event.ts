@@ -38,8 +38,10 @@ export const EventType = Schema.Union([
 export type EventType = typeof EventType.Type
 
 /**
- * Something that happened; `subject` is the id of the thing it happened to, and `app` is null when that is of no App. While replicas are replaced one after
- * the other, an older one reads Events of a `type` that only a newer one knows, and passes them on as they are.
+ * Something that happened; `subject` is the id of the thing it happened to, and `app` is null when that is of no App. While
+ * replicas are replaced one after the other, an older one reads Events of a `type` that only a newer one knows, and passes
+ * them on as they are. What no version may do is to write another shape than this: an older one passes over what it cannot
+ * read.
  */
 export const Event = Schema.Struct({
   id: EventId,

@@ -91,9 +91,15 @@ export class AppStore extends Context.Service<
       app: AppId,
       expiresAt: DateTime.Utc | null
     ) => Effect.Effect<App, AppGone | AppNotLive | StoreError>
-    /** Marks live and stopped Apps whose time is over as expired, as `mark` does, and answers them: each once to one caller. */
+    /**
+     * Marks live and stopped Apps whose time is over as expired, as `mark` does, and answers them: each once to one caller. One
+     * that cannot be read is left as it is, and keeps no other from expiring.
+     */
     readonly claimExpired: (limit: number) => Effect.Effect<ReadonlyArray<App>, StoreError>
-    /** Apps that are not live and not settled. Which of them are answered first is left to chance, so that none keeps others waiting. */
+    /**
+     * Apps that are not live and not settled, without those that cannot be read. Which of them are answered first is left to
+     * chance, so that none keeps others waiting.
+     */
     readonly ending: (limit: number) => Effect.Effect<ReadonlyArray<AppEnding>, StoreError>
     /**
      * Settles a stopped App, and makes a deleting one deleted, if no newer Fence was given, none of its Deployments is queued

@@ -1,6 +1,6 @@
 // Reads what happened. Writing is the stores' business: an Event is part of the transaction that made it happen.
-import { Context, Effect, Layer } from "effect"
-import type { Event, EventId } from "../domain/Event.ts"
+import { Context, Effect, Layer, Schema } from "effect"
+import { type Event, EventId } from "../domain/Event.ts"
 import type { TenantName } from "../domain/Tenant.ts"
 import { MemoryState } from "./MemoryState.ts"
 import type { StoreError } from "./StoreError.ts"
@@ -12,12 +12,26 @@ export interface EventQuery {
   readonly limit: number
 }
 
+/**
+ * What is kept of an Event is not what it must be. It was left as it is, and nobody can be told of it; whoever reads on after
+ * it misses no other.
+ */
+export class EventUnreadable extends Schema.TaggedError<EventUnreadable>()("EventUnreadable", {
+  event: EventId,
+  cause: Schema.Defect()
+}) {
+  override readonly message = `event ${this.event} cannot be read`
+}
+
 /** Reads Events in the order of their ids. */
 export class EventFeed extends Context.Service<
   EventFeed,
   {
-    /** Events in order. One that is answered is final, and none with a smaller id appears later. */
-    readonly read: (query: EventQuery) => Effect.Effect<ReadonlyArray<Event>, StoreError>
+    /**
+     * Events in order. One that is answered is final, and none with a smaller id appears later. One that cannot be read ends
+     * the answer before it, and is an `EventUnreadable` when it is the first.
+     */
+    readonly read: (query: EventQuery) => Effect.Effect<ReadonlyArray<Event>, EventUnreadable | StoreError>
   }
 >()("@lockkeeper/core/port/EventFeed") {
   /** Events in memory. */

@@ -1,9 +1,9 @@
 // Tells a Subscriber of every Event, in order, at least once, and passes over what it refuses for good. Any Replica may run it; the one that holds the Subscriber's
 // lease does the work. It only reads what Deployments write, so that no Subscriber can hold one up.
 import { Duration, Effect } from "effect"
-import type { Event } from "../domain/Event.ts"
+import type { Event, EventId } from "../domain/Event.ts"
 import type { Fence } from "../domain/Lease.ts"
-import { EventFeed } from "../port/EventFeed.ts"
+import { EventFeed, EventUnreadable } from "../port/EventFeed.ts"
 import { Hints } from "../port/Hints.ts"
 import { Leases } from "../port/Leases.ts"
 import type { StoreError } from "../port/StoreError.ts"
@@ -37,7 +37,9 @@ const longest = Duration.minutes(1)
 /**
  * Tells a Subscriber of what happens, for ever: from the end of the feed on for a new one, else where it was left.
  * One Event at a time: the next one is offered when it was taken, or passed over after it was refused twelve times or could
- * not be told for six hours. Both count from the first try of whoever holds the lease, who says so in the log.
+ * not be told for six hours. Both count from the first try of whoever holds the lease, who says so in the log. One that
+ * cannot be read is passed over at once: waiting would mend nothing and would hold up every other. Its row stays, and its id
+ * is in the log and its number in the counter, so that a person can tell it; whoever mends the row does not have it told.
  */
 export const deliver = Effect.fnUntraced(function* (
   subscriber: SubscriberName,
@@ -87,15 +89,23 @@ const tellAll = Effect.fnUntraced(function* (subscriber: SubscriberName, fence: 
   const wait = yield* (yield* Hints).listen("events")
   let after = yield* untilStored(subscriptions.take(subscriber, fence))
   while (true) {
-    const events = yield* untilStored(feed.read({ after, limit: batch }))
+    const events = yield* untilStored(
+      Effect.catchTag(feed.read({ after, limit: batch }), "EventUnreadable", inItsPlace)
+    )
     for (const event of events) {
-      yield* tell(event)
-      yield* untilStored(subscriptions.advance(subscriber, fence, event.id))
-      after = event.id
+      yield* event instanceof EventUnreadable ? passOver(event.event, event.message) : tell(event)
+      after = event instanceof EventUnreadable ? event.event : event.id
+      yield* untilStored(subscriptions.advance(subscriber, fence, after))
     }
     if (events.length === 0) yield* wait(pollEvery)
   }
 })
+
+/** An Event that cannot be read, in the place where it stands. */
+const inItsPlace = (unreadable: EventUnreadable) => Effect.succeed([unreadable])
+
+const passOver = (event: EventId, why: string) =>
+  Effect.andThen(countTold("passed_over"), Effect.logError(`event ${event} is passed over: ${why}`))
 
 /** Offers an Event until it is taken or there is no point in it any more. */
 const tell = Effect.fn("tell")(function* (event: Event): Effect.fn.Return<void, never, Subscriber> {
@@ -121,9 +131,7 @@ const tell = Effect.fn("tell")(function* (event: Event): Effect.fn.Return<void, 
   yield* once.pipe(
     Effect.retry({ schedule: backoff("1 second", "5 minutes"), while: isWorthAnother }),
     Effect.andThen(countTold("delivered")),
-    Effect.catch(({ message }) =>
-      Effect.andThen(countTold("passed_over"), Effect.logError(`event ${event.id} is passed over: ${message}`))
-    )
+    Effect.catch(({ message }) => passOver(event.id, message))
   )
 })
 

@@ -75,6 +75,6 @@ export const countReaped = (kind: "deployment" | "job" | "workload" | "image", c
 /** Counts an App that was started again. */
 export const countRestart: Effect.Effect<void> = Metric.update(restarts, 1)
 
-/** Counts an Event that a Subscriber has taken, a try that failed, or an Event that was passed over after its last try. */
+/** Counts an Event that a Subscriber has taken, a try that failed, or an Event that was passed over: after its last try, or unreadable. */
 export const countTold = (outcome: "delivered" | "failed" | "passed_over"): Effect.Effect<void> =>
   Metric.update(Metric.withAttributes(told, { outcome }), 1)

@@ -2,8 +2,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Fiber, Metric } from "effect"
 import { TestClock } from "effect/testing"
-import type { EventId } from "../../src/domain/Event.ts"
+import type { Event, EventId } from "../../src/domain/Event.ts"
 import { ReplicaId } from "../../src/domain/Lease.ts"
+import { EventFeed, EventUnreadable } from "../../src/port/EventFeed.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
 import { Subscriber, SubscriberError } from "../../src/port/Subscriber.ts"
 import { deliver } from "../../src/program/deliver.ts"
@@ -11,7 +12,7 @@ import { deploy } from "../../src/program/deploy.ts"
 import { Replica } from "../../src/program/Replica.ts"
 import { asked, longTerms, registered } from "../../src/testing/Fixture.ts"
 import { dies, hangs, times } from "../../src/testing/Reaction.ts"
-import { apps, delivering, firsts, happened, name, ports, seconds, told } from "./delivering.ts"
+import { apps, cursor, delivering, firsts, happened, name, ports, seconds, told } from "./delivering.ts"
 import { whileTimePasses } from "./invariants.ts"
 import { startReplica } from "./scripted.ts"
 
@@ -21,6 +22,20 @@ const countOf = Effect.fnUntraced(function* (outcome: string) {
     ({ attributes, id }) => id === "lockkeeper_events_told_total" && attributes?.["outcome"] === outcome
   )
   return found?.type === "Counter" ? Number(found.state.count) : 0
+})
+
+/** The feed, as if some of the Events could not be read. */
+const besideDamage = Effect.fnUntraced(function* (isDamaged: (event: Event, index: number) => boolean) {
+  const [feed, { events: all }] = [yield* EventFeed, yield* MemoryState]
+  const damaged = () => all.filter(isDamaged).map(({ id }) => id)
+  const read: EventFeed["Service"]["read"] = Effect.fnUntraced(function* (query) {
+    const events = yield* feed.read(query)
+    const at = events.findIndex(({ id }) => damaged().includes(id))
+    const [first] = events
+    if (at !== 0 || first === undefined) return at < 0 ? events : events.slice(0, at)
+    return yield* new EventUnreadable({ event: first.id, cause: new Error("damaged") })
+  })
+  return { damaged, service: EventFeed.of({ read }) }
 })
 
 describe("X12 U7 a Subscriber", () => {
@@ -43,6 +58,23 @@ describe("X12 U7 a Subscriber", () => {
         expect(yield* firsts).toStrictEqual(yield* happened)
         yield* Fiber.interrupt(fiber)
       }
+    }).pipe(Effect.provide(ports))
+  )
+
+  it.effect("is told of every Event but those that cannot be read, which are counted and not asked for again", () =>
+    Effect.gen(function* () {
+      const before = yield* countOf("passed_over")
+      const feed = yield* besideDamage(({ id }, index) => index < 2 || id.endsWith("7"))
+      yield* Effect.provideService(delivering("one"), EventFeed, feed.service)
+      yield* seconds(1)
+      yield* apps(30)
+      yield* seconds(5)
+      const all = yield* happened
+      const damaged = feed.damaged()
+      expect(damaged.length).toBeGreaterThan(3)
+      expect(yield* told).toStrictEqual(all.filter((id) => !damaged.includes(id)))
+      expect((yield* countOf("passed_over")) - before).toBe(damaged.length)
+      expect(yield* cursor).toBe(all.at(-1))
     }).pipe(Effect.provide(ports))
   )
 

@@ -18,6 +18,7 @@ import { postgresMigrations } from "./lists/postgresMigrations.ts"
 import { postgresRoutes } from "./lists/postgresRoutes.ts"
 import { postgresSchema } from "./lists/postgresSchema.ts"
 import { postgresStores } from "./lists/postgresStores.ts"
+import { standing } from "./lists/standing.ts"
 import { subscriptions } from "./lists/subscriptions.ts"
 
 /** What is said of every guard. */
@@ -26,6 +27,7 @@ export const listed: Listed = joined([
   postgresAdmission,
   postgresStores,
   appLife,
+  standing,
   postgresEnvs,
   postgresMigrations,
   postgresRoutes,

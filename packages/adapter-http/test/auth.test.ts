@@ -31,6 +31,7 @@ const routes = (app: string, deployment: string): ReadonlyArray<readonly [string
   ["POST", `/v1/apps/${app}/deployments`],
   ["GET", `/v1/apps/${app}/deployments`],
   ["GET", `/v1/deployments/${deployment}`],
+  ["GET", `/v1/deployments/${deployment}/explanation`],
   ["GET", `/v1/deployments/${deployment}/logs`],
   ["GET", `/v1/apps/${app}/logs`]
 ]
@@ -134,7 +135,7 @@ describe("another Tenant's", () => {
       const { call, app, deployment } = yield* begun
       const own = routes(app, deployment).filter(([, path]) => /app_|dep_/.test(path))
       const missing = routes("app_missing", "dep_missing").filter(([, path]) => /app_|dep_/.test(path))
-      assert.strictEqual(own.length, 11)
+      assert.strictEqual(own.length, 12)
       for (const [index, [method, path]] of own.entries()) {
         const body = method === "GET" ? {} : { body: path.endsWith("/env") ? { env: { A: "1" } } : {} }
         const theirs = yield* call(method, path, { token: tokens.other, ...body })
@@ -185,7 +186,7 @@ describe("another Tenant's", () => {
       const readable = routes(app, deployment).filter(
         ([method, path]) => method === "GET" && !path.endsWith(`${app}/logs`)
       )
-      assert.lengthOf(readable, 8)
+      assert.lengthOf(readable, 9)
       for (const [method, path] of readable) assert.strictEqual((yield* call(method, path)).status, 200, path)
     })
   )

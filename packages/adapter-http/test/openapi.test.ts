@@ -107,6 +107,7 @@ const built: Readonly<Record<string, ReadonlyArray<string>>> = {
   ],
   "GET /v1/apps/{app}/deployments": [],
   "GET /v1/deployments/{deployment}": [],
+  "GET /v1/deployments/{deployment}/explanation": [],
   "GET /v1/deployments/{deployment}/logs": [],
   "GET /v1/apps/{app}/logs": [],
   "POST /v1/apps/{app}/jobs": ["app_not_live", "no_release", "job_cap_reached", "queue_full"],

@@ -28,6 +28,7 @@ import {
 } from "./internal/deploymentRows.ts"
 import { endings } from "./internal/endings.ts"
 import { releases } from "./internal/releases.ts"
+import { standing } from "./internal/standing.ts"
 
 const usageRows = rowsOf(TenantUsage)
 
@@ -146,6 +147,7 @@ export const make: Effect.Effect<DeploymentStore["Service"], never, SqlClient.Sq
       ...claims(db, cipher),
       ...endings(db),
       ...releases(db),
+      standing: standing(db),
       withdraw,
       requestCancel,
       abandon,

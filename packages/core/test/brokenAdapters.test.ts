@@ -24,6 +24,7 @@ import { brokenRouters, brokenRouteStores } from "./broken/brokenRouters.ts"
 import { brokenSealedSecrets } from "./broken/brokenSealedSecrets.ts"
 import { brokenSecretCiphers } from "./broken/brokenSecretCiphers.ts"
 import { brokenReleases } from "./broken/brokenReleases.ts"
+import { brokenStandings } from "./broken/brokenStandings.ts"
 import { brokenStops } from "./broken/brokenStops.ts"
 import { brokenSourceFetchers } from "./broken/brokenSourceFetchers.ts"
 import { brokenSubscribers } from "./broken/brokenSubscribers.ts"
@@ -42,6 +43,7 @@ const all: ReadonlyArray<Broken> = [
   ...brokenDeploymentLeases,
   ...brokenEndings,
   ...brokenStops,
+  ...brokenStandings,
   ...brokenReleases,
   ...brokenEnvStores,
   ...brokenEventFeeds,

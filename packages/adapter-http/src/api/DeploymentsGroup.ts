@@ -2,7 +2,16 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import { Authorization } from "./Authorization.ts"
-import { Deployment, DeploymentPage, NewDeployment, PageQuery, Redeploy, ReleasePage, Rollback } from "./Objects.ts"
+import {
+  Deployment,
+  DeploymentPage,
+  Explanation,
+  NewDeployment,
+  PageQuery,
+  Redeploy,
+  ReleasePage,
+  Rollback
+} from "./Objects.ts"
 import * as Problems from "./Problems.ts"
 import { RequestErrors } from "./RequestErrors.ts"
 import { app, found, location, logHeaders, logLines, logQuery, refusals } from "./shared.ts"
@@ -27,6 +36,17 @@ export class DeploymentsGroup extends HttpApiGroup.make("deployments")
       success: Deployment,
       error: found
     }).annotate(OpenApi.Summary, "Show a deployment"),
+    HttpApiEndpoint.get("explain", "/v1/deployments/:deployment/explanation", {
+      params: { deployment: Schema.String },
+      success: Explanation,
+      error: found
+    }).annotateMerge(
+      OpenApi.annotations({
+        summary: "Say why a deployment is where it is",
+        description:
+          "Whether it waits for a slot of its tenant or behind another deployment of its app, is in progress on a server, was asked to stop, or has ended, and since when. `why` tells these apart; `detail` is a sentence for a person."
+      })
+    ),
     HttpApiEndpoint.post("redeploy", "/v1/apps/:app/redeploy", {
       params: app,
       payload: [Redeploy, Schema.Null],

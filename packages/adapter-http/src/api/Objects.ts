@@ -4,6 +4,7 @@ import { App as DomainApp, AppName } from "@lockkeeper/core/domain/App"
 import { Deployment as DomainDeployment, DeploymentStatus, Trigger } from "@lockkeeper/core/domain/Deployment"
 import { Revision } from "@lockkeeper/core/domain/Env"
 import { Event as DomainEvent } from "@lockkeeper/core/domain/Event"
+import { Explanation as DomainExplanation } from "@lockkeeper/core/domain/Explanation"
 import { HealthCheck } from "@lockkeeper/core/domain/HealthCheck"
 import {
   commandTimeout,
@@ -54,6 +55,9 @@ export const Deployment = DomainDeployment.annotate({ identifier: "Deployment" }
 
 /** The type of {@link Deployment}. */
 export interface Deployment extends Schema.Schema.Type<typeof Deployment> {}
+
+/** Why a Deployment is where it is. `why` tells the cases apart. */
+export const Explanation = DomainExplanation.annotate({ identifier: "Explanation" })
 
 const page = <S extends Schema.Top>(item: S) =>
   Schema.Struct({ items: Schema.Array(item), nextCursor: Schema.NullOr(Schema.String) })

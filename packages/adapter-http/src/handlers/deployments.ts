@@ -11,6 +11,7 @@ import type { Hints } from "@lockkeeper/core/port/Hints"
 import { LogName, type LogStore } from "@lockkeeper/core/port/LogStore"
 import { begin } from "@lockkeeper/core/program/begin"
 import { cancel } from "@lockkeeper/core/program/cancel"
+import { explain } from "@lockkeeper/core/program/explain"
 import { beginRollback } from "@lockkeeper/core/program/rollback"
 import { Api } from "../api/Api.ts"
 import { Deployment as DeploymentView } from "../api/Objects.ts"
@@ -105,6 +106,13 @@ export const deploymentsHandlers = HttpApiBuilder.group(
       list: Effect.fnUntraced(function* ({ params, query }) {
         const { id } = yield* visibleApp(params.app)
         return yield* Effect.catchTags(store.list(id, pageOf(query)), { StoreError: unavailable })
+      }, Effect.provideContext(ports)),
+
+      explain: Effect.fnUntraced(function* ({ params }) {
+        const { id } = yield* visible(params.deployment)
+        return yield* explain(id).pipe(
+          Effect.catchTags({ DeploymentNotFound: () => Effect.fail(notFound()), StoreError: unavailable })
+        )
       }, Effect.provideContext(ports)),
 
       get: ({ params }) => Effect.provideContext(visible(params.deployment), ports),

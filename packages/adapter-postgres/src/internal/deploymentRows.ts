@@ -28,7 +28,7 @@ export const deploymentColumns = `
   d.created_at as "createdAt", d.started_at as "startedAt", d.finished_at as "finishedAt"`
 
 /** A Deployment as a row. */
-const deploymentFields = {
+export const deploymentFields = {
   ...Deployment.fields,
   createdAt: Instant,
   startedAt: Schema.NullOr(Instant),

@@ -9,7 +9,15 @@ import type { Policy } from "../domain/Policy.ts"
 import { open, type Source } from "../domain/Source.ts"
 import { TenantName } from "../domain/Tenant.ts"
 import type { Command, WorkloadPort } from "../domain/Workload.ts"
-import { activeDeployment, activeDeployments, appOf, type AppRow, MemoryState, publish } from "./MemoryState.ts"
+import {
+  activeDeployment,
+  activeDeployments,
+  appOf,
+  type AppRow,
+  askToStop,
+  MemoryState,
+  publish
+} from "./MemoryState.ts"
 import { endJobsOf } from "./memoryJobStore.ts"
 import type { StoreError } from "./StoreError.ts"
 
@@ -200,7 +208,7 @@ export class AppStore extends Context.Service<
           queued.deployment = { ...queued.deployment, status: "cancelled", finishedAt: now }
           publish(state, now, "deployment.cancelled", row.app, queued.deployment.id)
         }
-        if (inProgress !== undefined) inProgress.stopAs ??= "cancelled"
+        if (inProgress !== undefined) askToStop(inProgress, "cancelled", now)
         endJobsOf(state, now, row.app.id)
         return appOf(state, row)
       }

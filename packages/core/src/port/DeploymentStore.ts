@@ -3,6 +3,7 @@
 import { Context, Effect, Layer } from "effect"
 import type { AppId, DeploymentId, ReleaseId } from "../domain/App.ts"
 import type { Deployment, StopStatus } from "../domain/Deployment.ts"
+import type { Standing } from "../domain/Explanation.ts"
 import type { LeaseTerms, ReplicaId } from "../domain/Lease.ts"
 import type { Page, PageRequest } from "../domain/Page.ts"
 import type { Release } from "../domain/Release.ts"
@@ -29,6 +30,8 @@ export class DeploymentStore extends Context.Service<
     ) => Effect.Effect<{ readonly deployment: Deployment; readonly created: boolean }, DeploymentRefused | StoreError>
     /** The Deployment. */
     readonly get: (deployment: DeploymentId) => Effect.Effect<Deployment, DeploymentNotFound | StoreError>
+    /** Where the Deployment stands, and what it waits for, all of one moment. */
+    readonly standing: (deployment: DeploymentId) => Effect.Effect<Standing, DeploymentNotFound | StoreError>
     /** The Deployments of an App, newest first. */
     readonly list: (app: AppId, page: PageRequest) => Effect.Effect<Page<Deployment>, StoreError>
     /**

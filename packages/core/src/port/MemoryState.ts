@@ -38,8 +38,11 @@ export interface DeploymentRow {
   replica: ReplicaId | undefined
   leaseUntil: number
   activated: boolean
-  /** How it is to end, once somebody has asked for that. */
+  /** When what it does now began. */
+  since: DateTime.Utc
+  /** How it is to end, once somebody has asked for that, and since when. */
   stopAs: StopStatus | undefined
+  stopRequestedAt: DateTime.Utc | undefined
 }
 
 /** A Job with what only its store knows: what it is, its Items, and who holds it until when (milliseconds), under which Fence. */
@@ -212,6 +215,13 @@ export const activeDeployments = (state: MemoryTables, app: AppId): Active<Deplo
 export const activeDeployment = (state: MemoryTables, app: AppId): DeploymentRow | undefined => {
   const { inProgress, queued } = activeDeployments(state, app)
   return inProgress ?? queued
+}
+
+/** Puts on record how a Deployment is to end; who was asked before ends as it was asked first. */
+export const askToStop = (row: DeploymentRow, as: StopStatus, at: DateTime.Utc): void => {
+  if (row.stopAs !== undefined) return
+  row.stopAs = as
+  row.stopRequestedAt = at
 }
 
 /** An App with the fields that other tables decide. */

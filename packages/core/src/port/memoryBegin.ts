@@ -7,7 +7,15 @@ import { atRef, open } from "../domain/Source.ts"
 import { DeploymentRefused, type DeploymentRequest, queueLimit } from "./DeploymentRequest.ts"
 import { moved, positioned } from "./memoryDeployments.ts"
 import { isQueued, ofTenant } from "./memorySlots.ts"
-import { activeDeployments, appOf, type AppRow, type DeploymentRow, type MemoryTables, publish } from "./MemoryState.ts"
+import {
+  activeDeployments,
+  appOf,
+  type AppRow,
+  askToStop,
+  type DeploymentRow,
+  type MemoryTables,
+  publish
+} from "./MemoryState.ts"
 
 const refuse = (reason: DeploymentRefused["reason"]) => new DeploymentRefused({ reason })
 
@@ -38,7 +46,7 @@ export const beginInMemory = (state: MemoryTables) =>
     const waiting = ofTenant(state, app.tenant).filter((other) => isQueued(other) && other !== displaced)
     if (waiting.length >= queueLimit) return yield* refuse({ _tag: "QueueFull", limit: queueLimit })
     if (displaced !== undefined) moved(state, now, displaced, { status: "superseded", finishedAt: now })
-    if (stopped !== undefined) stopped.stopAs ??= "superseded"
+    if (stopped !== undefined) askToStop(stopped, "superseded", now)
     if (isStart) {
       row.app = { ...row.app, status: "live", updatedAt: now }
       publish(state, now, "app.live", app, app.id)
@@ -71,7 +79,9 @@ export const beginInMemory = (state: MemoryTables) =>
       replica: undefined,
       leaseUntil: 0,
       activated: false,
-      stopAs: undefined
+      since: now,
+      stopAs: undefined,
+      stopRequestedAt: undefined
     }
     state.deployments.set(deployment.id, begun)
     return { deployment: moved(state, now, begun, {}), created: true }

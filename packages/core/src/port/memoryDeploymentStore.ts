@@ -13,8 +13,19 @@ import { DeploymentNotFound, ReleaseNotFound } from "./DeploymentRequest.ts"
 import type { DeploymentStore } from "./DeploymentStore.ts"
 import { beginInMemory } from "./memoryBegin.ts"
 import { moved, positioned, unneededImages } from "./memoryDeployments.ts"
-import { capOf, hasFreeSlot, holdsSlot, isBehind, isQueued, isReady, slotsTaken, waiting } from "./memorySlots.ts"
-import { appOf, type AppRow, type DeploymentRow, type MemoryTables } from "./MemoryState.ts"
+import {
+  capOf,
+  hasFreeSlot,
+  holdsSlot,
+  isBehind,
+  isQueued,
+  isReady,
+  slotsTaken,
+  tenantOf,
+  waiting
+} from "./memorySlots.ts"
+import { standingOf } from "./memoryStanding.ts"
+import { appOf, type AppRow, askToStop, type DeploymentRow, type MemoryTables } from "./MemoryState.ts"
 
 /** Builds the store over the tables. */
 export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service => {
@@ -75,7 +86,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     const row = state.deployments.get(id)
     if (row === undefined) return yield* new DeploymentNotFound({ deployment: id })
     if (isQueued(row)) return moved(state, now, row, { status: "cancelled", finishedAt: now })
-    if (!isTerminal(row.deployment.status)) row.stopAs ??= "cancelled"
+    if (!isTerminal(row.deployment.status)) askToStop(row, "cancelled", now)
     return positioned(state, row)
   })
 
@@ -118,6 +129,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     const row = yield* held(claim, "healthy")
     yield* unstopped(claim, row)
     yield* liveApp(claim.app.id)
+    if (!row.activated) row.since = yield* DateTime.now
     row.activated = true
   })
 
@@ -209,6 +221,14 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     })
   )
 
+  const standing = Effect.fnUntraced(function* (id: DeploymentId) {
+    const now = yield* DateTime.now
+    const row = state.deployments.get(id)
+    const tenant = row === undefined ? undefined : tenantOf(state, row)
+    if (row === undefined || tenant === undefined) return yield* new DeploymentNotFound({ deployment: id })
+    return standingOf(state, row, now, { tenant, limit: capOf(state, tenant), running: slotsTaken(state, tenant) })
+  })
+
   const usage = (tenant: TenantName) =>
     Effect.sync(() => ({
       tenant,
@@ -226,6 +246,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
   return {
     begin: beginInMemory(state),
     get,
+    standing,
     list,
     admit,
     withdraw,

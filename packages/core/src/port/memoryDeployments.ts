@@ -26,6 +26,7 @@ export const moved = (
   change: Partial<Deployment>
 ): Deployment => {
   row.deployment = { ...row.deployment, ...change }
+  row.since = now
   const app = state.apps.get(row.deployment.app)
   if (app !== undefined) publish(state, now, `deployment.${row.deployment.status}`, app.app, row.deployment.id)
   return positioned(state, row)

@@ -15,6 +15,7 @@ import { DeploymentEndingContract } from "./DeploymentEndingContract.ts"
 import { DeploymentLeaseContract } from "./DeploymentLeaseContract.ts"
 import { DeploymentImageContract } from "./DeploymentImageContract.ts"
 import { DeploymentReleaseContract } from "./DeploymentReleaseContract.ts"
+import { DeploymentStandingContract } from "./DeploymentStandingContract.ts"
 import { DeploymentStopContract } from "./DeploymentStopContract.ts"
 import * as Given from "./Fixture.ts"
 
@@ -277,6 +278,7 @@ export const DeploymentStoreContract: Contract<DeploymentStore | AppStore | EnvS
   ...DeploymentLeaseContract,
   ...DeploymentEndingContract,
   ...DeploymentStopContract,
+  ...DeploymentStandingContract,
   ...DeploymentReleaseContract,
   ...DeploymentImageContract
 ]

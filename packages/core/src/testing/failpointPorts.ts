@@ -140,6 +140,7 @@ const deploymentStore = (port: DeploymentStore["Service"], around: AroundStore) 
   DeploymentStore.of({
     begin: (request) => around("DeploymentStore.begin", port.begin(request)),
     get: (deployment) => around("DeploymentStore.get", port.get(deployment)),
+    standing: (deployment) => around("DeploymentStore.standing", port.standing(deployment)),
     list: (app, page) => around("DeploymentStore.list", port.list(app, page)),
     admit: (request) => around("DeploymentStore.admit", port.admit(request)),
     withdraw: (deployment) => around("DeploymentStore.withdraw", port.withdraw(deployment)),

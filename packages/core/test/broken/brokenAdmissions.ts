@@ -51,7 +51,7 @@ export const brokenAdmissions: ReadonlyArray<Broken> = [
   {
     what: "a DeploymentStore that does not keep when a Deployment started",
     contract: "DeploymentStore",
-    violates: ["INV-2 an admitted"],
+    violates: ["INV-2 an admitted", "X5 one in progress"],
     layer: altered(DeploymentStore, (original, { deployments }) => ({
       admit: (request) =>
         Effect.map(original.admit(request), (claim) => {
@@ -114,7 +114,7 @@ export const brokenAdmissions: ReadonlyArray<Broken> = [
   {
     what: "a DeploymentStore that takes no cap for the default one",
     contract: "DeploymentStore",
-    violates: ["X6 a cap"],
+    violates: ["X6 a cap", "X5 one that waits"],
     layer: altered(DeploymentStore, ({ setCap }) => ({
       setCap: (tenant, jobCap) => setCap(tenant, jobCap ?? defaultJobCap)
     }))

@@ -74,7 +74,13 @@ export const brokenBegins: ReadonlyArray<Broken> = [
   {
     what: "a DeploymentStore for which only what is queued stands in the way of another Deployment",
     contract: "DeploymentStore",
-    violates: ["INV-2 while a Deployment", "U5 under supersede", "U8 a webhook", "X5 who was asked"],
+    violates: [
+      "INV-2 while a Deployment",
+      "U5 under supersede",
+      "U8 a webhook",
+      "X5 who was asked",
+      "X5 how one was asked"
+    ],
     layer: altered(DeploymentStore, (original, state) => ({
       begin: (request) =>
         Effect.suspend(() =>

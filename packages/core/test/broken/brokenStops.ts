@@ -149,7 +149,7 @@ export const brokenStops: ReadonlyArray<Broken> = [
   {
     what: "a DeploymentStore in which the last request to stop counts",
     contract: "DeploymentStore",
-    violates: ["X5 who was asked"],
+    violates: ["X5 who was asked", "X5 how one was asked"],
     layer: altered(DeploymentStore, (original, state) => ({
       requestCancel: (id) =>
         Effect.suspend(() => {

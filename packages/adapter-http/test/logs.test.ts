@@ -247,7 +247,7 @@ describe("a log that breaks off", () => {
 
   it.effect("X1 a quiet stream of events says ping every 15 seconds", () =>
     Effect.gen(function* () {
-      const { body } = yield* logResponse(Stream.never, "text/event-stream")
+      const { body } = yield* logResponse(Stream.never, "text/event-stream", Effect.never)
       assert.strictEqual(body._tag, "Stream")
       if (body._tag !== "Stream") return
       const said: Array<string> = []
@@ -256,6 +256,7 @@ describe("a log that breaks off", () => {
         Stream.runForEach((text) => Effect.sync(() => said.push(text))),
         Effect.forkChild
       )
+      yield* TestClock.adjust(0)
       for (const [seconds, pings] of [
         [14, 0],
         [1, 1],

@@ -14,7 +14,7 @@ import {
 } from "./Objects.ts"
 import * as Problems from "./Problems.ts"
 import { RequestErrors } from "./RequestErrors.ts"
-import { app, found, location, logHeaders, logLines, logQuery, refusals } from "./shared.ts"
+import { app, found, goesOn, location, logHeaders, logLines, logQuery, refusals } from "./shared.ts"
 
 /** Deployments and logs. */
 export class DeploymentsGroup extends HttpApiGroup.make("deployments")
@@ -92,14 +92,14 @@ export class DeploymentsGroup extends HttpApiGroup.make("deployments")
       headers: logHeaders,
       success: logLines,
       error: found
-    }).annotate(OpenApi.Summary, "Read or follow a deployment's log"),
+    }).annotateMerge(OpenApi.annotations({ summary: "Read or follow a deployment's log", description: goesOn })),
     HttpApiEndpoint.get("appLogs", "/v1/apps/:app/logs", {
       params: app,
       query: logQuery,
       headers: logHeaders,
       success: logLines,
       error: found
-    }).annotate(OpenApi.Summary, "Read or follow what an app says")
+    }).annotateMerge(OpenApi.annotations({ summary: "Read or follow what an app says", description: goesOn }))
   )
   .middleware(RequestErrors)
   .middleware(Authorization)

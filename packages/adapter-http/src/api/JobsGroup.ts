@@ -6,7 +6,7 @@ import { Authorization } from "./Authorization.ts"
 import { ItemPage, Job, JobPage, NewJob, PageQuery } from "./Objects.ts"
 import * as Problems from "./Problems.ts"
 import { RequestErrors } from "./RequestErrors.ts"
-import { app, found, location, logHeaders, logLines, logQuery } from "./shared.ts"
+import { app, found, goesOn, location, logHeaders, logLines, logQuery } from "./shared.ts"
 
 const job = { job: Schema.String }
 
@@ -48,7 +48,7 @@ export class JobsGroup extends HttpApiGroup.make("jobs")
       headers: logHeaders,
       success: logLines,
       error: found
-    }).annotate(OpenApi.Summary, "Read or follow what a job says"),
+    }).annotateMerge(OpenApi.annotations({ summary: "Read or follow what a job says", description: goesOn })),
     HttpApiEndpoint.post("cancel", "/v1/jobs/:job/cancel", {
       params: job,
       success: Job.pipe(HttpApiSchema.status(202)),

@@ -30,3 +30,7 @@ export const logHeaders = {
 
 /** A log as it is answered. */
 export const logLines = HttpApiSchema.StreamNdjson({ schema: LogItem })
+
+/** How a client finds out that a log is not over yet. */
+export const goesOn =
+  "The last item says that the log has ended. A log that is followed ends without it when the server stops: go on `after` the last `seq`."

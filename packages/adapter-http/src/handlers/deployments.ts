@@ -18,15 +18,16 @@ import { Deployment as DeploymentView } from "../api/Objects.ts"
 import * as Problems from "../api/Problems.ts"
 import { from } from "../internal/logStream.ts"
 import { pageOf } from "../internal/pages.ts"
+import type { Stopping } from "../internal/Stopping.ts"
 import { logOf } from "./logs.ts"
 import { notFound, refused, refusedAgain, refusedRollback, unavailable, visibleApp } from "./outcomes.ts"
 
-/** Handles the Deployment and log routes. */
+/** Handles the Deployment and log routes. Logs that are followed end when the server stops. */
 export const deploymentsHandlers = HttpApiBuilder.group(
   Api,
   "deployments",
   Effect.fnUntraced(function* (handlers) {
-    const ports = yield* Effect.context<AppStore | ContainerRuntime | DeploymentStore | Hints | LogStore>()
+    const ports = yield* Effect.context<AppStore | ContainerRuntime | DeploymentStore | Hints | LogStore | Stopping>()
     const store = yield* DeploymentStore
 
     const visible = Effect.fnUntraced(function* (id: string) {

@@ -17,6 +17,7 @@ import { Caller } from "../api/Authorization.ts"
 import * as Problems from "../api/Problems.ts"
 import { from } from "../internal/logStream.ts"
 import { pageOf } from "../internal/pages.ts"
+import type { Stopping } from "../internal/Stopping.ts"
 import { refusedJob, refusedRerun } from "./jobOutcomes.ts"
 import { logOf } from "./logs.ts"
 import { maySee, notFound, unavailable, visibleApp } from "./outcomes.ts"
@@ -26,7 +27,7 @@ export const jobsHandlers = HttpApiBuilder.group(
   Api,
   "jobs",
   Effect.fnUntraced(function* (handlers) {
-    const ports = yield* Effect.context<AppStore | Dispatcher | JobStore | LogStore | Replica>()
+    const ports = yield* Effect.context<AppStore | Dispatcher | JobStore | LogStore | Replica | Stopping>()
     const store = yield* JobStore
     const checkpoints = yield* CheckpointStore
     const dispatcher = yield* Dispatcher

@@ -76,21 +76,21 @@ const asEvent = (item: LogItem): string => `id: ${item.seq}\ndata: ${toJson(item
 
 /**
  * Server-sent events when the client asks for them, with a comment every 15 s; else one JSON object a line. A log that
- * cannot be read on breaks the connection: a clean end would look complete.
+ * cannot be read on breaks the connection: a clean end would look complete. When `stopped` succeeds it ends as it is: without
+ * the last item, from which a client knows that it is to go on elsewhere after the last line that it has.
  */
 export const logResponse = Effect.fnUntraced(function* (
   items: Stream.Stream<LogItem, LogError, LogStore>,
-  accept: string | undefined
+  accept: string | undefined,
+  stopped: Effect.Effect<void>
 ): Effect.fn.Return<HttpServerResponse.HttpServerResponse, never, LogStore> {
   const ports = yield* Effect.context<LogStore>()
   const provided = Stream.provideContext(items, ports)
   const wantsEvents = accept?.includes("text/event-stream") === true
-  return wantsEvents
-    ? streamed(Stream.merge(Stream.map(provided, asEvent), pings, { haltStrategy: "left" }), "text/event-stream")
-    : streamed(
-        Stream.map(provided, (item) => `${toJson(item)}\n`),
-        "application/x-ndjson"
-      )
+  const text = wantsEvents
+    ? Stream.merge(Stream.map(provided, asEvent), pings, { haltStrategy: "left" })
+    : Stream.map(provided, (item) => `${toJson(item)}\n`)
+  return streamed(Stream.interruptWhen(text, stopped), wantsEvents ? "text/event-stream" : "application/x-ndjson")
 })
 
 /** Where a log is read from, as a request says. */

@@ -25,6 +25,16 @@ export const corePrograms = joined([
       }
     ]
   }),
+  listing("packages/core/src/program/cancel.ts", [testOf("metrics")], {
+    mutations: [
+      {
+        guards: ['outcomeOf: status === "cancelled"'],
+        says: "what was cancelled is counted as what ended otherwise",
+        find: 'if (status === "cancelled") return status',
+        replace: 'if (status === "healthy") return "cancelled"'
+      }
+    ]
+  }),
   listing("packages/core/src/program/expire.ts", [testOf("expire")], {
     mutations: [
       {

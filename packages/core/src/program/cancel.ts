@@ -6,6 +6,7 @@ import type { DeploymentNotFound } from "../port/DeploymentRequest.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { Hints } from "../port/Hints.ts"
 import type { StoreError } from "../port/StoreError.ts"
+import { countStop, type StopOutcome } from "./metrics.ts"
 
 /** How long the end of the Deployment may go unnoticed while no Hint of it comes. */
 const lookEvery = Duration.millis(100)
@@ -21,11 +22,19 @@ export const cancel = Effect.fn("cancel")(function* (
 ): Effect.fn.Return<Deployment, DeploymentNotFound | StoreError, DeploymentStore | Hints> {
   const store = yield* DeploymentStore
   const hints = yield* Hints
-  let seen = yield* store.requestCancel(deployment)
+  let seen = yield* Effect.tapError(store.requestCancel(deployment), ({ _tag }) =>
+    countStop(_tag === "StoreError" ? "store_failed" : "not_found")
+  )
   const end = Effect.gen(function* () {
     const wait = yield* hints.listen("deployments")
     while (!isTerminal((seen = yield* store.get(deployment)).status)) yield* wait(lookEvery)
   })
   if (!isTerminal(seen.status)) yield* Effect.timeoutOption(Effect.scoped(end), patience)
+  yield* countStop(outcomeOf(seen))
   return seen
 })
+
+const outcomeOf = ({ status }: Deployment): StopOutcome => {
+  if (status === "cancelled") return status
+  return isTerminal(status) ? "ended_otherwise" : "cancelling"
+}

@@ -9,6 +9,7 @@ import { StoreError } from "../port/StoreError.ts"
 import type { LogWriter } from "./DeploymentLog.ts"
 import type { StepError } from "./deploySteps.ts"
 import { ended } from "./ended.ts"
+import { countEnded } from "./metrics.ts"
 
 /**
  * Writes how a Deployment ended. When its end was being written as `healthy` and the outcome is not known, it is looked
@@ -29,6 +30,7 @@ export const conclude = Effect.fn("conclude")(function* (
   if (yield* Ref.get(committed)) {
     const found = yield* lookedUp(id)
     if (isTerminal(found.status)) {
+      yield* countEnded(found)
       yield* log.end
       return found
     }

@@ -20,7 +20,6 @@ import { conclude } from "./conclude.ts"
 import { type LogWriter, noRedactor, openLog } from "./DeploymentLog.ts"
 import { activate, awaitHealthy, imageOf, readEnv, startWorkload, type StepError } from "./deploySteps.ts"
 import { holdLease } from "./lease.ts"
-import { countEnded } from "./metrics.ts"
 import { preDeploy } from "./preDeploy.ts"
 import type { Replica } from "./Replica.ts"
 import { retireOlder } from "./retire.ts"
@@ -81,7 +80,6 @@ const carriedOut = Effect.fnUntraced(function* (
     return yield* conclude(claim, exit, committed, log)
   })
   const deployment = yield* Effect.scoped(ended)
-  yield* countEnded(deployment.status)
 
   if (deployment.status === "healthy") yield* restore(retireOlder(claim))
   return deployment

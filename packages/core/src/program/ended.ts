@@ -6,10 +6,12 @@ import type { Claim, DeploymentOutcome, LeaseLost, StopRequested } from "../port
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { backoff } from "./backoff.ts"
+import { countEnded } from "./metrics.ts"
 
 /**
  * Ends a Deployment, trying for about half a minute while the store is away. When a try that seemed to fail had been
- * written after all, its outcome is the answer. A `StoreError` means that the outcome is not known.
+ * written after all, its outcome is the answer. A `StoreError` means that the outcome is not known. What is written is
+ * counted.
  */
 export const ended = Effect.fn("ended")(function* (
   claim: Claim,
@@ -22,7 +24,8 @@ export const ended = Effect.fn("ended")(function* (
       while: (error) => error._tag === "StoreError" && error.reason === "unavailable",
       schedule: backoff("50 millis", "2 seconds"),
       times: 20
-    })
+    }),
+    Effect.tap(countEnded)
   )
 })
 

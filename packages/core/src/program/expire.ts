@@ -7,6 +7,7 @@ import { type Intent, Journal } from "../port/Journal.ts"
 import type { LogStore } from "../port/LogStore.ts"
 import { Router } from "../port/Router.ts"
 import type { StoreError } from "../port/StoreError.ts"
+import { countAppsEnded } from "./metrics.ts"
 import { retire } from "./retire.ts"
 
 /** What one pass expired, and how many Apps have nothing left since. */
@@ -28,8 +29,11 @@ const batch = 100
 export const expire = Effect.fn("expire")(function* (): Effect.fn.Return<Expired, StoreError, ExpirePorts> {
   const apps = yield* AppStore
   const expired = yield* apps.claimExpired(batch)
+  yield* countAppsEnded("expired", expired.length)
   const settled = yield* Effect.forEach(yield* apps.ending(batch), takeDown, { concurrency: 4 })
-  return { expired: expired.length, settled: settled.filter(Boolean).length }
+  const count = settled.filter(Boolean).length
+  yield* countAppsEnded("settled", count)
+  return { expired: expired.length, settled: count }
 })
 
 const takeDown = Effect.fnUntraced(function* (ending: AppEnding) {
@@ -46,7 +50,10 @@ const takeDown = Effect.fnUntraced(function* (ending: AppEnding) {
     return yield* apps.settle(ending)
   })
   return yield* Effect.catchCause(work, (cause) =>
-    Effect.as(Effect.logWarning(`${app.id} was not taken down yet`, cause), false)
+    Effect.as(
+      Effect.andThen(countAppsEnded("failed", 1), Effect.logWarning(`${app.id} was not taken down yet`, cause)),
+      false
+    )
   )
 })
 

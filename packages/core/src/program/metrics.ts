@@ -1,6 +1,6 @@
 // What programs count. Labels are closed sets; no name of a Tenant or an App is one.
 import { Effect, Metric } from "effect"
-import type { DeploymentStatus, Trigger } from "../domain/Deployment.ts"
+import type { Deployment, Trigger } from "../domain/Deployment.ts"
 import type { JobStatus } from "../domain/Job.ts"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
@@ -9,7 +9,16 @@ const begun = counter(
   "lockkeeper_deployments_begun_total",
   "Requests for a deployment, by trigger and by what came of them"
 )
-const ended = counter("lockkeeper_deployments_ended_total", "Deployments that this replica ended, by status")
+const ended = counter(
+  "lockkeeper_deployments_ended_total",
+  "Deployments whose end this replica wrote, by status and by the code of their error; not those that ended while they waited"
+)
+const stops = counter("lockkeeper_stop_requests_total", "Requests to cancel a deployment, by what came of them")
+const rollbacks = counter("lockkeeper_rollbacks_total", "Requests to go back to a release, by what came of them")
+const apps = counter(
+  "lockkeeper_apps_ended_total",
+  "Apps that expired, that have nothing left since they ended, and tries to take one down that failed"
+)
 const released = counter(
   "lockkeeper_reaped_total",
   "Abandoned deployments and jobs, unowned workloads and unneeded images that were released"
@@ -64,9 +73,28 @@ export type BegunOutcome =
 export const countBegun = (trigger: Trigger["kind"], outcome: BegunOutcome): Effect.Effect<void> =>
   Metric.update(Metric.withAttributes(begun, { trigger, outcome }), 1)
 
-/** Counts a Deployment that has ended. */
-export const countEnded = (status: DeploymentStatus): Effect.Effect<void> =>
-  Metric.update(Metric.withAttributes(ended, { status }), 1)
+/** Counts a Deployment that has ended: `code` is that of its error, or `none`. */
+export const countEnded = ({ error, status }: Pick<Deployment, "error" | "status">): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(ended, { status, code: error?.code ?? "none" }), 1)
+
+/** What may come of asking a Deployment to end as `cancelled`; `cancelling` when its end was not waited for. */
+export type StopOutcome = "cancelled" | "cancelling" | "ended_otherwise" | "not_found" | "store_failed"
+
+/** Counts what came of a request to cancel. */
+export const countStop = (outcome: StopOutcome): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(stops, { outcome }), 1)
+
+/** What may come of asking for an older Release. */
+export type RollbackOutcome =
+  "begun" | "engine_failed" | "image_gone" | "refused" | "release_not_found" | "store_failed"
+
+/** Counts what came of asking for an older Release. */
+export const countRollback = (outcome: RollbackOutcome): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(rollbacks, { outcome }), 1)
+
+/** Counts Apps that expired, that have nothing left, or that could not be taken down this time. */
+export const countAppsEnded = (outcome: "expired" | "settled" | "failed", count: number): Effect.Effect<void> =>
+  count === 0 ? Effect.void : Metric.update(Metric.withAttributes(apps, { outcome }), count)
 
 /** Counts what a reap pass released. */
 export const countReaped = (kind: "deployment" | "job" | "workload" | "image", count: number): Effect.Effect<void> =>

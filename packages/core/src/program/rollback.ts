@@ -9,6 +9,7 @@ import type { DeploymentRefused, ReleaseNotFound } from "../port/DeploymentReque
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { begin } from "./begin.ts"
+import { countRollback, type RollbackOutcome } from "./metrics.ts"
 
 /** The image of the Release is not there any more. Nothing began. */
 export class ImageGone extends Schema.TaggedError<ImageGone>()("ImageGone", { image: ImageDigest }) {}
@@ -24,15 +25,26 @@ export interface RollbackRequest {
  * Keeps the image of a Release, so that nobody removes it meanwhile, and begins a Deployment of exactly what a Release ran, its image with its Env, and answers it, `queued`: whoever carries out
  * Deployments takes it from there. Healthy, it makes a new Release.
  */
-export const beginRollback = Effect.fn("beginRollback")(function* ({
-  app,
-  policy,
-  release
-}: RollbackRequest): Effect.fn.Return<
-  Deployment,
-  ReleaseNotFound | ImageGone | DeploymentRefused | RuntimeError | StoreError,
-  ContainerRuntime | DeploymentStore
-> {
+export const beginRollback = Effect.fn("beginRollback")(function* (
+  request: RollbackRequest
+): Effect.fn.Return<Deployment, RollbackError, ContainerRuntime | DeploymentStore> {
+  return yield* begun(request).pipe(
+    Effect.tap(() => countRollback("begun")),
+    Effect.tapError(({ _tag }) => countRollback(outcomes[_tag]))
+  )
+})
+
+type RollbackError = ReleaseNotFound | ImageGone | DeploymentRefused | RuntimeError | StoreError
+
+const outcomes: { readonly [Tag in RollbackError["_tag"]]: RollbackOutcome } = {
+  DeploymentRefused: "refused",
+  ImageGone: "image_gone",
+  ReleaseNotFound: "release_not_found",
+  RuntimeError: "engine_failed",
+  StoreError: "store_failed"
+}
+
+const begun = Effect.fnUntraced(function* ({ app, policy, release }: RollbackRequest) {
   const store = yield* DeploymentStore
   const runtime = yield* ContainerRuntime
   const { image } = yield* store.release(app, release)

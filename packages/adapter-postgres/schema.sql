@@ -126,7 +126,7 @@ create table env_changes (
   first integer not null,
   last integer not null,
   operation uuid not null,
-  sealed bytea not null,
+  sealed bytea,
   history jsonb not null,
   at timestamp with time zone not null,
   constraint env_changes_first_check CHECK (first >= 1),

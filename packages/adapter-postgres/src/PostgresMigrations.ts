@@ -28,6 +28,7 @@ import { lifecycle } from "./migrations/0006_lifecycle.ts"
 import { subscriptions } from "./migrations/0007_subscriptions.ts"
 import { logChunks } from "./migrations/0008_log_chunks.ts"
 import { jobs } from "./migrations/0009_jobs.ts"
+import { erasedSecrets } from "./migrations/0010_erased_secrets.ts"
 
 /**
  * One step of the schema. Released, it never changes: `statements` are compared by their checksum. With `index`, its only
@@ -51,7 +52,8 @@ export const migrations: ReadonlyArray<Migration> = [
   lifecycle,
   subscriptions,
   logChunks,
-  jobs
+  jobs,
+  erasedSecrets
 ]
 
 /** The version of the schema that this version of the package expects: the id of the last migration. */

@@ -54,6 +54,38 @@ export const appLife = joined([
       }
     ]
   }),
+  listing(
+    "packages/adapter-postgres/src/migrations/0010_erased_secrets.ts",
+    ["packages/adapter-postgres/test/erasedSecrets.test.ts"],
+    {
+      mutations: [
+        {
+          guards: ["erasedSecrets: a.status = 'deleted'"],
+          says: "every Env is erased",
+          find: "where a.id = c.app and a.status = 'deleted'",
+          replace: "where a.id = c.app"
+        },
+        {
+          guards: ["erasedSecrets: a.status = 'deleted' #2"],
+          says: "every whole Env is erased",
+          find: "where a.id = s.app and a.status = 'deleted'",
+          replace: "where a.id = s.app"
+        },
+        {
+          guards: ["erasedSecrets: a.status = 'deleted' #3"],
+          says: "the key of every Deployment is erased",
+          find: "where a.id = d.app and a.status = 'deleted' and",
+          replace: "where a.id = d.app and"
+        },
+        {
+          guards: ["erasedSecrets: status = 'deleted'"],
+          says: "the key of every App is erased",
+          find: "where status = 'deleted' and source_secret",
+          replace: "where source_secret"
+        }
+      ]
+    }
+  ),
   listing("packages/adapter-postgres/src/internal/appLife.ts", stored, {
     named: lawsOf("AppLife", "AppStatus"),
     mutations: [
@@ -140,6 +172,12 @@ export const appLife = joined([
         says: "an App is deleted while an intent of it is left",
         find: "where i.app = apps.id and i.released_at is null",
         replace: "where false"
+      },
+      {
+        guards: ['settle: settled?.status === "deleted"'],
+        says: "the secrets of a stopped App are erased",
+        find: 'if (settled?.status === "deleted") yield*',
+        replace: "if (settled !== undefined) yield*"
       },
       {
         guards: ["settle: status = 'deleted'"],

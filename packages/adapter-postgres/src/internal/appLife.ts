@@ -1,7 +1,7 @@
 // How Apps end: the status, the Event, the end of what is queued and the request to stop what is in progress are one
 // transaction, and the App's row is locked before its Deployments, as everybody does who takes both.
 
-import { type App, AppId, appSourcesOf } from "@lockkeeper/core/domain/App"
+import { type App, AppId, appSourcesOf, AppStatus } from "@lockkeeper/core/domain/App"
 import { type AppEnding, AppGone, AppNotLive } from "@lockkeeper/core/port/AppStore"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import { DateTime, Effect, Result, Schema } from "effect"
@@ -13,6 +13,7 @@ import { endJobsOf } from "./jobRows.ts"
 import { storeError } from "./faults.ts"
 
 const idRows = rowsOf(Schema.Struct({ id: AppId }))
+const settledRows = rowsOf(Schema.Struct({ status: AppStatus }))
 
 /** Builds `mark`, `setExpiry`, `claimExpired`, `ending` and `settle`. */
 export const appLife = (db: Database) => {
@@ -136,11 +137,22 @@ export const appLife = (db: Database) => {
       })
     )
 
+  /** Erases the secrets of an App that was just deleted, in a statement of its own: it sees what was written before that. */
+  const erase = (app: AppId) =>
+    sql`with keys as (
+        update deployments set source_secret = null where app = ${app} and source_secret is not null
+      ), envs as (
+        delete from env_snapshots where app = ${app}
+      ), changes as (
+        update env_changes set sealed = null where app = ${app}
+      )
+      update apps set source_secret = null where id = ${app}`
+
   const settle = ({ app, fence }: AppEnding) =>
     db.transaction<boolean>(
       "AppStore.settle",
-      Effect.map(
-        sql`with a as (
+      Effect.gen(function* () {
+        const [settled] = yield* settledRows(sql`with a as (
             update apps set settled = true, status = case when status = 'deleting' then 'deleted' else status end
             where id = ${app.id} and last_fence = ${fence} and not settled and status in ('stopped', 'deleting')
               and not exists (
@@ -153,9 +165,10 @@ export const appLife = (db: Database) => {
             insert into events (type, tenant, app, subject)
             select 'app.deleted', tenant, id, id from a where status = 'deleted'
           )
-          select id from a`,
-        (rows) => rows.length > 0
-      )
+          select status from a`)
+        if (settled?.status === "deleted") yield* erase(app.id)
+        return settled !== undefined
+      })
     )
 
   return { mark, setExpiry, claimExpired, ending, settle }

@@ -1,5 +1,6 @@
 // Every column that holds sealed values, and the place that each of its values is sealed for. A `bytea` column that is not
-// here fails a test: what rotation does not know of would be lost with the key. Answers to requests that are kept for a day
+// here fails a test: what rotation does not know of would be lost with the key, and what deleting an App does not erase would
+// stay. What was erased is NULL. Answers to requests that are kept for a day
 // only are not sealed again: under a key that is gone they count as absent.
 
 /** A column of sealed values. `place` is an expression over the row, the same as its store computes. */

@@ -1,12 +1,14 @@
 // Sealed values on PostgreSQL for the contract of SealedSecrets: deploy keys of Apps.
 
 import { GitSource, GitUrl } from "@lockkeeper/core/domain/Source"
+import type { AppId } from "@lockkeeper/core/domain/App"
 import type { AppStore } from "@lockkeeper/core/port/AppStore"
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import * as Given from "@lockkeeper/core/testing/Fixture"
 import type { SealedFixture } from "@lockkeeper/core/testing/SealedSecretsContract"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { sealedColumns } from "../../src/internal/sealedColumns.ts"
 import { retiredCipher } from "./stores.ts"
 
 const git = GitSource.make({ type: "git", url: GitUrl.make("https://code.example/team/app.git") })
@@ -29,3 +31,15 @@ export const keptSecrets: SealedFixture<AppStore | SqlClient.SqlClient> = {
     }
   }, Effect.orDie)
 }
+
+/** How many sealed values the database has of an App. */
+export const secretsOf = Effect.fnUntraced(function* (app: AppId) {
+  const sql = yield* SqlClient.SqlClient
+  const counts = yield* Effect.forEach(sealedColumns, ({ column, table }) => {
+    const owner = table === "apps" ? "id" : "app"
+    return sql<{
+      readonly kept: number
+    }>`select count(${sql(column)})::int as kept from ${sql(table)} where ${sql(owner)} = ${app}`
+  })
+  return counts.flat().reduce((sum, { kept }) => sum + kept, 0)
+})

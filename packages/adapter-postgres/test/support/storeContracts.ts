@@ -17,14 +17,14 @@ import { RouteStoreContract } from "@lockkeeper/core/testing/RouteStoreContract"
 import { makeSealedSecretsContract } from "@lockkeeper/core/testing/SealedSecretsContract"
 import { SubscriptionsContract } from "@lockkeeper/core/testing/SubscriptionsContract"
 import type { Layer } from "effect"
-import { keptSecrets } from "./keptSecrets.ts"
+import { keptSecrets, secretsOf } from "./keptSecrets.ts"
 import { putStatus, type stores } from "./stores.ts"
 
 type Ports = Layer.Success<ReturnType<typeof stores>>
 
 const contracts: Readonly<Record<string, Contract<Ports>>> = {
   AppStore: AppStoreContract,
-  AppLife: makeAppLifeContract(putStatus),
+  AppLife: makeAppLifeContract(putStatus, secretsOf),
   AppStatus: makeAppStatusContract(putStatus),
   CheckpointStore: CheckpointStoreContract,
   DeploymentStore: DeploymentStoreContract,

@@ -10,6 +10,7 @@ import { open, type Source } from "../domain/Source.ts"
 import { TenantName } from "../domain/Tenant.ts"
 import type { Command, WorkloadPort } from "../domain/Workload.ts"
 import {
+  erase,
   activeDeployment,
   activeDeployments,
   appOf,
@@ -111,7 +112,8 @@ export class AppStore extends Context.Service<
     readonly ending: (limit: number) => Effect.Effect<ReadonlyArray<AppEnding>, StoreError>
     /**
      * Settles a stopped App, and makes a deleting one deleted, if no newer Fence was given, none of its Deployments is queued
-     * or in progress and no intent of it is left. Answers whether it was done.
+     * or in progress and no intent of it is left. Answers whether it was done. With a deleted App its secrets are erased: its
+     * deploy keys and those of its Deployments, and the values of its Env; who changed which names when stays.
      */
     readonly settle: (ending: AppEnding) => Effect.Effect<boolean, StoreError>
   }
@@ -265,6 +267,7 @@ export class AppStore extends Context.Service<
         row.settled = true
         if (row.app.status === "stopped") return true
         row.app = { ...row.app, status: "deleted" }
+        erase(state, row)
         publish(state, now, "app.deleted", row.app, app.id)
         return true
       })

@@ -33,7 +33,7 @@ export interface AppRow {
 export interface DeploymentRow {
   deployment: Deployment
   readonly position: number
-  readonly source: Source
+  source: Source
   fence: Fence | undefined
   replica: ReplicaId | undefined
   leaseUntil: number
@@ -222,6 +222,20 @@ export const askToStop = (row: DeploymentRow, as: StopStatus, at: DateTime.Utc):
   if (row.stopAs !== undefined) return
   row.stopAs = as
   row.stopRequestedAt = at
+}
+
+/** Erases the secrets of an App: the keys in its Sources, and the values of its Env. */
+export const erase = (state: MemoryTables, row: AppRow): void => {
+  const { id, source } = row.app
+  row.source = source ?? undefined
+  for (const other of state.deployments.values()) {
+    if (other.deployment.app === id) other.source = other.deployment.source
+  }
+  const revisions = state.revisions.get(id) ?? []
+  state.revisions.set(
+    id,
+    revisions.map((revision) => ({ ...revision, change: new Map() }))
+  )
 }
 
 /** An App with the fields that other tables decide. */

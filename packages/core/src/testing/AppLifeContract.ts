@@ -1,9 +1,11 @@
 // How Apps end, as all stores together keep it: the status follows the table, what is under way ends with it, and an App is
 // deleted only when nothing of it is left.
-import { DateTime, Effect } from "effect"
+import { DateTime, Effect, Redacted } from "effect"
 import { type App, type AppId, AppStatus, appTransitions } from "../domain/App.ts"
+import { GitSource, GitUrl } from "../domain/Source.ts"
 import { AppStore } from "../port/AppStore.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
+import type { EnvStore } from "../port/EnvStore.ts"
 import type { EventFeed } from "../port/EventFeed.ts"
 import { Journal } from "../port/Journal.ts"
 import { type Contract, equal, holds, law, present, refused, together } from "./Contract.ts"
@@ -26,10 +28,26 @@ const claimedOf = Effect.fnUntraced(function* (ids: ReadonlyArray<AppId>) {
   return (yield* apps.claimExpired(10_000)).filter(({ id }) => ids.includes(id))
 })
 
-/** The laws about the end of Apps, with a way to set a status. */
+const keyed = GitSource.make({
+  type: "git",
+  url: GitUrl.make("https://code.example/team/app.git"),
+  deployKey: Redacted.make("-----BEGIN PRIVATE KEY-----\nY29udHJhY3Q\n-----END PRIVATE KEY-----\n")
+})
+
+/** Brings an App that ends to its end. */
+const settled = Effect.fnUntraced(function* (app: AppId) {
+  const apps = yield* AppStore
+  return yield* apps.settle(yield* present("the App among those that end", yield* endingOf(app)))
+})
+
+/**
+ * The laws about the end of Apps, with a way to set a status, and one to see how many values of an App are kept that are
+ * secrets: its deploy keys and those of its Deployments, and each change of its Env.
+ */
 export const makeAppLifeContract = <E, R>(
-  put: (app: AppId, status: AppStatus) => Effect.Effect<void, E, R>
-): Contract<AppStore | DeploymentStore | EventFeed | Journal | R> => [
+  put: (app: AppId, status: AppStatus) => Effect.Effect<void, E, R>,
+  secretsOf: (app: AppId) => Effect.Effect<number, E, R>
+): Contract<AppStore | DeploymentStore | EnvStore | EventFeed | Journal | R> => [
   law(
     "R4",
     "stopping and deleting follow the table, change nothing when repeated, and are told once",
@@ -170,6 +188,33 @@ export const makeAppLifeContract = <E, R>(
         yield* deployments.finish(busy, { status: "cancelled" })
         yield* equal("deleted after its end", yield* apps.settle(left), true)
       }
+    })
+  ),
+
+  law(
+    "INV-6",
+    "with a deleted App its secrets are erased, the deploy keys and the Env, and those of no other, nor of one that is stopped",
+    Effect.gen(function* () {
+      const [apps, deployments] = [yield* AppStore, yield* DeploymentStore]
+      const secretive = Effect.gen(function* () {
+        const app = yield* Given.registered({ source: keyed })
+        for (const value of ["1", "2"]) yield* Given.revised(app, { A: value })
+        const claim = yield* Given.claimed(app)
+        yield* deployments.finish(claim, { status: "cancelled" })
+        yield* deployments.withdraw((yield* Given.begun(app)).id)
+        return app
+      })
+      const [app, other] = [yield* secretive, yield* secretive]
+      const kept = yield* secretsOf(app.id)
+      yield* holds("its keys and its Env are kept", kept >= 4, kept)
+      yield* apps.mark(app.id, "stopped")
+      yield* equal("settled", yield* settled(app.id), true)
+      yield* equal("what is kept of a stopped App", yield* secretsOf(app.id), kept)
+      yield* apps.mark(app.id, "deleting")
+      yield* equal("what is kept of one that is not deleted yet", yield* secretsOf(app.id), kept)
+      yield* equal("deleted", yield* settled(app.id), true)
+      yield* equal("what is kept of a deleted App", yield* secretsOf(app.id), 0)
+      yield* equal("what is kept of another", yield* secretsOf(other.id), kept)
     })
   ),
 

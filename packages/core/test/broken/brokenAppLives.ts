@@ -2,6 +2,7 @@
 
 import { Effect } from "effect"
 import { AppStore } from "../../src/port/AppStore.ts"
+import { erase } from "../../src/port/MemoryState.ts"
 import { altered, type Broken } from "./Broken.ts"
 
 /** AppStores that are broken where Apps end. */
@@ -22,7 +23,7 @@ export const brokenAppLives: ReadonlyArray<Broken> = [
   {
     what: "an AppStore that leaves what is queued where it is",
     contract: "AppLife",
-    violates: ["INV-6"],
+    violates: ["INV-6 with an App"],
     layer: altered(AppStore, (original, { deployments }) => ({
       mark: (id, to) =>
         Effect.suspend(() => {
@@ -36,6 +37,32 @@ export const brokenAppLives: ReadonlyArray<Broken> = [
             })
           )
         })
+    }))
+  },
+  {
+    what: "an AppStore that keeps the secrets of what is deleted",
+    contract: "AppLife",
+    violates: ["INV-6 with a deleted App"],
+    layer: altered(AppStore, (original, { revisions }) => ({
+      settle: (ending) =>
+        Effect.suspend(() => {
+          const before = revisions.get(ending.app.id) ?? []
+          return Effect.tap(original.settle(ending), () => Effect.sync(() => revisions.set(ending.app.id, before)))
+        })
+    }))
+  },
+  {
+    what: "an AppStore that erases the secrets of what is stopped, too",
+    contract: "AppLife",
+    violates: ["INV-6 with a deleted App"],
+    layer: altered(AppStore, (original, state) => ({
+      settle: (ending) =>
+        Effect.tap(original.settle(ending), () =>
+          Effect.sync(() => {
+            const row = state.apps.get(ending.app.id)
+            if (row !== undefined) erase(state, row)
+          })
+        )
     }))
   },
   {

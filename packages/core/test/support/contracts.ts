@@ -23,7 +23,7 @@ import { SecretCipherContract } from "../../src/testing/SecretCipherContract.ts"
 import { makeSourceFetcherContract } from "../../src/testing/SourceFetcherContract.ts"
 import { makeSubscriberContract } from "../../src/testing/SubscriberContract.ts"
 import { SubscriptionsContract } from "../../src/testing/SubscriptionsContract.ts"
-import { type MemoryPorts, putStatus } from "./layerMemory.ts"
+import { type MemoryPorts, putStatus, secretsOf } from "./layerMemory.ts"
 import { memoryProbed, memorySealed, memorySources, memorySubscriber, memoryTrees } from "./memoryFixtures.ts"
 
 /** The ports that have a contract of their own, and `AppLife` and `AppStatus`, which are about several. */
@@ -53,7 +53,7 @@ export type ContractName =
 
 /** Every contract. */
 export const contracts: Readonly<Record<ContractName, Contract<MemoryPorts>>> = {
-  AppLife: makeAppLifeContract(putStatus),
+  AppLife: makeAppLifeContract(putStatus, secretsOf),
   AppStatus: makeAppStatusContract(putStatus),
   AppStore: AppStoreContract,
   CheckpointStore: CheckpointStoreContract,

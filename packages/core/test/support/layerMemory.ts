@@ -64,3 +64,14 @@ export const putStatus = Effect.fnUntraced(function* (app: AppId, status: AppSta
   const row = apps.get(app)
   if (row !== undefined) row.app = { ...row.app, status }
 })
+
+/** How many values of an App are kept that are secrets. */
+export const secretsOf = Effect.fnUntraced(function* (app: AppId) {
+  const { apps, deployments, revisions } = yield* MemoryState
+  const sources = [...deployments.values()]
+    .filter(({ deployment }) => deployment.app === app)
+    .map(({ source }) => source)
+  const keys = [apps.get(app)?.source, ...sources].filter((source) => source?.type === "git" && source.deployKey)
+  const changes = (revisions.get(app) ?? []).filter(({ change }) => change.size > 0)
+  return keys.length + changes.length
+})

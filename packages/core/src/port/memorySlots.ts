@@ -6,8 +6,8 @@ import { activeDeployments, type DeploymentRow, type MemoryTables } from "./Memo
 /** Something that waits, in the order of all that wait. */
 export interface Waiting {
   readonly position: number
-  /** Whether it waits for nothing but a Slot. Who waits for something else stands in nobody's way. */
-  readonly isReady: boolean
+  /** Answers whether it waits for nothing but a Slot. Who waits for something else stands in nobody's way. */
+  readonly isReady: () => boolean
 }
 
 /** The Tenant of a Deployment. */
@@ -49,12 +49,12 @@ export const hasFreeSlot = (state: MemoryTables, tenant: TenantName): boolean =>
 export const waiting = (state: MemoryTables, tenant: TenantName | undefined): ReadonlyArray<Waiting> => [
   ...ofTenant(state, tenant)
     .filter(isQueued)
-    .map((row) => ({ position: row.position, isReady: isReady(state, row) })),
+    .map((row) => ({ position: row.position, isReady: () => isReady(state, row) })),
   ...[...state.jobs.values()]
     .filter(({ job }) => job.tenant === tenant && job.status === "queued")
-    .map(({ position }) => ({ position, isReady: true }))
+    .map(({ position }) => ({ position, isReady: () => true }))
 ]
 
 /** Whether somebody else of a Tenant is to have the next Slot before what stands at a position. */
 export const isBehind = (state: MemoryTables, tenant: TenantName, position: number): boolean =>
-  waiting(state, tenant).some((other) => other.isReady && other.position < position)
+  waiting(state, tenant).some((other) => other.position < position && other.isReady())

@@ -189,7 +189,7 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
   {
     what: "a ContainerRuntime that answers the end of a command before it has read what it said",
     contract: "ContainerRuntime",
-    violates: ["X1 what a command says"],
+    violates: ["X1 what a command says", "X10 a command is told"],
     layer: altered(ContainerRuntime, (original) => ({
       run: (spec, say, started) =>
         original.run(
@@ -224,6 +224,14 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
             Effect.andThen(failed("engine_unavailable"))
           )
         )
+    }))
+  },
+  {
+    what: "a ContainerRuntime that does not tell a command for which Item it runs",
+    contract: "ContainerRuntime",
+    violates: ["X10 a command is told"],
+    layer: altered(ContainerRuntime, (original) => ({
+      run: (spec, say, started) => original.run({ ...spec, item: undefined }, say, started)
     }))
   }
 ]

@@ -87,12 +87,7 @@ export const CheckpointStoreContract: Contract<AppStore | CheckpointStore | Depl
       const jobs = yield* JobStore
       const { app } = yield* Jobs.released()
       const claim = yield* Jobs.batch(app, "a", "b")
-      yield* jobs.abandon(claim.replica)
-      const claims = yield* jobs.claimAbandoned(yield* Jobs.freshWorker(), 100)
-      const taken = yield* present(
-        "a Claim",
-        claims.find(({ job }) => job.id === claim.job.id)
-      )
+      const taken = yield* Jobs.takenOver(claim)
       yield* refused("LeaseLost", checkpoints.record(claim, 1, done("late")))
       yield* checkpoints.record(taken, 2, done("in time"))
       yield* jobs.finish(taken, { status: "failed", exitCode: 1 })

@@ -4,7 +4,7 @@ import type { App } from "../domain/App.ts"
 import { ItemInput, JobId, type OnFull } from "../domain/Job.ts"
 import type { LeaseTerms } from "../domain/Lease.ts"
 import { Command } from "../domain/Workload.ts"
-import type { JobNotFound, JobRefused, JobRequest, JobTask, Worker } from "../port/JobRequest.ts"
+import type { JobClaim, JobNotFound, JobRefused, JobRequest, JobTask, Worker } from "../port/JobRequest.ts"
 import { JobStore } from "../port/JobStore.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { Mismatch, present, refused } from "./Contract.ts"
@@ -66,6 +66,17 @@ export const batch = Effect.fnUntraced(function* (app: App, ...items: ReadonlyAr
 export const waitingJob = Effect.fnUntraced(function* (of: JobRequest["of"], more: Partial<JobRequest> = {}) {
   const { job, claim } = yield* begun(of, "queue", more)
   return claim === undefined ? job : yield* new Mismatch({ expected: "it waits", actual: "it was admitted" })
+})
+
+/** Takes a Job from a holder that is declared dead, for a new worker. */
+export const takenOver = Effect.fnUntraced(function* (claim: JobClaim) {
+  const jobs = yield* JobStore
+  yield* jobs.abandon(claim.replica)
+  const claims = yield* jobs.claimAbandoned(yield* freshWorker(), 100)
+  return yield* present(
+    "a Claim of the abandoned Job",
+    claims.find(({ job }) => job.id === claim.job.id)
+  )
 })
 
 /** Fails unless a Job is refused, and answers why. */

@@ -24,17 +24,6 @@ const isLost = Effect.fnUntraced(function* (claim: JobClaim) {
   yield* refused("LeaseLost", jobs.giveBack(claim))
 })
 
-/** Takes a Job from a holder that is declared dead. */
-const takenOver = Effect.fnUntraced(function* (claim: JobClaim) {
-  const jobs = yield* JobStore
-  yield* jobs.abandon(claim.replica)
-  const claims = yield* jobs.claimAbandoned(yield* Jobs.freshWorker(), 100)
-  return yield* present(
-    "a Claim of the abandoned Job",
-    claims.find(({ job }) => job.id === claim.job.id)
-  )
-})
-
 const running = Effect.fnUntraced(function* (app: App) {
   return (yield* (yield* DeploymentStore).usage(app.tenant)).running
 })
@@ -119,7 +108,7 @@ export const JobStoreContract: Contract<AppStore | CheckpointStore | DeploymentS
       yield* deployments.setCap(tenant, 1)
       const claim = yield* Jobs.running({ app: app.id })
       const later = yield* Jobs.waitingJob({ app: app.id })
-      const taken = yield* takenOver(claim)
+      const taken = yield* Jobs.takenOver(claim)
       const { attempt, queuePosition, startedAt, status } = yield* jobs.giveBack(taken)
       yield* equal("how it stands", [status, queuePosition, attempt, startedAt], ["queued", 1, 1, null])
       yield* equal("what it uses", (yield* deployments.usage(tenant)).running, 0)

@@ -6,9 +6,11 @@ import { Address, IpAddress, type Workload, WorkloadId, type WorkloadName } from
 import { AppStore } from "../port/AppStore.ts"
 import type { Claim } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
+import type { JobStore } from "../port/JobStore.ts"
 import { Journal } from "../port/Journal.ts"
 import { type Contract, equal, holds, law, refused } from "./Contract.ts"
 import * as Given from "./Fixture.ts"
+import { JournalJobContract } from "./JournalJobContract.ts"
 
 /** Records an intent of the Claim's holder. */
 const intended = Effect.fnUntraced(function* (claim: Claim) {
@@ -38,7 +40,9 @@ const unownedOf = Effect.fnUntraced(function* (claim: Claim) {
 })
 
 /** The laws of {@link Journal}. */
-export const JournalContract: Contract<Journal | DeploymentStore | AppStore> = [
+export const JournalContract: Contract<Journal | DeploymentStore | AppStore | JobStore> = [
+  ...JournalJobContract,
+
   law(
     "INV-7",
     "an intent is held from before the Workload exists until it is released, with the Workload once it is known",

@@ -1,9 +1,10 @@
 // Journals that make the mistakes their contract exists for.
 
 import { Effect } from "effect"
+import { DeploymentId } from "../../src/domain/App.ts"
 import { isJobId } from "../../src/domain/Job.ts"
 import { Journal } from "../../src/port/Journal.ts"
-import { deploymentRow, type IntentRow, type MemoryTables } from "../../src/port/MemoryState.ts"
+import { deploymentRow, type IntentRow, jobRow, type MemoryTables } from "../../src/port/MemoryState.ts"
 import { StoreError } from "../../src/port/StoreError.ts"
 import { altered, type Broken } from "./Broken.ts"
 
@@ -11,6 +12,10 @@ const open = ({ intents }: MemoryTables, predicate: (row: IntentRow) => boolean)
   Effect.sync(() => [...intents.values()].filter((row) => !row.released && predicate(row)))
 
 const deploymentOf = (state: MemoryTables, row: IntentRow) => deploymentRow(state, row.work)
+
+const someDeployment = DeploymentId.make("dep_1")
+
+const isOfJob = ({ work }: IntentRow) => isJobId(work)
 
 /** Broken Journals. */
 export const brokenJournals: ReadonlyArray<Broken> = [
@@ -42,7 +47,7 @@ export const brokenJournals: ReadonlyArray<Broken> = [
   {
     what: "a Journal that takes intents under any Fence",
     contract: "Journal",
-    violates: ["R9", "INV-7 a name that", "INV-6"],
+    violates: ["R9 an intent under", "R9 an intent of a Job", "INV-7 a name that", "INV-6"],
     layer: altered(Journal, (_, { intents }) => ({
       intend: (intent) =>
         Effect.sync(() => void intents.set(intent.name, { ...intent, workload: null, released: false }))
@@ -72,7 +77,7 @@ export const brokenJournals: ReadonlyArray<Broken> = [
     violates: ["INV-7 what a Deployment in progress"],
     layer: altered(Journal, (original, state) => ({
       unowned: Effect.fnUntraced(function* (limit) {
-        const stale = yield* open(state, (row) => deploymentOf(state, row)?.fence !== row.fence)
+        const stale = yield* open(state, (row) => !isOfJob(row) && deploymentOf(state, row)?.fence !== row.fence)
         return [...(yield* original.unowned(limit)), ...stale].slice(0, limit)
       })
     }))
@@ -81,12 +86,14 @@ export const brokenJournals: ReadonlyArray<Broken> = [
     what: "a Journal for which a Deployment owns what it made only while it is in progress",
     contract: "Journal",
     violates: ["INV-7 what a Deployment made"],
-    layer: altered(Journal, (_, state) => ({
-      unowned: (limit) =>
-        Effect.map(
-          open(state, (row) => !["building", "deploying"].includes(deploymentOf(state, row)?.deployment.status ?? "")),
-          (found) => found.slice(0, limit)
-        )
+    layer: altered(Journal, (original, state) => ({
+      unowned: Effect.fnUntraced(function* (limit) {
+        const isOver = (row: IntentRow) =>
+          !["building", "deploying"].includes(deploymentOf(state, row)?.deployment.status ?? "")
+        const over = yield* open(state, (row) => !isOfJob(row) && isOver(row))
+        const others = (yield* original.unowned(10_000)).filter(({ work }) => isJobId(work))
+        return [...over, ...others].slice(0, limit)
+      })
     }))
   },
   {
@@ -114,5 +121,69 @@ export const brokenJournals: ReadonlyArray<Broken> = [
     contract: "Journal",
     violates: ["Journal-1"],
     layer: altered(Journal, (original) => ({ unowned: (limit) => original.unowned(limit + 1) }))
+  },
+  {
+    what: "a Journal that answers for a Job what all Jobs intended",
+    contract: "Journal",
+    violates: ["INV-7 an intent of a Job"],
+    layer: altered(Journal, (_, state) => ({
+      heldFor: (job) => Effect.map(open(state, isOfJob), (rows) => rows.map((intent) => ({ ...intent, work: job })))
+    }))
+  },
+  {
+    what: "a Journal that takes what a Job intended for its App's",
+    contract: "Journal",
+    violates: ["INV-7 an intent of a Job"],
+    layer: altered(Journal, (original, state) => ({
+      held: Effect.fnUntraced(function* (app) {
+        const ofJobs = yield* open(state, (row) => isOfJob(row) && row.app === app)
+        return [...(yield* original.held(app)), ...ofJobs.map((intent) => ({ ...intent, work: someDeployment }))]
+      })
+    }))
+  },
+  {
+    what: "a Journal that takes an intent of a Job that has ended",
+    contract: "Journal",
+    violates: ["R9 an intent of a Job"],
+    layer: altered(Journal, (original, state) => ({
+      intend: (intent) =>
+        Effect.suspend(() => {
+          const row = jobRow(state, intent.work)
+          if (row === undefined) return original.intend(intent)
+          const { job } = row
+          row.job = { ...job, status: "running" }
+          return Effect.ensuring(
+            original.intend(intent),
+            Effect.sync(() => (row.job = job))
+          )
+        })
+    }))
+  },
+  {
+    what: "a Journal that takes an intent of a Job that somebody else has",
+    contract: "Journal",
+    violates: ["R9 an intent of a Job"],
+    layer: altered(Journal, (original, state) => ({
+      intend: (intent) => original.intend({ ...intent, fence: jobRow(state, intent.work)?.fence ?? intent.fence })
+    }))
+  },
+  {
+    what: "a Journal for which a Job that runs owns what it made, whoever has it",
+    contract: "Journal",
+    violates: ["INV-7 what a Job made"],
+    layer: altered(Journal, (original, state) => ({
+      unowned: (limit) =>
+        Effect.map(original.unowned(limit), (intents) =>
+          intents.filter(({ work }) => jobRow(state, work)?.job.status !== "running")
+        )
+    }))
+  },
+  {
+    what: "a Journal for which a Job owns what it made for ever",
+    contract: "Journal",
+    violates: ["INV-7 what a Job made"],
+    layer: altered(Journal, (original) => ({
+      unowned: (limit) => Effect.map(original.unowned(limit), (intents) => intents.filter(({ work }) => !isJobId(work)))
+    }))
   }
 ]

@@ -8,6 +8,7 @@ import { brokenAppLives } from "./broken/brokenAppLives.ts"
 import { brokenAppStatuses } from "./broken/brokenAppStatuses.ts"
 import { brokenAppStores } from "./broken/brokenAppStores.ts"
 import { brokenBegins } from "./broken/brokenBegins.ts"
+import { brokenCheckpointStores } from "./broken/brokenCheckpointStores.ts"
 import { brokenContainerRuntimes } from "./broken/brokenContainerRuntimes.ts"
 import { brokenDeploymentLeases } from "./broken/brokenDeploymentLeases.ts"
 import { brokenEndings } from "./broken/brokenEndings.ts"
@@ -17,6 +18,8 @@ import { brokenHealthProbes } from "./broken/brokenHealthProbes.ts"
 import { brokenHints } from "./broken/brokenHints.ts"
 import { brokenIdempotencyStores } from "./broken/brokenIdempotencyStores.ts"
 import { brokenImages } from "./broken/brokenImages.ts"
+import { brokenJobAdmissions } from "./broken/brokenJobAdmissions.ts"
+import { brokenJobStores } from "./broken/brokenJobStores.ts"
 import { brokenJournals } from "./broken/brokenJournals.ts"
 import { brokenLeases } from "./broken/brokenLeases.ts"
 import { brokenLogStores } from "./broken/brokenLogStores.ts"
@@ -39,6 +42,7 @@ const all: ReadonlyArray<Broken> = [
   ...brokenAppStores,
   ...brokenImages,
   ...brokenBegins,
+  ...brokenCheckpointStores,
   ...brokenContainerRuntimes,
   ...brokenDeploymentLeases,
   ...brokenEndings,
@@ -50,6 +54,8 @@ const all: ReadonlyArray<Broken> = [
   ...brokenHealthProbes,
   ...brokenHints,
   ...brokenIdempotencyStores,
+  ...brokenJobAdmissions,
+  ...brokenJobStores,
   ...brokenJournals,
   ...brokenLeases,
   ...brokenLogStores,

@@ -7,12 +7,14 @@ import { Revision } from "@lockkeeper/core/domain/Env"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
+import { JobStore } from "@lockkeeper/core/port/JobStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogName, LogStore } from "@lockkeeper/core/port/LogStore"
 import { RouteStore } from "@lockkeeper/core/port/RouteStore"
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { StoreError } from "@lockkeeper/core/port/StoreError"
 import * as Given from "@lockkeeper/core/testing/Fixture"
+import * as Jobs from "@lockkeeper/core/testing/JobFixture"
 import { Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { inspect } from "node:util"
@@ -165,6 +167,43 @@ layer(stores(), { excludeTestServices: true })("E10: a corrupt row", (it) => {
         taken.map(({ deployment }) => deployment.id),
         [found.deployment.id]
       )
+    })
+  )
+
+  it.effect("INV-1: of a Job that waits or is abandoned does not keep other Tenants' Jobs waiting", () =>
+    Effect.gen(function* () {
+      const [deployments, jobs, sql] = [yield* DeploymentStore, yield* JobStore, yield* SqlClient.SqlClient]
+      const by = yield* Jobs.freshWorker()
+      const damaged = (id: string) => sql`update jobs set command = '[]' where id = ${id}`
+      const queued = Effect.gen(function* () {
+        const { app } = yield* Jobs.released()
+        yield* deployments.setCap(app.tenant, 0)
+        const job = yield* Jobs.waitingJob({ app: app.id })
+        return { job, free: deployments.setCap(app.tenant, 1) }
+      })
+      const [bad, good] = [yield* queued, yield* queued]
+      yield* damaged(bad.job.id)
+      yield* Effect.andThen(bad.free, good.free)
+      yield* leaves("jobs", "id", bad.job.id, jobs.admit(by, bad.job.id))
+      assert.strictEqual((yield* jobs.admit(by))?.job.id, good.job.id)
+      assert.isUndefined(yield* jobs.admit(by))
+      assert.strictEqual((yield* jobs.requestCancel(bad.job.id)).status, "cancelled")
+
+      const apps = [yield* Jobs.released(), yield* Jobs.released()]
+      const claims = yield* Effect.forEach(apps, ({ app }) => Jobs.running({ app: app.id }))
+      const [lost, found] = claims.map(({ job }) => job.id)
+      yield* damaged(lost ?? "")
+      for (const { replica } of claims) yield* jobs.abandon(replica)
+      const row = sql`select j::text as row, s::text as slot from jobs j join slots s on s.job = j.id
+        where j.id = ${lost ?? ""}`
+      const before = yield* row
+      const taken = yield* jobs.claimAbandoned(by, 1)
+      assert.deepStrictEqual(
+        taken.map(({ job }) => job.id),
+        [found]
+      )
+      assert.lengthOf(before, 1)
+      assert.deepStrictEqual(yield* row, before)
     })
   )
 

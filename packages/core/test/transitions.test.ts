@@ -1,8 +1,9 @@
-// The two transition tables: which status may follow which, as data that can be walked.
+// The transition tables: which status may follow which, as data that can be walked.
 
 import { describe, expect, it } from "@effect/vitest"
 import { AppStatus, appTransitions } from "../src/domain/App.ts"
 import { DeploymentStatus, deploymentTransitions, isTerminal, sourcesOf } from "../src/domain/Deployment.ts"
+import { hasEnded, JobStatus, jobTransitions } from "../src/domain/Job.ts"
 
 type Table<Status extends string> = { readonly [From in Status]: ReadonlyArray<Status> }
 
@@ -70,5 +71,43 @@ describe("the table of Apps", () => {
 
   it("R7 lets a stopped App start again, and nothing else", () => {
     expect(AppStatus.literals.filter((from) => appTransitions[from].includes("live"))).toEqual(["stopped"])
+  })
+})
+
+describe("the table of Jobs", () => {
+  const ends = ["succeeded", "failed", "cancelled"] as const
+  const active = JobStatus.literals.filter((status) => !hasEnded(status))
+
+  it("R4 reaches every status from queued, and succeeded is the only one without an exit", () => {
+    expect([...reachable(jobTransitions, "queued")].sort()).toEqual([...JobStatus.literals].sort())
+    expect(JobStatus.literals.filter((status) => jobTransitions[status].length === 0)).toEqual(["succeeded"])
+  })
+
+  it("R4 says which statuses are ends", () => {
+    expect(JobStatus.literals.filter(hasEnded)).toEqual([...ends])
+    expect(active).toEqual(["queued", "running"])
+  })
+
+  it("B6 can be ended without success from every status that is none", () => {
+    for (const status of active) expect(jobTransitions[status]).toContain("cancelled")
+    expect(jobTransitions.running).toEqual(expect.arrayContaining(["failed", "cancelled", "queued"]))
+  })
+
+  it("INV-3 ends well or badly only from running: what waits has done nothing", () => {
+    for (const end of ["succeeded", "failed"] as const) {
+      expect(JobStatus.literals.filter((from) => jobTransitions[from].includes(end))).toEqual(["running"])
+    }
+  })
+
+  it("K9 leads from one end to another only through a rerun", () => {
+    for (const end of ends) {
+      const after = jobTransitions[end]
+      expect(after.filter(hasEnded)).toEqual([])
+      expect(after.length === 0).toBe(end === "succeeded")
+    }
+  })
+
+  it("R4 never stays where it is", () => {
+    for (const status of JobStatus.literals) expect(jobTransitions[status]).not.toContain(status)
   })
 })

@@ -10,13 +10,18 @@ import { hints } from "./lists/hints.ts"
 import { joined } from "./lists/listing.ts"
 import { jobPrograms } from "./lists/jobPrograms.ts"
 import { idempotency } from "./lists/idempotency.ts"
+import { jobSchema } from "./lists/jobSchema.ts"
 import { logs } from "./lists/logs.ts"
+import { memoryJobs } from "./lists/memoryJobs.ts"
 import { postgresAdmission } from "./lists/postgresAdmission.ts"
 import { postgresEndings } from "./lists/postgresEndings.ts"
 import { postgresEnvs } from "./lists/postgresEnvs.ts"
 import { postgresMigrations } from "./lists/postgresMigrations.ts"
+import { postgresJobs } from "./lists/postgresJobs.ts"
+import { postgresJournal } from "./lists/postgresJournal.ts"
 import { postgresRoutes } from "./lists/postgresRoutes.ts"
 import { postgresSchema } from "./lists/postgresSchema.ts"
+import { postgresSlots } from "./lists/postgresSlots.ts"
 import { postgresStores } from "./lists/postgresStores.ts"
 import { standing } from "./lists/standing.ts"
 import { subscriptions } from "./lists/subscriptions.ts"
@@ -26,12 +31,16 @@ export const listed: Listed = joined([
   postgresEndings,
   postgresAdmission,
   postgresStores,
+  postgresJournal,
   appLife,
   standing,
   postgresEnvs,
   postgresMigrations,
   postgresRoutes,
   postgresSchema,
+  postgresJobs,
+  postgresSlots,
+  jobSchema,
   idempotency,
   subscriptions,
   logs,
@@ -39,6 +48,7 @@ export const listed: Listed = joined([
   corePrograms,
   jobPrograms,
   coreMemory,
+  memoryJobs,
   adapters,
   docker
 ])

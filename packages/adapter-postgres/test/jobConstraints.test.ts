@@ -251,19 +251,24 @@ layer(stores(), { excludeTestServices: true })("the database refuses, of Jobs,",
     })
   )
 
-  it.effect("INV-7: an intent of a Job that is not there, of nobody, or of a Job and a Deployment", () =>
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const { app, deployment } = yield* Jobs.released()
-      const { job } = yield* Jobs.running({ app: app.id })
-      const intend = Effect.fnUntraced(function* (of: string | null, by: string | null) {
-        const name = yield* Given.freshWorkloadName
-        return yield* sql`insert into intents (name, app, deployment, job, fence, replica)
+  it.effect(
+    "INV-7: an intent of a Job that is not there, of nobody, or of a Job and a Deployment, and a log of neither",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const { app, deployment } = yield* Jobs.released()
+        const { job } = yield* Jobs.running({ app: app.id })
+        const intend = Effect.fnUntraced(function* (of: string | null, by: string | null) {
+          const name = yield* Given.freshWorkloadName
+          return yield* sql`insert into intents (name, app, deployment, job, fence, replica)
           values (${name}, ${app.id}, ${of}, ${by}, 1, 'r')`
+        })
+        yield* refused("23503", intend(null, "job_none"))
+        yield* refused("23514", intend(null, null))
+        yield* refused("23514", intend(deployment.id, job.id))
+        for (const name of ["job/dep_1", "deployment/job_1", "job/job_A", "job_1"]) {
+          yield* refused("23514", sql`insert into logs (name) values (${name})`)
+        }
       })
-      yield* refused("23503", intend(null, "job_none"))
-      yield* refused("23514", intend(null, null))
-      yield* refused("23514", intend(deployment.id, job.id))
-    })
   )
 })

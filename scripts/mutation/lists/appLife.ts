@@ -168,6 +168,13 @@ export const appLife = joined([
         replace: "d.status in ('queued')"
       },
       {
+        guards: ["settle: j.status in ('queued', 'running')"],
+        says: "an App is deleted while a Job of it runs",
+        find: "j.status in ('queued', 'running')",
+        replace: "j.status in ('queued')",
+        named: lawsOf("JobStore")
+      },
+      {
         guards: ["settle: i.released_at is null"],
         says: "an App is deleted while an intent of it is left",
         find: "where i.app = apps.id and i.released_at is null",

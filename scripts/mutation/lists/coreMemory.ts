@@ -93,15 +93,27 @@ export const coreMemory = joined([
         replace: "state.apps.has(app)"
       },
       {
-        guards: ["intend: row?.fence !== fence", "intend: new LeaseLost"],
+        guards: ["isWanted: row?.fence === intent.fence"],
         says: "an intent is written under any Fence",
-        find: "isTaken || row?.fence !== fence || !isWanted",
-        replace: "isTaken || !isWanted"
+        find: "row?.fence === intent.fence && (",
+        replace: "row !== undefined && ("
+      },
+      {
+        guards: ["isRunning: row.fence === fence"],
+        says: "an intent of a Job is written under any Fence, and owned",
+        find: " && row.fence === fence",
+        replace: ""
+      },
+      {
+        guards: ["intend: new LeaseLost"],
+        says: "an intent is written that nobody wants",
+        find: "if (isTaken || !isWanted(intent)) return yield* new LeaseLost({ work })",
+        replace: "if (isTaken && isWanted(intent)) return"
       },
       {
         guards: ["isTaken: earlier.fence !== fence"],
         says: "a name that another Deployment has intended is taken from it",
-        find: "earlier !== undefined && (earlier.deployment !== deployment || earlier.fence !== fence)",
+        find: "earlier !== undefined && (earlier.work !== work || earlier.fence !== fence)",
         replace: "earlier === undefined && name.length === 0"
       }
     ]
@@ -143,12 +155,6 @@ export const coreMemory = joined([
   listing("packages/core/src/port/memoryDeployments.ts", tests, {
     mutations: [
       {
-        guards: ['isQueued: deployment.status === "queued"'],
-        says: "what is building waits",
-        find: 'deployment.status === "queued"',
-        replace: 'deployment.status === "queued" || deployment.status === "building"'
-      },
-      {
         guards: ['isRetained: ?.app.status !== "deleted"'],
         says: "the images of deleted Apps are needed",
         find: 'state.apps.get(release.app)?.app.status !== "deleted" &&\n    ',
@@ -181,18 +187,6 @@ export const coreMemory = joined([
   listing("packages/core/src/port/memoryDeploymentStore.ts", tests, {
     mutations: [
       {
-        guards: ['holdsSlot: status === "building"'],
-        says: "what is building holds no Slot",
-        find: 'status === "building" || ',
-        replace: ""
-      },
-      {
-        guards: ['holdsSlot: status === "deploying"'],
-        says: "what is deploying holds no Slot",
-        find: ' || status === "deploying"',
-        replace: ""
-      },
-      {
         guards: ['withdraw: row?.deployment.status === "queued"'],
         says: "withdraw what is not queued",
         find: 'if (row?.deployment.status === "queued") moved',
@@ -207,19 +201,19 @@ export const coreMemory = joined([
       {
         guards: ["held: row.fence !== claim.fence", "held: new LeaseLost"],
         says: "hold what has ended, under any Fence",
-        find: "status === undefined || isTerminal(status) || row.fence !== claim.fence) {\n      return yield* new LeaseLost({ deployment: claim.deployment.id })",
+        find: "status === undefined || isTerminal(status) || row.fence !== claim.fence) {\n      return yield* new LeaseLost({ work: claim.deployment.id })",
         replace: 'status === undefined) {\n      return yield* Effect.die("no such Deployment")'
       },
       {
         guards: ["held: new LeaseLost #2"],
         says: "a status changes to any other",
-        find: "if (to !== undefined && !deploymentTransitions[status].includes(to)) {\n      return yield* new LeaseLost({ deployment: claim.deployment.id })\n    }",
+        find: "if (to !== undefined && !deploymentTransitions[status].includes(to)) {\n      return yield* new LeaseLost({ work: claim.deployment.id })\n    }",
         replace: ""
       },
       {
         guards: ["renew: new LeaseLost"],
         says: "renew a lease that has run out",
-        find: "if (row.leaseUntil <= millis) return yield* new LeaseLost({ deployment: claim.deployment.id })",
+        find: "if (row.leaseUntil <= millis) return yield* new LeaseLost({ work: claim.deployment.id })",
         replace: ""
       },
       {
@@ -237,7 +231,7 @@ export const coreMemory = joined([
       {
         guards: ["finish: new LeaseLost"],
         says: "end healthy what was not activated",
-        find: "if (image === null || !row.activated) return yield* new LeaseLost({ deployment: claim.deployment.id })",
+        find: "if (image === null || !row.activated) return yield* new LeaseLost({ work: claim.deployment.id })",
         replace: 'if (image === null) return yield* Effect.die("no image")'
       },
       {
@@ -251,12 +245,6 @@ export const coreMemory = joined([
         says: "an App that is not live serves",
         find: 'app?.app.status !== "live" ||',
         replace: "app === undefined ||"
-      },
-      {
-        guards: ['usage: row.deployment.status === "queued"'],
-        says: "what has ended counts as queued",
-        find: 'rows.filter((row) => row.deployment.status === "queued").length',
-        replace: "rows.length"
       }
     ],
     leftOut: [

@@ -14,36 +14,6 @@ export const postgresAdmission = joined([
     named,
     mutations: [
       {
-        guards: ["candidates: status = 'queued'"],
-        says: "the head of a queue may be one that is not queued",
-        find: "where status = 'queued' and ${ready} order by tenant, position",
-        replace: "where ${ready} order by tenant, position"
-      },
-      {
-        guards: ["candidates: < t.job_cap"],
-        says: "Tenants whose cap is reached are candidates",
-        find: "(t.job_cap is null or (select count(*) from slots s where s.tenant = h.tenant) < t.job_cap)",
-        replace: "true"
-      },
-      {
-        guards: ["head: status = 'queued'"],
-        says: "the first Deployment is taken, queued or not",
-        find: "where tenant = ${tenant} and status = 'queued' and ${ready} order",
-        replace: "where tenant = ${tenant} and ${ready} order"
-      },
-      {
-        guards: ["head: < ${cap}"],
-        says: "Slots are not counted under the lock",
-        find: "(select count(*) from slots where tenant = ${tenant}) < ${cap}",
-        replace: "true"
-      },
-      {
-        guards: ["ready: o.status in ('building', 'deploying')"],
-        says: "what waits for another of its App stands in everybody's way",
-        find: "where o.app = d.app and o.status in ('building', 'deploying')",
-        replace: "where o.app = d.app and o.status = 'building' and o.status = 'deploying'"
-      },
-      {
         guards: ["take: fence = f.last_fence"],
         says: "every holder has the same Fence",
         find: "fence = f.last_fence",
@@ -60,18 +30,6 @@ export const postgresAdmission = joined([
         says: "the Fence of an App does not grow",
         find: "last_fence = last_fence + 1",
         replace: "last_fence = greatest(last_fence, 1)"
-      },
-      {
-        guards: ["attempt: for no key update", "attempt: skip locked"],
-        says: "the Tenant is read without its lock",
-        find: 'for no key update ${sql.literal(wait ? "" : "skip locked")}',
-        replace: ""
-      },
-      {
-        guards: ["attempt: skip locked"],
-        says: "the first try waits for the Tenant too",
-        find: '"skip locked"',
-        replace: '""'
       },
       {
         guards: ["takeOver: for no key update", "takeOver: skip locked"],
@@ -117,10 +75,6 @@ export const postgresAdmission = joined([
       }
     ],
     leftOut: [
-      {
-        guards: ["head: <= ${cap}"],
-        reason: "follows from the count: when fewer numbers than the cap are taken, the smallest free one is within it"
-      },
       {
         guards: ["lost: status in ('building', 'deploying')", "takeOver: status in ('building', 'deploying')"],
         reason: "follows from the lease: `deployments_lease` allows one only in these statuses"
@@ -216,10 +170,17 @@ export const postgresAdmission = joined([
         replace: " and status in ('building', 'deploying')"
       },
       {
-        guards: ["deploymentColumns: q.status = 'queued'"],
-        says: "what has ended stands in the queue",
-        find: "and q.status = 'queued' and",
-        replace: "and"
+        guards: ["waitingUpTo: q.status = 'queued'"],
+        says: "a Deployment that has ended stands in the queue",
+        find: "      where q.tenant = ${row}.tenant and q.status = 'queued' and",
+        replace: "      where q.tenant = ${row}.tenant and"
+      },
+      {
+        guards: ["waitingUpTo: q.status = 'queued' #2"],
+        says: "a Job that has ended stands in the queue",
+        find: "from jobs q where q.tenant = ${row}.tenant and q.status = 'queued' and",
+        replace: "from jobs q where q.tenant = ${row}.tenant and",
+        named: lawsOf("JobStore")
       }
     ]
   }),

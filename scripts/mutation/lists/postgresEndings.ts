@@ -16,8 +16,8 @@ export const postgresEndings = joined([
       {
         guards: ["orLost: new LeaseLost"],
         says: "a change of nothing is taken for one that was made",
-        find: "(yield* new LeaseLost({ deployment: claim.deployment.id }))",
-        replace: "(rows.length > 0 ? yield* new LeaseLost({ deployment: claim.deployment.id }) : claim.deployment)"
+        find: "(yield* new LeaseLost({ work: claim.deployment.id }))",
+        replace: "(rows.length > 0 ? yield* new LeaseLost({ work: claim.deployment.id }) : claim.deployment)"
       },
       {
         guards: ["lockLive: for no key update"],
@@ -82,7 +82,7 @@ export const postgresEndings = joined([
       {
         guards: ["lockUnstopped: new LeaseLost"],
         says: "activate and end healthy what is not held",
-        find: "if (held === undefined) return yield* new LeaseLost({ deployment })",
+        find: "if (held === undefined) return yield* new LeaseLost({ work: deployment })",
         replace: "if (held === undefined) return"
       },
       {
@@ -131,8 +131,15 @@ export const postgresEndings = joined([
       {
         guards: ["used: status = 'queued'"],
         says: "what has ended counts as queued",
-        find: "where tenant = n.tenant and status = 'queued'",
-        replace: "where tenant = n.tenant"
+        find: "from deployments where tenant = n.tenant and status = 'queued'",
+        replace: "from deployments where tenant = n.tenant"
+      },
+      {
+        guards: ["used: status = 'queued' #2"],
+        says: "a Job that has ended counts as queued",
+        find: "from jobs where tenant = n.tenant and status = 'queued'",
+        replace: "from jobs where tenant = n.tenant",
+        named: lawsOf("JobStore")
       },
       {
         guards: ["setCap: on conflict (name) do update"],

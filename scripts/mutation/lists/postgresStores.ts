@@ -100,8 +100,20 @@ export const postgresStores = joined([
         {
           guards: ["unneeded: o.released_at is null"],
           says: "what was ever started is needed for ever",
-          find: "where o.released_at is null and",
-          replace: "where"
+          find: "where o.released_at is null and d.image",
+          replace: "where d.image"
+        },
+        {
+          guards: ["unneeded: j.status in ('queued', 'running')"],
+          says: "nobody needs the image of a Job that waits or runs",
+          find: "and j.status in ('queued', 'running')",
+          replace: "and false"
+        },
+        {
+          guards: ["unneeded: o.released_at is null #2"],
+          says: "what a Job ever started is needed for ever",
+          find: "where o.released_at is null and j.image",
+          replace: "where j.image"
         },
         {
           guards: ["unneeded: a.status <> 'deleted'"],
@@ -112,112 +124,6 @@ export const postgresStores = joined([
       ]
     }
   ),
-  listing("packages/adapter-postgres/src/PostgresJournal.ts", tests, {
-    named: lawsOf("Journal", "AppStatus"),
-    mutations: [
-      {
-        guards: ["written: fence = ${fence}"],
-        says: "an intent is written under any Fence",
-        find: "and app = ${id} and fence = ${fence}\n",
-        replace: "and app = ${id} and fence is not null\n"
-      },
-      {
-        guards: ["written: d.status not in ('building', 'deploying')"],
-        says: "who intends locks the App, so that what is abandoned is passed by",
-        find: "and d.id = ${deployment} and d.status not in ('building', 'deploying') for share of a",
-        replace: "and d.id = ${deployment} for share of a",
-        tests: ["packages/adapter-postgres/test/deploymentInterleavings.test.ts"],
-        named: "intend and claimAbandoned"
-      },
-      {
-        guards: ["written: for share"],
-        says: "the App is read without its lock",
-        find: " for share of a`",
-        replace: "`",
-        tests: ["packages/adapter-postgres/test/storeInterleavings.test.ts"],
-        named: "intend for what serves"
-      },
-      {
-        guards: ["written: for share #2"],
-        says: "the Deployment is read without its lock",
-        find: 'or ${app?.status === "live"}) for share',
-        replace: 'or ${app?.status === "live"})'
-      },
-      {
-        guards: ["written: status in ('building', 'deploying')", 'written: app?.status === "live"'],
-        says: "what has ended is started again, whatever became of its App",
-        find: "            and (status in ('building', 'deploying') or ${app?.status === \"live\"}) for share",
-        replace: "            for share"
-      },
-      {
-        guards: ["written: status in ('building', 'deploying')"],
-        says: "nothing is intended for an App that is ending, though its Deployment is in progress",
-        find: "(status in ('building', 'deploying') or ${app?.status === \"live\"})",
-        replace: '(${app?.status === "live"})'
-      },
-      {
-        guards: [],
-        says: "an intent that waited while its Deployment ended is refused, though its App is live",
-        find: "(yield* write) || (yield* write)",
-        replace: "yield* write"
-      },
-      {
-        guards: ["written: i.fence = excluded.fence"],
-        says: "an intent replaces that of an older Fence",
-        find: "i.deployment = excluded.deployment and i.fence = excluded.fence",
-        replace: "i.deployment = excluded.deployment"
-      },
-      {
-        guards: ["intend: new LeaseLost"],
-        says: "an intent that is not written is none that was refused",
-        find: "if (!isWritten) return",
-        replace: "if (isWritten && !isWritten) return"
-      },
-      {
-        guards: ["held: i.released_at is null"],
-        says: "a released intent is held",
-        find: "where i.app = ${app} and i.released_at is null",
-        replace: "where i.app = ${app}"
-      },
-      {
-        guards: ["heldBy: i.released_at is null"],
-        says: "a released intent is held by its replica",
-        find: "where i.replica = ${replica} and i.released_at is null",
-        replace: "where i.replica = ${replica}"
-      },
-      {
-        guards: ["unowned: i.released_at is null"],
-        says: "a released intent is unowned",
-        find: "where i.released_at is null and d.status",
-        replace: "where d.status"
-      },
-      {
-        guards: ["unowned: d.status not in ('building', 'deploying')"],
-        says: "the intent of a Deployment in progress is unowned",
-        find: "is null and d.status not in ('building', 'deploying')",
-        replace: "is null"
-      },
-      {
-        guards: ["unowned: a.status = 'live'"],
-        says: "the intent of an App that has ended is owned",
-        find: "and r.current and a.status = 'live'",
-        replace: "and r.current"
-      },
-      {
-        guards: ["unknown: i.released_at is null"],
-        says: "a name that was released is known",
-        find: "where i.name = n.name and i.released_at is null",
-        replace: "where i.name = n.name"
-      }
-    ],
-    leftOut: [
-      { guards: ["written: on conflict (name) do update"], reason: upsert },
-      {
-        guards: ["released: released_at is null"],
-        reason: "keeps when it was released first, for who reads the table: nothing in the product does"
-      }
-    ]
-  }),
   listing("packages/adapter-postgres/src/PostgresLeases.ts", tests, {
     named: lawsOf("Leases"),
     mutations: [

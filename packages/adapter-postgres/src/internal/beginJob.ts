@@ -76,7 +76,8 @@ export const beginJob = (db: Database) => {
     const { cap: limit, taken: running } = state
     if (onFull === "reject") return yield* refuse({ _tag: "JobCapReached", limit, running })
     const [count] = yield* countRows(sql`select count(*)::int as waiting from (
-        select from jobs where tenant = ${tenant} and status = 'queued' limit ${jobQueueLimit}
+        (select 1 from jobs where tenant = ${tenant} and status = 'queued' limit ${jobQueueLimit})
+        union all (select 1 from deployments where tenant = ${tenant} and status = 'queued' limit ${jobQueueLimit})
       ) q`)
     if ((count?.waiting ?? 0) >= jobQueueLimit) return yield* refuse({ _tag: "QueueFull", limit: jobQueueLimit })
     return undefined

@@ -1,0 +1,163 @@
+// The guards around how Jobs begin on PostgreSQL, and whose turn it is of all that waits for a Slot.
+
+import { joined, lawsOf, listing } from "./listing.ts"
+
+const tests = ["contracts", "jobRaces", "corruptRows"].map((name) => `packages/adapter-postgres/test/${name}.test.ts`)
+const named = lawsOf("JobStore", "CheckpointStore", "Journal")
+
+const deployments = {
+  tests: ["contracts", "races", "holders", "concurrency", "admission", "jobRaces"].map(
+    (name) => `packages/adapter-postgres/test/${name}.test.ts`
+  ),
+  named: lawsOf("DeploymentStore", "JobStore", "AppStatus")
+}
+
+const begin = listing("packages/adapter-postgres/src/internal/beginJob.ts", tests, {
+  named,
+  mutations: [
+    {
+      guards: ["tenantOf: on conflict do nothing"],
+      says: "a second Job of a Tenant makes the Tenant again",
+      find: " on conflict do nothing`",
+      replace: "`"
+    },
+    {
+      guards: ["releaseOf: for share"],
+      says: "the App is read without its lock",
+      find: "from apps where id = ${app} for share`",
+      replace: "from apps where id = ${app}`"
+    },
+    {
+      guards: ['releaseOf: row.status !== "live"'],
+      says: "Jobs of an App that is not live begin",
+      find: 'if (row.status !== "live") return yield* refuse({ _tag: "AppNotLive", app, status: row.status })',
+      replace: ""
+    },
+    {
+      guards: ['releaseOf: row.status === "deleted"'],
+      says: "a deleted App is only not live",
+      find: 'row === undefined || row.status === "deleted"',
+      replace: "row === undefined"
+    },
+    {
+      guards: ["room: status = 'queued'"],
+      says: "a Job that has ended counts as waiting",
+      tests: ["packages/adapter-postgres/test/jobQueue.test.ts"],
+      find: "(select 1 from jobs where tenant = ${tenant} and status = 'queued' limit",
+      replace: "(select 1 from jobs where tenant = ${tenant} limit"
+    },
+    {
+      guards: ["room: status = 'queued' #2"],
+      says: "a Deployment that has ended counts as waiting",
+      tests: ["packages/adapter-postgres/test/jobQueue.test.ts"],
+      find: "(select 1 from deployments where tenant = ${tenant} and status = 'queued' limit",
+      replace: "(select 1 from deployments where tenant = ${tenant} limit"
+    },
+    {
+      guards: ["lockedAgain: for no key update"],
+      says: "of several who run a Job again each reads it before it waits",
+      find: " for no key update of t`",
+      replace: "`"
+    },
+    {
+      guards: ['again: status === "queued"'],
+      says: "what waits is run again",
+      find: 'status === "queued" || status === "running"',
+      replace: 'status === "running"'
+    },
+    {
+      guards: ["again: status = 'failed'"],
+      says: "a Batch is run again from its first Item",
+      find: "where job = ${job} and status = 'failed'",
+      replace: "where job = ${job}"
+    },
+    {
+      guards: ["taken: fence = j.fence + 1"],
+      says: "every holder has the same Fence",
+      find: "fence = j.fence + 1",
+      replace: "fence = 1"
+    }
+  ],
+  leftOut: [
+    {
+      guards: ["taken: j.status <> 'running'"],
+      reason:
+        "follows from the lock: whoever takes a Job holds its Tenant and has seen that it waits, or has just made it"
+    }
+  ]
+})
+
+const rows = listing("packages/adapter-postgres/src/internal/jobRows.ts", tests, {
+  named,
+  mutations: [
+    {
+      guards: ["jobColumns: j.status = 'queued'"],
+      says: "what does not wait has a place in the queue",
+      find: "case when j.status = 'queued' then",
+      replace: "case when true then"
+    },
+    {
+      guards: ["endJobsOf: status = 'queued'"],
+      says: "what runs or has ended is cancelled with its App",
+      find: "and status = 'queued' returning *",
+      replace: "returning *"
+    },
+    {
+      guards: ["endJobsOf: status = 'running'"],
+      says: "what has ended is asked to stop",
+      find: "and status = 'running' and stop_requested_at is null",
+      replace: "and status = 'queued' and stop_requested_at is null"
+    }
+  ]
+})
+
+const queue = listing("packages/adapter-postgres/src/internal/slots.ts", deployments.tests, {
+  named: deployments.named,
+  mutations: [
+    {
+      guards: ["first: d.status = 'queued'"],
+      says: "the first Deployment is next, queued or not",
+      find: "and d.status = 'queued' and not exists",
+      replace: "and not exists"
+    },
+    {
+      guards: ["first: o.status in ('building', 'deploying')"],
+      says: "what waits for another of its App stands in everybody's way",
+      find: "where o.app = d.app and o.status in ('building', 'deploying')",
+      replace: "where o.app = d.app and o.status = 'building' and o.status = 'deploying'"
+    },
+    {
+      guards: ["first: j.status = 'queued'"],
+      says: "the first Job is next, queued or not",
+      find: "where j.tenant = ${tenant} and j.status = 'queued' order",
+      replace: "where j.tenant = ${tenant} order"
+    },
+    {
+      guards: ["isFree: < t.job_cap"],
+      says: "Tenants whose cap is reached are candidates",
+      find: "(t.job_cap is null or (select count(*) from slots s where s.tenant = t.name) < t.job_cap)",
+      replace: "true"
+    },
+    {
+      guards: ["skip: skip locked"],
+      says: "the first try waits for the Tenant too",
+      find: '"skip locked"',
+      replace: '""'
+    },
+    {
+      guards: ["locked: for no key update"],
+      says: "the Tenant is read without its lock",
+      find: "for no key update ${skip}",
+      replace: ""
+    }
+  ],
+  leftOut: [
+    {
+      guards: ["tenantsIn: status = 'queued'", "tenantsIn: q.status = 'queued'"],
+      reason: "narrows where to look: what is next of each Tenant is looked up anew"
+    }
+  ]
+})
+
+/** What is listed of them. */
+export const postgresSlots = joined([begin, rows, queue])

@@ -198,6 +198,14 @@ layer(stores(), { excludeTestServices: true })("the database refuses, of Jobs,",
       )
       yield* refused(
         "23514",
+        set(ended.job.id, (sql) => sql`status = 'odd', finished_at = null`)
+      )
+      yield* refused(
+        "23502",
+        set(ended.job.id, (sql) => sql`id = null`)
+      )
+      yield* refused(
+        "23514",
         set(ended.job.id, (sql) => sql`fence = -1`)
       )
       yield* refused(

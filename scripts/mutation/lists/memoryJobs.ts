@@ -103,12 +103,6 @@ export const memoryJobs = joined([
         replace: "row.items[index]"
       },
       {
-        guards: ['admit: asked?.job.status === "queued"'],
-        says: "who asks after a Job that runs renews its lease",
-        find: 'asked?.job.status === "queued" && asked.replica',
-        replace: "asked !== undefined && asked.replica"
-      },
-      {
         guards: ["held: row.fence !== fence"],
         says: "hold under any Fence",
         find: " || row.fence !== fence",
@@ -161,6 +155,13 @@ export const memoryJobs = joined([
         says: "what has ended is cancelled with its App",
         find: 'if (row.job.status !== "queued") continue',
         replace: ""
+      }
+    ],
+    leftOut: [
+      {
+        guards: ['admit: asked?.job.status === "queued"'],
+        reason:
+          "a caller that asks for what it has already is given nothing; that its lease lasts longer then harms nobody"
       }
     ]
   })

@@ -14,7 +14,7 @@ const store = listing("packages/adapter-postgres/src/PostgresJobStore.ts", tests
       guards: ["orLost: new LeaseLost"],
       says: "an end of nothing is taken for one",
       find: "row ?? (yield* new LeaseLost({ work: job.id }))",
-      replace: "row ?? job"
+      replace: "row ?? (rows.length > 0 ? yield* new LeaseLost({ work: job.id }) : job)"
     },
     {
       guards: ["list: j.status = coalesce"],

@@ -43,8 +43,8 @@ const store = listing("packages/adapter-postgres/src/PostgresJobStore.ts", tests
     {
       guards: ["renew: new LeaseLost"],
       says: "renew nothing without saying so",
-      find: "if (renewed.length === 0) return yield* new LeaseLost({ work: job.id })",
-      replace: ""
+      find: "if (renewed.length === 0) return",
+      replace: "if (renewed.length > 1) return"
     },
     {
       guards: ["requestCancel: for no key update"],
@@ -91,8 +91,8 @@ const store = listing("packages/adapter-postgres/src/PostgresJobStore.ts", tests
     {
       guards: ["giveBack: new LeaseLost"],
       says: "give nothing back without saying so",
-      find: "if (given.length === 0) return yield* new LeaseLost({ work: job.id })",
-      replace: ""
+      find: "if (given.length === 0) return",
+      replace: "if (given.length > 1) return"
     },
     {
       guards: ["forgotten: j.status = 'queued'"],
@@ -188,8 +188,8 @@ const checkpoints = listing("packages/adapter-postgres/src/PostgresCheckpointSto
     {
       guards: ["record: new LeaseLost"],
       says: "who holds nothing records",
-      find: "if (held.length === 0) return yield* new LeaseLost({ work: job.id })",
-      replace: ""
+      find: "if (held.length === 0) return",
+      replace: "if (held.length > 1) return"
     },
     {
       guards: ["record: status = 'pending'"],

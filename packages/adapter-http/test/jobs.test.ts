@@ -180,6 +180,7 @@ describe("a Job", () => {
       const rerun = call("POST", `/v1/jobs/${id}/rerun`)
       assertProblem(yield* rerun, 409, "already_running")
       yield* store.finish(yield* claimOf(id), { status: "failed", exitCode: 9 })
+      assertProblem(yield* call("POST", `/v1/jobs/${id}/cancel`), 409, "already_terminal")
       const again = yield* rerun
       assert.strictEqual(again.status, 202)
       assert.deepInclude(again.fields, { id, attempt: 2, status: "running", exitCode: null, finishedAt: null })

@@ -58,6 +58,22 @@ const http = [
       }
     ]
   }),
+  listing("packages/adapter-http/src/handlers/jobs.ts", [httpTest("jobs")], {
+    mutations: [
+      {
+        guards: ['jobsHandlers: job.status !== "failed"'],
+        says: "a Job that has failed is cancelled once more",
+        find: ' && job.status !== "failed"',
+        replace: ""
+      }
+    ],
+    leftOut: [
+      {
+        guards: ["jobsHandlers: Effect.uninterruptible", "jobsHandlers: Effect.uninterruptible #2"],
+        reason: "a Claim of a Job that is lost so is recovered after its lease, as one of a killed server is"
+      }
+    ]
+  }),
   listing("packages/adapter-http/src/handlers/outcomes.ts", [httpTest("releases")], {
     mutations: [
       {

@@ -9,6 +9,7 @@ import type { Statement } from "effect/sql"
 import { appColumns, appJoins, appRows, appTables, fencedAppRows, lockedAppRows } from "./appRows.ts"
 import { type Database, rowsOf } from "./Database.ts"
 import { transition } from "./deploymentRows.ts"
+import { eraseEnv } from "./envRows.ts"
 import { endJobsOf } from "./jobRows.ts"
 import { storeError } from "./faults.ts"
 
@@ -137,16 +138,15 @@ export const appLife = (db: Database) => {
       })
     )
 
-  /** Erases the secrets of an App that was just deleted, in a statement of its own: it sees what was written before that. */
+  /** Erases the secrets of an App that was just deleted, in statements of their own: they see what was written before that. */
   const erase = (app: AppId) =>
-    sql`with keys as (
-        update deployments set source_secret = null where app = ${app} and source_secret is not null
-      ), envs as (
-        delete from env_snapshots where app = ${app}
-      ), changes as (
-        update env_changes set sealed = null where app = ${app}
-      )
-      update apps set source_secret = null where id = ${app}`
+    Effect.andThen(
+      sql`with keys as (
+          update deployments set source_secret = null where app = ${app} and source_secret is not null
+        )
+        update apps set source_secret = null where id = ${app}`,
+      eraseEnv(sql, app)
+    )
 
   const settle = ({ app, fence }: AppEnding) =>
     db.transaction<boolean>(

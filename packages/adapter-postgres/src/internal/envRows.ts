@@ -6,7 +6,7 @@ import { EnvKey, Revision } from "@lockkeeper/core/domain/Env"
 import type { PageRequest } from "@lockkeeper/core/domain/Page"
 import { AppGone } from "@lockkeeper/core/port/AppStore"
 import { Effect, Schema } from "effect"
-import type { Statement } from "effect/sql"
+import type { SqlClient, Statement } from "effect/sql"
 import { Instant, Sealed } from "./columns.ts"
 import { type Database, rowsOf } from "./Database.ts"
 import type { Batch } from "./envBatch.ts"
@@ -194,3 +194,8 @@ export const envRows = ({ sql }: Database) => {
 
   return { parts, write, present, hold, written, history }
 }
+
+/** Erases every value that an App's Env ever had; who changed which names, and when, stays. */
+export const eraseEnv = (sql: SqlClient.SqlClient, app: AppId): Statement.Statement<object> =>
+  sql<object>`with snapshots as (delete from env_snapshots where app = ${app})
+    update env_changes set sealed = null where app = ${app}`

@@ -92,6 +92,9 @@ const check = Effect.fnUntraced(function* (place: Place, side: Side, point: Poin
 const applies = ({ canFail, name }: Point, fault: Fault): boolean =>
   fault === "loses its answer" ? canFail && /Store|Journal/.test(name) : canFail || fault !== "fails"
 
+/** How often somebody looks who waits is left to chance: the first looks stand for all. */
+const isCertain = ({ name, nth }: Point): boolean => nth <= 3 || !/^DeploymentStore\.(?:admit|get)$/.test(name)
+
 const places: ReadonlyArray<Place> = ["its build", "its health check"]
 const sides: ReadonlyArray<Side> = ["older", "newer"]
 
@@ -102,7 +105,7 @@ describe.each(places)("while the older one hangs in %s", (place) => {
       (fault) =>
         Effect.gen(function* () {
           const points = (yield* Effect.provide(pointsOfBoth(place), world))[side]
-          const affected = points.filter((point) => applies(point, fault))
+          const affected = points.filter((point) => applies(point, fault) && isCertain(point))
           expect(affected.length).toBeGreaterThan(5)
           const broken = yield* Effect.forEach(affected, (point) =>
             check(place, side, point, fault).pipe(

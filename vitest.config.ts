@@ -14,6 +14,7 @@ const onBothRuntimes = [
   "databaseAway",
   "deploy",
   "failpoints",
+  "faultedScenes",
   "jobs",
   "kills",
   "logs",

@@ -38,15 +38,19 @@ export const withSlot = <A, E, R>(
       Effect.gen(function* () {
         const begun = yield* beginJob({ of: { tenant }, task: inSlot, items: undefined, onFull })
         const claim = yield* jobAdmission(begun, restore)
-        return yield* Effect.scoped(heldDuring(claim, restore(work)))
+        return yield* Effect.scoped(heldDuring(claim, work, restore))
       })
     ),
     "withSlot"
   )
 
-const heldDuring = Effect.fnUntraced(function* <A, E, R>(claim: JobClaim, work: Effect.Effect<A, E, R>) {
+const heldDuring = Effect.fnUntraced(function* <A, E, R>(
+  claim: JobClaim,
+  work: Effect.Effect<A, E, R>,
+  restore: Restore
+) {
   const lost = yield* holdJob(claim)
-  const exit = yield* Effect.exit(Effect.raceFirst(work, Effect.interruptible(lost)))
+  const exit = yield* Effect.exit(restore(Effect.raceFirst(work, lost)))
   const status: JobStatus = Exit.isSuccess(exit) ? "succeeded" : Exit.hasInterrupts(exit) ? "cancelled" : "failed"
   yield* concludeJob(claim, Exit.succeed({ status, exitCode: null }))
   return yield* exit

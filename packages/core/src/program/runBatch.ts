@@ -1,6 +1,14 @@
 // A Batch whose Items are an embedder's own work: resumable by its key, each result durable before it counts.
-import { Cause, Effect, Exit, Schema } from "effect"
-import { type Item, ItemInput, type Job, type OnFull, type OnItemFailure } from "../domain/Job.ts"
+import { Cause, Effect, Exit, Result, Schema } from "effect"
+import {
+  type Item,
+  ItemInput,
+  type Job,
+  maxItemConcurrency,
+  maxItems,
+  type OnFull,
+  type OnItemFailure
+} from "../domain/Job.ts"
 import type { Cursor, Page } from "../domain/Page.ts"
 import type { TenantName } from "../domain/Tenant.ts"
 import { CheckpointStore } from "../port/CheckpointStore.ts"
@@ -41,13 +49,19 @@ export interface BatchItem {
   readonly name: string
 }
 
-type BatchError = JobRefused | JobStopped | LeaseLost | SlotWithdrawn | StoreError
+/** A Batch was not begun, since what it is to be made of cannot be one; `detail` says what, and shows nothing of an Item. */
+export class BatchInvalid extends Schema.TaggedError<BatchInvalid>()("BatchInvalid", { detail: Schema.String }) {
+  override readonly message = `the batch is not valid: ${this.detail}`
+}
+
+type BatchError = BatchInvalid | JobRefused | JobStopped | LeaseLost | SlotWithdrawn | StoreError
 
 /**
  * Performs every Item that is not done yet, and answers how each ended, in the order of the Items. One that fails is recorded
  * with its error and keeps no other from being done, unless `onItemFailure` is `stop`. After a crash, a cancel or a
  * failure, whoever runs the same key again goes on with what is left; of two at once, one is refused with `AlreadyRunning`.
- * A Batch that is done answers its results and performs nothing.
+ * A Batch that is done answers its results and performs nothing. `BatchInvalid` when an Item, or how many there are or are to
+ * be worked on at once, is not as `ItemInput`, `maxItems` and `maxItemConcurrency` say.
  */
 export const runBatch = Effect.fn("runBatch")(function* <A, E, R>(
   request: BatchRequest<A>,
@@ -72,10 +86,24 @@ const taskOf = <A>({ concurrency = 1, onItemFailure = "continue" }: BatchRequest
   onItemFailure
 })
 
+/** The Items as they are stored. */
+const checked = Effect.fnUntraced(function* <A>({ concurrency = 1, items }: BatchRequest<A>) {
+  const invalid = (detail: string) => new BatchInvalid({ detail })
+  if (items.length > maxItems) return yield* invalid(`it has more than ${maxItems} items`)
+  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > maxItemConcurrency) {
+    return yield* invalid(`its concurrency is no whole number from 1 to ${maxItemConcurrency}`)
+  }
+  const wrong = items.findIndex((item) => !Schema.is(ItemInput)(item))
+  if (wrong >= 0) {
+    return yield* invalid(`item ${wrong + 1} is not well-formed Unicode without NUL of at most 4,096 characters`)
+  }
+  return items.filter(Schema.is(ItemInput))
+})
+
 /** Begins the Batch, or runs again the one that there is. */
 const entered = Effect.fnUntraced(function* <A>(request: BatchRequest<A>) {
-  const { items, key, onFull = "queue", tenant } = request
-  const inputs = items.map((item) => ItemInput.make(item))
+  const { key, onFull = "queue", tenant } = request
+  const inputs = yield* checked(request)
   const begun = yield* beginJob({ of: { tenant }, task: taskOf(request), items: inputs, key, onFull })
   if (begun.created || begun.job.status === "succeeded") return begun
   return yield* Effect.catchTag(rerunJob(begun.job.id), "JobNotFound", Effect.die)
@@ -106,10 +134,18 @@ const worked = Effect.fnUntraced(function* <A, E, R>(
   return exit
 })
 
+/** What is said of a failure that has no text. */
+const unsaid = "it failed"
+
 const failure = (cause: Cause.Cause<unknown>): ItemOutcome => ({
   status: "failed",
   exitCode: null,
-  result: JSON.stringify(String(Cause.squash(cause)))
+  result: JSON.stringify(
+    Result.getOrElse(
+      Result.try(() => String(Cause.squash(cause))),
+      () => unsaid
+    )
+  )
 })
 
 /** What was interrupted can be run again by its key; nobody but its caller carries it on. */
@@ -145,7 +181,7 @@ const resultOf = <A>(
     case "pending":
       return Effect.succeed({ item, status })
     case "failed":
-      return Effect.succeed({ item, status, error: String(JSON.parse(result ?? '"it failed"')) })
+      return Effect.succeed({ item, status, error: result === null ? unsaid : String(JSON.parse(result)) })
     case "done":
       return decode(result ?? "").pipe(
         Effect.map((value) => ({ item, status, value })),

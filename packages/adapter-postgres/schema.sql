@@ -413,10 +413,12 @@ create table tenants (
   name text not null,
   job_cap integer default 3,
   created_at timestamp with time zone not null default clock_timestamp(),
+  served bigint not null default 0,
   constraint tenants_job_cap_check CHECK (job_cap >= 0 AND job_cap <= 10000),
   constraint tenants_name_check CHECK (name ~ '^[a-z][a-z0-9-]{0,62}$'::text),
+  constraint tenants_served_check CHECK (served >= 0),
   constraint tenants_pkey PRIMARY KEY (name)
-);
+) with (fillfactor=80);
 
 -- function hold_env_1(text,integer,text)
 

@@ -4,7 +4,6 @@
 import { isJobId, type Job, JobId, JobStatus } from "@lockkeeper/core/domain/Job"
 import type { LeaseTerms, ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { cut, type Page, type PageRequest } from "@lockkeeper/core/domain/Page"
-import type { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { LeaseLost } from "@lockkeeper/core/port/Claim"
 import {
   type JobClaim,
@@ -31,7 +30,7 @@ import {
   listedJobRows,
   moveJobs
 } from "./internal/jobRows.ts"
-import { slots } from "./internal/slots.ts"
+import { type Candidate, slots } from "./internal/slots.ts"
 
 const stopRows = rowsOf(Schema.Struct({ asked: Schema.Boolean }))
 const lostRows = rowsOf(Schema.Struct({ id: JobId, status: JobStatus }))
@@ -78,11 +77,11 @@ export const make: Effect.Effect<JobStore["Service"], never, SqlClient.SqlClient
       )
     )
 
-  const attempt = (by: Worker, tenant: TenantName, job: JobId | undefined, wait: boolean) =>
+  const attempt = (by: Worker, { served, tenant }: Candidate, job: JobId | undefined, wait: boolean) =>
     db.transaction<Attempt>(
       "JobStore.admit",
       Effect.gen(function* () {
-        const state = yield* slot.locked(tenant, wait)
+        const state = yield* slot.locked(tenant, wait ? undefined : served)
         if (state === undefined) return "locked"
         const { id, isFree, kind } = state
         if (job === undefined && kind !== "job") return "nothing"
@@ -106,10 +105,9 @@ export const make: Effect.Effect<JobStore["Service"], never, SqlClient.SqlClient
   ): Effect.fn.Return<JobClaim | undefined, StoreError> {
     if (job !== undefined) yield* stillWaiting(by, job)
     const candidates = job === undefined ? slot.candidates("job") : slot.candidateOf("job", job)
-    const found = yield* db.statement<ReadonlyArray<{ readonly tenant: TenantName }>>("JobStore.admit", candidates)
-    let tenants = found.map(({ tenant }) => tenant)
+    let tenants = yield* db.statement<ReadonlyArray<Candidate>>("JobStore.admit", candidates)
     for (const wait of [false, true, true]) {
-      const locked: Array<TenantName> = []
+      const locked: Array<Candidate> = []
       for (const tenant of tenants) {
         const outcome = yield* passingOver(job, attempt(by, tenant, job, wait))
         if (outcome === "locked") locked.push(tenant)

@@ -70,7 +70,7 @@ export const beginJob = (db: Database) => {
 
   /** Holds the Tenant, and answers the Slot that is free for whoever comes now; refused when there is no room. */
   const room = Effect.fnUntraced(function* (tenant: TenantName, onFull: OnFull) {
-    const state = yield* slot.locked(tenant, true)
+    const state = yield* slot.locked(tenant)
     if (state === undefined) return yield* Effect.die("the Tenant of a Job is not there")
     if (state.isFree && state.id === null) return state.slot
     const { cap: limit, taken: running } = state

@@ -4,7 +4,6 @@
 import { AppId, DeploymentId } from "@lockkeeper/core/domain/App"
 import { isJobId } from "@lockkeeper/core/domain/Job"
 import type { LeaseTerms } from "@lockkeeper/core/domain/Lease"
-import type { TenantName } from "@lockkeeper/core/domain/Tenant"
 import type { AdmissionRequest, Claim } from "@lockkeeper/core/port/Claim"
 import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
@@ -13,7 +12,7 @@ import { appColumns, appRows, appTables } from "./appRows.ts"
 import { type Database, rowsOf } from "./Database.ts"
 import { deploymentColumns, heldDeploymentRows, transition } from "./deploymentRows.ts"
 import type { Fault } from "./faults.ts"
-import { slots } from "./slots.ts"
+import { type Candidate, slots } from "./slots.ts"
 import { restore } from "./sources.ts"
 
 const lostRows = rowsOf(Schema.Struct({ id: DeploymentId, app: AppId }))
@@ -60,11 +59,11 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
       }
     )
 
-  const attempt = (request: AdmissionRequest, tenant: TenantName, wait: boolean) =>
+  const attempt = (request: AdmissionRequest, { served, tenant }: Candidate, wait: boolean) =>
     db.transaction<Attempt>(
       "DeploymentStore.admit",
       Effect.gen(function* () {
-        const state = yield* slot.locked(tenant, wait)
+        const state = yield* slot.locked(tenant, wait ? undefined : served)
         if (state === undefined) return "locked"
         const { app, id, isFree } = state
         if (!isFree || app === null || id === null || isJobId(id) || id !== (request.deployment ?? id)) return "nothing"
@@ -75,10 +74,10 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
 
   const attemptAll = Effect.fnUntraced(function* (
     request: AdmissionRequest,
-    tenants: ReadonlyArray<TenantName>,
+    tenants: ReadonlyArray<Candidate>,
     wait: boolean
-  ): Effect.fn.Return<Claim | ReadonlyArray<TenantName>, StoreError> {
-    const locked: Array<TenantName> = []
+  ): Effect.fn.Return<Claim | ReadonlyArray<Candidate>, StoreError> {
+    const locked: Array<Candidate> = []
     for (const tenant of tenants) {
       const outcome = yield* skipCorrupt(request, attempt(request, tenant, wait))
       if (outcome === "locked") locked.push(tenant)
@@ -90,13 +89,12 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
   const admit = Effect.fnUntraced(function* (
     request: AdmissionRequest
   ): Effect.fn.Return<Claim | undefined, StoreError> {
-    const found = yield* db.statement<ReadonlyArray<{ readonly tenant: TenantName }>>(
+    let tenants: Claim | ReadonlyArray<Candidate> = yield* db.statement<ReadonlyArray<Candidate>>(
       "DeploymentStore.admit",
       request.deployment === undefined
         ? slot.candidates("deployment")
         : slot.candidateOf("deployment", request.deployment)
     )
-    let tenants: Claim | ReadonlyArray<TenantName> = found.map(({ tenant }) => tenant)
     for (const wait of [false, true, true]) {
       tenants = yield* attemptAll(request, tenants, wait)
       if ("fence" in tenants) return tenants

@@ -5,9 +5,16 @@ import { WorkId } from "@lockkeeper/core/domain/Job"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { Effect, Schema } from "effect"
 import type { Statement } from "effect/sql"
+import { Int8 } from "./columns.ts"
 import { type Database, rowsOf } from "./Database.ts"
 
-const tenantRows = rowsOf(Schema.Struct({ tenant: TenantName }))
+const Candidate = Schema.Struct({ tenant: TenantName, served: Int8 })
+
+/** A Tenant that may be served, and when it was served last as far as is known. */
+export interface Candidate extends Schema.Schema.Type<typeof Candidate> {}
+
+const tenantRows = rowsOf(Candidate)
+
 /** What waits for a Slot: a Deployment, a Job that any replica carries out, or a caller of its own. */
 const WaitingKind = Schema.Literals(["deployment", "job", "waiter"])
 
@@ -37,52 +44,60 @@ export const slots = ({ sql }: Database) => {
 
   const isFree = sql`(t.job_cap is null or (select count(*) from slots s where s.tenant = t.name) < t.job_cap)`
 
-  /** Each Tenant of which something waits, found with one step in the index for each. */
+  /** Each Tenant of which something waits, found with one step in the index for each: in this order no other index
+   * will do, whatever the planner expects. */
   const tenantsIn = (table: "deployments" | "jobs") => sql`(
       with recursive w (tenant) as (
-        (select tenant from ${sql.literal(table)} where status = 'queued' order by tenant limit 1)
+        (select tenant from ${sql.literal(table)} where status = 'queued'
+          order by tenant, position limit 1)
         union all
         select (
           select q.tenant from ${sql.literal(table)} q where q.status = 'queued' and q.tenant > w.tenant
-          order by q.tenant limit 1
+          order by q.tenant, q.position limit 1
         ) from w where w.tenant is not null
       )
       select tenant from w where tenant is not null
     )`
 
-  /** Tenants with a free Slot for which something of a kind is next, who has waited longest first. */
-  const candidates = (kind: "deployment" | "job") =>
-    tenantRows(sql`select t.name as tenant
+  /** Tenants with a free Slot for which something of a kind is next, each in its turn: who was given one last is the last. */
+  const candidateTenants = (kind: "deployment" | "job") => sql`select t.name as tenant, t.served
       from (${tenantsIn("deployments")} union ${tenantsIn("jobs")}) w
       join tenants t on t.name = w.tenant
       cross join lateral (${first(sql.literal("t.name"))}) h
       where h.kind = ${kind} and ${isFree}
-      order by h.position limit 100`)
+      order by t.served, h.position limit 100`
+
+  const candidates = (kind: "deployment" | "job") => tenantRows(candidateTenants(kind))
 
   /** The Tenant of something, when it has a free Slot and that is next. */
   const candidateOf = (kind: "deployment" | "job", id: WorkId) =>
-    tenantRows(sql`select t.name as tenant
+    tenantRows(sql`select t.name as tenant, t.served
       from tenants t cross join lateral (${first(sql.literal("t.name"))}) h
       where t.name = (select tenant from ${sql.literal(`${kind}s`)} where id = ${id}) and h.id = ${id} and ${isFree}`)
 
-  /**
-   * Locks a Tenant, and answers its cap, how many Slots are taken, the number of a free one if there are fewer, and what is
-   * next; undefined when somebody else has it and there is no wait, or when there is no such Tenant.
-   */
-  const locked = Effect.fnUntraced(function* (tenant: TenantName, wait: boolean) {
-    const skip = sql.literal(wait ? "" : "skip locked")
-    const held = yield* sql`select from tenants where name = ${tenant} for no key update ${skip}`
-    if (held.length === 0) return undefined
-    const [state] = yield* stateRows(sql`select coalesce(t.job_cap, 10000) as cap,
+  /** The cap of a Tenant, how many of its Slots are taken, the number of the first that is not, and what is next. */
+  const standing = (tenant: TenantName) => sql`select coalesce(t.job_cap, 10000) as cap,
         (select count(*)::int from slots where tenant = t.name) as taken, (
           select min(c.number) from (
             select 1 as number union all select number + 1 from slots where tenant = t.name
           ) c where not exists (select 1 from slots o where o.tenant = t.name and o.number = c.number)
         ) as slot, h.id, h.app, h.kind
-      from tenants t left join lateral (${first(sql.literal("t.name"))}) h on true where t.name = ${tenant}`)
+      from tenants t left join lateral (${first(sql.literal("t.name"))}) h on true where t.name = ${tenant}`
+
+  /**
+   * Locks a Tenant, and answers its cap, how many Slots are taken, the number of a free one if there are fewer, and what is
+   * next; undefined when there is no such Tenant. With `served` also when somebody else has it, or it had a turn since.
+   */
+  const locked = Effect.fnUntraced(function* (tenant: TenantName, served?: number) {
+    const held =
+      served === undefined
+        ? yield* sql`select from tenants where name = ${tenant} for no key update`
+        : yield* sql`select from tenants where name = ${tenant} and served = ${served} for no key update skip locked`
+    if (held.length === 0) return undefined
+    const [state] = yield* stateRows(standing(tenant))
     if (state === undefined) return undefined
     return { ...state, isFree: state.taken < state.cap && state.slot <= state.cap }
   })
 
-  return { candidates, candidateOf, locked }
+  return { candidateTenants, candidates, candidateOf, locked, standing }
 }

@@ -92,12 +92,17 @@ export const jobs: Migration = {
     `alter table logs drop constraint logs_name_check,
   add constraint logs_name_check check (name ~ '^((deployment|workload)/dep_|job/job_)[a-z0-9]{1,64}$')`,
 
+    // Tenants are served in turns: who was given a Slot last is the last.
+    `alter table tenants add column served bigint not null default 0 check (served >= 0), set (fillfactor = 80)`,
+    `create sequence tenants_served_seq`,
+
     // Whoever takes a Slot holds the Tenant's row, and counts after that: no two count the same.
     `create function slots_within_cap() returns trigger language plpgsql as $$
 declare
   cap integer;
 begin
-  select coalesce(job_cap, 10000) into cap from tenants where name = new.tenant for no key update;
+  update tenants set served = nextval('tenants_served_seq') where name = new.tenant
+    returning coalesce(job_cap, 10000) into cap;
   if (select count(*) from slots where tenant = new.tenant) >= cap then
     raise check_violation using message = format('the tenant %s has all its %s slots taken', new.tenant, cap),
       table = 'slots', constraint = 'slots_within_cap';

@@ -96,6 +96,24 @@ describe("work in a slot", () => {
     }).pipe(Effect.provide(world))
   )
 
+  it.effect("INV-13 INV-3: that waits under a short lease is not taken for one that nobody asks for any more", () =>
+    Effect.gen(function* () {
+      const terms = { ttl: Duration.seconds(2), renewEvery: Duration.millis(500) }
+      const [one, two] = [yield* startReplica("one", terms), yield* startReplica("two")]
+      const tenant = yield* narrowTenant
+      const { fiber } = yield* working(two, tenant)
+      const second = yield* Effect.forkDetach(one.run(withSlot({ tenant }, Effect.succeed("done"))))
+      for (let look = 0; look < 600; look++) {
+        yield* TestClock.adjust("100 millis")
+        yield* two.run(reap())
+      }
+      expect(yield* statuses(tenant)).toStrictEqual(["running", "queued"])
+      yield* Fiber.interrupt(fiber)
+      yield* TestClock.adjust("5 seconds")
+      expect(yield* Fiber.join(second)).toBe("done")
+    }).pipe(Effect.provide(world))
+  )
+
   it.effect("K1: that is interrupted while it waits leaves nothing that waits, and is never begun", () =>
     Effect.gen(function* () {
       const replica = yield* startReplica("one")

@@ -2,72 +2,29 @@
 // progress than its cap, and nothing is lost. Small here; in a soak a hundred rounds and ten thousand admissions.
 
 import { assert, layer, vi } from "@effect/vitest"
-import * as PostgresLayer from "@lockkeeper/adapter-postgres/layer"
 import { JobKey } from "@lockkeeper/core/port/JobRequest"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { JobStore } from "@lockkeeper/core/port/JobStore"
-import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { present } from "@lockkeeper/core/testing/Contract"
 import * as Given from "@lockkeeper/core/testing/Fixture"
 import * as Jobs from "@lockkeeper/core/testing/JobFixture"
 import type { TenantName } from "@lockkeeper/core/domain/Tenant"
-import { Effect, Fiber, Layer, Redacted, Schema } from "effect"
+import { Effect, Fiber, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import * as Database from "../harness/database.ts"
+import { TestDatabase } from "../harness/database.ts"
 import { eventually } from "../harness/eventually.ts"
 import { soak } from "../harness/sample.ts"
-import { launch } from "../harness/server.ts"
-import { Edge, type Entry, linesOf, mostAtOnce, type SlotOrders } from "../harness/slotOrders.ts"
+import { Edge, type Entry, linesOf, mostAtOnce } from "../harness/slotOrders.ts"
+import { slotsOf, started, stores, told } from "../harness/slotWorkers.ts"
 import { temporaryDirectory } from "../harness/temporaryDirectory.ts"
-import { workerKey } from "../harness/workerOrders.ts"
 
 vi.setConfig({ testTimeout: 3_600_000, hookTimeout: 60_000 })
 
 const isWhole = process.env["SOAK"] === "1"
 const cap = 5
-
-const stores = Layer.unwrap(
-  Effect.map(Database.TestDatabase, ({ url }) =>
-    PostgresLayer.layerStores({ migrate: "apply" }).pipe(
-      Layer.provideMerge(PostgresLayer.layerClient({ url, maxConnections: 6 }))
-    )
-  )
-).pipe(Layer.provide(SecretCipher.layer(workerKey)), Layer.provideMerge(Database.layer))
-
-/** Starts a process, and waits until it has begun. */
-const started = Effect.fnUntraced(function* (orders: SlotOrders) {
-  const { url } = yield* Database.TestDatabase
-  const env = { PATH: "", DATABASE_URL: Redacted.value(url), WORKER: JSON.stringify(orders) }
-  const cache = process.env["NODE_COMPILE_CACHE"]
-  const worker = yield* launch(cache === undefined ? env : { ...env, NODE_COMPILE_CACHE: cache }, [
-    "test/harness/slotWorker.ts"
-  ])
-  const isThere = Effect.sync(() => worker.hasExited() || Fs.existsSync(`${orders.directory}/${orders.name}.ready`))
-  yield* eventually("a worker begins", isThere, (is) => is, "30 seconds")
-  return worker.hasExited() ? yield* Effect.die(new Error(`a worker did not begin: ${worker.output()}`)) : worker
-})
-
-/** How many Slots of a Tenant are taken, seen from outside. */
-const slotsOf = Effect.fnUntraced(function* (tenant: TenantName) {
-  const sql = yield* SqlClient.SqlClient
-  const [row] = yield* sql<{ taken: number }>`select count(*)::int as taken from slots where tenant = ${tenant}`
-  return row?.taken ?? 0
-})
-
-/** When work of a Tenant was in progress, as the Events tell. */
-const told = Effect.fnUntraced(function* (tenant: TenantName) {
-  const sql = yield* SqlClient.SqlClient
-  const events = yield* sql<{ type: string; subject: string; at: number }>`select type, subject,
-      extract(epoch from at)::float8 * 1000 as at from events
-    where tenant = ${tenant} and (type like 'deployment.%' or type like 'job.%') order by at`
-  return events.flatMap(({ at, subject, type }): ReadonlyArray<Edge> => {
-    if (type === "deployment.building" || type === "job.running") return [{ work: subject, at, is: "begin" }]
-    return type === "deployment.deploying" ? [] : [{ work: subject, at, is: "end" }]
-  })
-})
 
 /** Five of each way in which work begins, on Apps of one Tenant as each needs them, and what a dead process left. */
 const everyEntry = Effect.fnUntraced(function* () {
@@ -130,7 +87,9 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })("slots of several 
         const names = ["one", "two"]
         Fs.writeFileSync(Path.join(directory, "paused"), "")
         yield* Effect.forEach(names, (name) =>
-          started({ name, directory, leaseMillis: 4_000, duty: { _tag: "rounds" } })
+          Effect.flatMap(TestDatabase, ({ url }) =>
+            started(url, { name, directory, leaseMillis: 4_000, duty: { _tag: "rounds" } })
+          )
         )
         const write = (file: string, text = "") => Fs.writeFileSync(Path.join(directory, file), text)
         const remove = (file: string) => Fs.rmSync(Path.join(directory, file))

@@ -161,7 +161,8 @@ export const batch = Effect.fnUntraced(function* (
     )
   ).pipe(
     Effect.retry({
-      while: (error) => error._tag === "JobRefused" && error.reason._tag === "AlreadyRunning",
+      while: (error) =>
+        error._tag === "LeaseLost" || (error._tag === "JobRefused" && error.reason._tag === "AlreadyRunning"),
       schedule: Schedule.spaced("20 millis")
     })
   )

@@ -76,6 +76,9 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })("a batch whose pro
         items.map((item) => ({ item, status: "done", value: item.toUpperCase() }))
       )
       const [job, ...others] = yield* sql<{
+        status: string
+        items_done: number
+        items_failed: number
         attempt: number
       }>`select status, items_done, items_failed, attempt from jobs`
       assert.deepInclude(job, { status: "succeeded", items_done: items.length, items_failed: 0 })

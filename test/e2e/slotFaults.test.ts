@@ -36,8 +36,8 @@ const admissions = Effect.gen(function* () {
 const recovered = Effect.gen(function* () {
   const jobs = yield* JobStore
   const by = { replica: ReplicaId.make("the-reaper"), terms: Given.longTerms }
-  for (const claim of yield* jobs.claimAbandoned(by, 100))
-    yield* jobs.finish(claim, { status: "failed", exitCode: null })
+  const claims = yield* jobs.claimAbandoned(by, 100)
+  yield* Effect.forEach(claims, (claim) => jobs.finish(claim, { status: "failed", exitCode: null }))
 })
 
 describeWith("pgbouncer")("slots behind PgBouncer", () => {

@@ -122,7 +122,8 @@ const taken = Effect.fnUntraced(function* (tenant: TenantName, file: string) {
   const jobs = yield* JobStore
   const { claim } = yield* beginJob({ of: { tenant }, task: inSlot, items: undefined, onFull: "reject" })
   if (claim === undefined) return
-  yield* Effect.sleep(yield* Random.nextIntBetween(1, 15))
+  const isLong = (yield* Random.next) < 0.25
+  yield* Effect.sleep(yield* isLong ? Random.nextIntBetween(100, 300) : Random.nextIntBetween(1, 15))
   const { fence, job } = claim
   const accepted = yield* jobs.finish(claim, { status: "succeeded", exitCode: 0 }).pipe(
     Effect.as(true),
@@ -132,16 +133,19 @@ const taken = Effect.fnUntraced(function* (tenant: TenantName, file: string) {
   Fs.appendFileSync(file, `${JSON.stringify(line)}\n`)
 })
 
-/** Takes Slots and gives them back without a pause, and recovers what others have lost. */
+/** Takes Slots and gives them back without a pause, of the first Tenant without waiting, and recovers what others have lost. */
 export const churn = Effect.fnUntraced(function* (
   tenants: readonly [TenantName, ...ReadonlyArray<TenantName>],
   directory: string,
   name: string
 ) {
   const file = Path.join(directory, `${name}.finished`)
-  const tenant = Random.choice(tenants)
-  const waits = Effect.flatMap(tenant, (tenant) => withSlot({ tenant }, Effect.sleep("5 millis")))
-  const direct = Effect.flatMap(tenant, (tenant) => taken(tenant, file))
+  // Whoever is refused when no Slot is free has none as long as somebody waits: each has a Tenant of its own.
+  const [refusing, ...waiting] = tenants
+  const waits = Effect.flatMap(Effect.orDie(Random.choice(waiting)), (tenant) =>
+    withSlot({ tenant }, Effect.sleep("5 millis"))
+  )
+  const direct = taken(refusing, file)
   const loops = [again(waits, 1), again(waits, 1), again(direct, 1), again(direct, 1), again(direct, 1)]
   yield* Effect.all([...loops, again(reaping, 100)], { concurrency: "unbounded" })
 })

@@ -78,10 +78,9 @@ export const make: Effect.Effect<JobStore["Service"], never, SqlClient.SqlClient
     )
 
   const attempt = (by: Worker, { served, tenant }: Candidate, job: JobId | undefined, wait: boolean) =>
-    db.transaction<Attempt>(
-      "JobStore.admit",
+    db.transaction<Attempt>("JobStore.admit", (lockTimeout) =>
       Effect.gen(function* () {
-        const state = yield* slot.locked(tenant, wait ? undefined : served)
+        const state = yield* slot.locked(tenant, { served: wait ? undefined : served, lockTimeout })
         if (state === undefined) return "locked"
         const { id, isFree, kind } = state
         if (job === undefined && kind !== "job") return "nothing"
@@ -156,8 +155,9 @@ export const make: Effect.Effect<JobStore["Service"], never, SqlClient.SqlClient
       })
     )
 
+  /** One statement is a transaction of its own: it says itself how long it waits for the row. */
   const finish = (claim: JobClaim, { exitCode, status }: JobOutcome) =>
-    db.transaction(
+    db.statement<Job, LeaseLost>(
       "JobStore.finish",
       Effect.flatMap(
         jobRows(
@@ -165,6 +165,7 @@ export const make: Effect.Effect<JobStore["Service"], never, SqlClient.SqlClient
             sql,
             sql`update jobs j set status = case when stop_requested_at is null then ${status} else 'cancelled' end,
                 exit_code = ${exitCode}::int, finished_at = clock_timestamp(), lease_until = null, slot = null
+              from (select ${db.limits()} offset 0) l
               where j.id = ${claim.job.id} and j.fence = ${claim.fence} and j.status = 'running'
                 and (${status}::text <> 'succeeded' or j.items_done = j.items_total)
               returning j.*`,

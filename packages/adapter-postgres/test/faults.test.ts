@@ -7,6 +7,7 @@ import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { EventFeed } from "@lockkeeper/core/port/EventFeed"
 import { IdempotencyStore } from "@lockkeeper/core/port/IdempotencyStore"
+import { JobStore } from "@lockkeeper/core/port/JobStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { Leases } from "@lockkeeper/core/port/Leases"
 import { LogName, LogStore } from "@lockkeeper/core/port/LogStore"
@@ -14,6 +15,7 @@ import { RouteVersion } from "@lockkeeper/core/domain/Route"
 import { RouteStore } from "@lockkeeper/core/port/RouteStore"
 import { eventually } from "@lockkeeper/core/testing/Contract"
 import * as Given from "@lockkeeper/core/testing/Fixture"
+import * as GivenJob from "@lockkeeper/core/testing/JobFixture"
 import { Duration, Effect, Exit, Fiber, Layer, Redacted, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Net from "node:net"
@@ -155,6 +157,27 @@ layer(stores(), { excludeTestServices: true })("a database that fails", (it) => 
         assert.strictEqual(reason, "unavailable")
         yield* hold
         assert.deepStrictEqual(yield* apps.get(app.id), app)
+      })
+  )
+
+  it.effect(
+    "E7: who waits too long for a Tenant or a Job that somebody holds is told so in time; nothing is changed",
+    () =>
+      Effect.gen(function* () {
+        const [jobs, sql] = [yield* JobStore, yield* SqlClient.SqlClient]
+        const tenant = yield* Given.freshTenant
+        const { job, ...claim } = yield* GivenJob.running({ tenant })
+        const hold = yield* opened(
+          sql`select 1 from tenants t join jobs j on j.tenant = t.name where t.name = ${tenant} for update`
+        )
+        const finish = jobs.finish({ job, ...claim }, { status: "succeeded", exitCode: 0 })
+        const [took, reasons] = yield* Effect.timed(
+          Effect.all([reasonOf(GivenJob.begun({ tenant }, "queue")), reasonOf(finish)], { concurrency: 2 })
+        )
+        assert.isBelow(Duration.toMillis(took), 8_000)
+        assert.deepStrictEqual(reasons, ["unavailable", "unavailable"])
+        yield* hold
+        assert.deepStrictEqual((yield* jobs.list({ tenant }, { limit: 2 })).items, [job])
       })
   )
 

@@ -4,7 +4,7 @@
 import { failpoint } from "@lockkeeper/core/port/failpoint"
 import { StoreError } from "@lockkeeper/core/port/StoreError"
 import { type Context, Duration, Effect, Fiber, type Result, Schema } from "effect"
-import { SqlClient, SqlError } from "effect/sql"
+import { SqlClient, SqlError, type Statement } from "effect/sql"
 import { type Fault, isFault, storeError } from "./faults.ts"
 import { monotonic } from "./monotonic.ts"
 import { transactions } from "./transactions.ts"
@@ -15,6 +15,11 @@ type Body<A, E> = Effect.Effect<A, E | Fault> | ((lockTimeout: string) => Effect
 /** Runs what one method of a port does. `within` shortens its waits. */
 export interface Database {
   readonly sql: SqlClient.SqlClient
+  /**
+   * Columns of a statement that set the limits of its transaction. What waits for a lock in the same statement already waits
+   * no longer than `lockTimeout`, where its row is found before it is locked.
+   */
+  readonly limits: (lockTimeout?: string) => Statement.Fragment
   /**
    * Runs statements as one READ COMMITTED transaction. A lost connection is a StoreError, whenever it is lost. `within` is
    * how long it waits for a connection and for the locks of others together; it may take a second more then. `locks` is how
@@ -81,8 +86,8 @@ export const database: Effect.Effect<Database, never, SqlClient.SqlClient> = Eff
   SqlClient.SqlClient,
   (sql): Database => {
     const inTransaction = transactions(sql, { begin: patience, end: commitLimit })
-    const limits = (lockTimeout: string) =>
-      sql`select set_config('lock_timeout', ${lockTimeout}, true),
+    const limits = (lockTimeout = `${Duration.toMillis(lockPatience)}ms`) =>
+      sql`set_config('lock_timeout', ${lockTimeout}, true),
         set_config('statement_timeout', '10s', true), set_config('idle_in_transaction_session_timeout', '10s', true)`
 
     const wrapped = <A, E>(operation: string, body: Effect.Effect<A, E | Fault>): Effect.Effect<A, E | StoreError> =>
@@ -104,7 +109,7 @@ export const database: Effect.Effect<Database, never, SqlClient.SqlClient> = Eff
           begun = true
           const left = Duration.toMillis(within ?? lockPatience) - (within === undefined ? 0 : now() - asked)
           const lockTimeout = `${Math.ceil(Math.min(Duration.toMillis(locks), Math.max(1, left)))}ms`
-          return Effect.isEffect(body) ? Effect.andThen(limits(lockTimeout), body) : body(lockTimeout)
+          return Effect.isEffect(body) ? Effect.andThen(sql`select ${limits(lockTimeout)}`, body) : body(lockTimeout)
         })
         const watch = Effect.sleep(within ?? patience).pipe(
           Effect.flatMap(() =>
@@ -127,7 +132,7 @@ export const database: Effect.Effect<Database, never, SqlClient.SqlClient> = Eff
       return pointAround<A, E>(operation, wrapped<A, E>(operation, inTime(body, late)))
     }
 
-    return { sql, transaction, statement }
+    return { sql, limits, transaction, statement }
   }
 )
 

@@ -63,7 +63,7 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
     db.transaction<Attempt>(
       "DeploymentStore.admit",
       Effect.gen(function* () {
-        const state = yield* slot.locked(tenant, wait ? undefined : served)
+        const state = yield* slot.locked(tenant, { served: wait ? undefined : served })
         if (state === undefined) return "locked"
         const { app, id, isFree } = state
         if (!isFree || app === null || id === null || isJobId(id) || id !== (request.deployment ?? id)) return "nothing"

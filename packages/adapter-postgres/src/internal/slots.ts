@@ -30,7 +30,7 @@ const stateRows = rowsOf(
 )
 
 /** Builds the questions about Slots. */
-export const slots = ({ sql }: Database) => {
+export const slots = ({ limits, sql }: Database) => {
   /** The first of a Tenant that waits for nothing but a Slot: whoever waits for another of its App holds nobody up. */
   const first = (tenant: Statement.Fragment) => sql`select w.id, w.app, w.kind, w.position from (
       (select d.id, d.app, 'deployment' as kind, d.position from deployments d
@@ -86,13 +86,21 @@ export const slots = ({ sql }: Database) => {
 
   /**
    * Locks a Tenant, and answers its cap, how many Slots are taken, the number of a free one if there are fewer, and what is
-   * next; undefined when there is no such Tenant. With `served` also when somebody else has it, or it had a turn since.
+   * next; undefined when there is no such Tenant. With `served` also when somebody else has it, or it had a turn since. The
+   * lock is a statement before the one that counts. With `lockTimeout` it also sets the limits of its transaction, unless it
+   * answers undefined.
    */
-  const locked = Effect.fnUntraced(function* (tenant: TenantName, served?: number) {
+  const locked = Effect.fnUntraced(function* (
+    tenant: TenantName,
+    { lockTimeout, served }: { readonly served?: number | undefined; readonly lockTimeout?: string | undefined } = {}
+  ) {
+    const turn = served === undefined ? sql`true` : sql`t.served = ${served}`
+    const skip = sql.literal(served === undefined ? "" : "skip locked")
     const held =
-      served === undefined
-        ? yield* sql`select from tenants where name = ${tenant} for no key update`
-        : yield* sql`select from tenants where name = ${tenant} and served = ${served} for no key update skip locked`
+      lockTimeout === undefined
+        ? yield* sql`select from tenants t where t.name = ${tenant} and ${turn} for no key update ${skip}`
+        : yield* sql`with l as materialized (select ${limits(lockTimeout)})
+            select from l, tenants t where t.name = ${tenant} and ${turn} for no key update of t ${skip}`
     if (held.length === 0) return undefined
     const [state] = yield* stateRows(standing(tenant))
     if (state === undefined) return undefined

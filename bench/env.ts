@@ -26,7 +26,7 @@ const bench = Effect.fnUntraced(function* (options: Options) {
   const verdicts: Array<Verdict> = []
   const measured: Array<Measured> = []
   for (const name of options.only) {
-    const part = Effect.flatMap(cases[name](options), (part) => compare(part, options))
+    const part = Effect.flatMap(cases[name](options), (part) => compare(part, { bench: "env", ...options }))
     const found = yield* Effect.scoped(part)
     verdicts.push(...found.verdicts)
     measured.push(...found.measured)

@@ -8,7 +8,7 @@ import { SqlClient, type SqlConnection, type SqlError } from "effect/sql"
 import { randomBytes } from "node:crypto"
 
 /** A statement as it was sent, and its answer. */
-interface Sent {
+export interface Sent {
   readonly text: string
   readonly params: ReadonlyArray<unknown>
   readonly rows: ReadonlyArray<unknown>

@@ -46,7 +46,7 @@ const fillWal = Effect.fnUntraced(function* (megabytes: number) {
 })
 
 /** Starts the server, makes the schema and fills the log. Both end with the layer. */
-export const layer = ({ url: given, walMegabytes }: Options) =>
+export const layer = ({ url: given, walMegabytes }: Pick<Options, "url" | "walMegabytes">) =>
   Layer.unwrap(
     Effect.gen(function* () {
       const directory = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped({ prefix: "lockkeeper-bench-" })

@@ -8,7 +8,6 @@ import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import { Console, Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { Cluster } from "./cluster.ts"
-import type { Options } from "./options.ts"
 import type { PgbenchFailed } from "./pgbench.ts"
 
 /** What one turn came to. Latencies are milliseconds, ascending; facts are whatever else is worth knowing. */
@@ -41,6 +40,14 @@ interface Goal {
   readonly peer?: string
   readonly atLeast?: number
   readonly atMost?: number
+}
+
+/** Whose bench it is, and how long and how often it measures. */
+interface Course {
+  readonly bench: string
+  readonly seconds: number
+  readonly warmUp: number
+  readonly rounds: number
 }
 
 /** Contenders and goals. `check` answers what is wrong in the end, so that nobody wins by doing something else. */
@@ -131,19 +138,19 @@ const factsOf = (name: string, rounds: Rounds): Readonly<Record<string, number>>
 /** Warms everybody up, lets them take turns, checks what they left, and prints a line for each goal. */
 export const compare = Effect.fnUntraced(function* <E, R>(
   part: Part<E, R>,
-  options: Options
+  course: Course
 ): Effect.fn.Return<{ readonly verdicts: ReadonlyArray<Verdict>; readonly measured: ReadonlyArray<Measured> }, E, R> {
   for (const { name, run } of part.contenders) {
     yield* Console.error(`${part.name}: warming up ${name}`)
-    yield* run(options.warmUp)
+    yield* run(course.warmUp)
   }
   const rounds: Array<ReadonlyMap<string, Sample>> = []
-  for (let round = 1; round <= options.rounds; round++) {
+  for (let round = 1; round <= course.rounds; round++) {
     const samples = new Map<string, Sample>()
-    for (const { name, run } of part.contenders) samples.set(name, yield* run(options.seconds))
+    for (const { name, run } of part.contenders) samples.set(name, yield* run(course.seconds))
     rounds.push(samples)
     const rates = [...samples].map(([name, { perSecond }]) => `${name} ${Math.round(perSecond)}/s`)
-    yield* Console.error(`${part.name}: round ${round} of ${options.rounds}: ${rates.join(", ")}`)
+    yield* Console.error(`${part.name}: round ${round} of ${course.rounds}: ${rates.join(", ")}`)
   }
   const wrong = yield* part.check
   for (const what of wrong) yield* Console.error(`${part.name}: WRONG: ${what}`)
@@ -158,10 +165,10 @@ export const compare = Effect.fnUntraced(function* <E, R>(
     const told = (name: string | undefined) => measured.find((one) => one.name === name)
     yield* Console.log(
       JSON.stringify({
-        bench: `env ${part.name}`,
+        bench: `${course.bench} ${part.name}`,
         ...verdicts[index],
         rounds: rounds.length,
-        seconds: options.seconds,
+        seconds: course.seconds,
         measured: { ours: told(ours), peer: told(peer) },
         wrong
       })

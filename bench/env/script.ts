@@ -63,7 +63,13 @@ const rendered = (statement: Statement, index: number, types: ReadonlyArray<stri
 }
 
 /** What the server takes the parameters of a statement for. */
-const typesOf = Effect.fnUntraced(function* ({ params, text }: Statement) {
+export const typesOf = Effect.fnUntraced(function* ({
+  params,
+  text
+}: {
+  params: ReadonlyArray<unknown>
+  text: string
+}) {
   if (params.length === 0) return []
   const sql = yield* SqlClient.SqlClient
   const connection = yield* sql.reserve

@@ -35,6 +35,8 @@ const columns = [
   ["WAL flush ms", "walFlushMillis"],
   ["client CPUs", "clientCpus"],
   ["server CPUs", "serverCpus"],
+  ["above cap", "aboveCap"],
+  ["most at once", "mostAtOnce"],
   ["MB before", "megabytesBefore"],
   ["MB after", "megabytesAfter"]
 ] as const

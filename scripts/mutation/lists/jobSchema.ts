@@ -91,10 +91,10 @@ export const jobSchema = joined([
         ",\n  add constraint logs_name_check check (name ~ '^((deployment|workload)/dep_|job/job_)[a-z0-9]{1,64}$')"
       ),
       {
-        guards: ["jobs: for no key update"],
+        guards: [],
         says: "two who take the last Slot count the same",
-        find: "where name = new.tenant for no key update;",
-        replace: "where name = new.tenant;"
+        find: "update tenants set served = nextval('tenants_served_seq') where name = new.tenant\n    returning coalesce(job_cap, 10000) into cap;",
+        replace: "select coalesce(job_cap, 10000) into cap from tenants where name = new.tenant;"
       },
       {
         guards: [],
@@ -104,6 +104,10 @@ export const jobSchema = joined([
       }
     ],
     leftOut: [
+      {
+        guards: ["jobs: check (served >= 0)"],
+        reason: "a sequence gives nothing else; it says what the column is"
+      },
       {
         guards: ["jobs: constraint slots_of_deployment", "jobs: constraint slots_of_job"],
         reason: "what foreign keys refer to: they are not made without it, and are mutations of their own"

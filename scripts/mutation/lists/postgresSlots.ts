@@ -16,8 +16,8 @@ const begin = listing("packages/adapter-postgres/src/internal/beginJob.ts", test
   named,
   mutations: [
     {
-      guards: ["tenantOf: on conflict do nothing"],
-      says: "a second Job of a Tenant makes the Tenant again",
+      guards: ["made: on conflict do nothing"],
+      says: "a Tenant that was made meanwhile is made again",
       find: " on conflict do nothing`",
       replace: "`"
     },
@@ -145,10 +145,16 @@ const queue = listing("packages/adapter-postgres/src/internal/slots.ts", deploym
       replace: '""'
     },
     {
-      guards: ["locked: for no key update"],
+      guards: ["held: for no key update"],
       says: "the Tenant is read without its lock",
-      find: "for no key update ${skip}",
-      replace: ""
+      find: "and ${turn} for no key update ${skip}`",
+      replace: "and ${turn}`"
+    },
+    {
+      guards: ["held: for no key update #2"],
+      says: "the Tenant is read without its lock where that sets the limits",
+      find: "and ${turn} for no key update of t ${skip}`",
+      replace: "and ${turn}`"
     }
   ],
   leftOut: [

@@ -14,8 +14,8 @@ const ofTenant = (list: ReadonlyArray<Entry>, tenant: TenantName | undefined) =>
   list.filter((entry) => entry.tenant === tenant)
 
 /**
- * The first in the queue of each Tenant that has a Slot left, the oldest first. What waits for another Deployment of its
- * App holds nobody up.
+ * The first in the queue of each Tenant that has a Slot left, in whatever order the Tenants have their turns. What waits
+ * for another Deployment of its App holds nobody up.
  */
 const admissible = (ledger: Ledger, queue: Queue): ReadonlyArray<Entry> => {
   const ready = queue.filter(({ app }) => runningOf(ledger, app) === undefined)
@@ -36,10 +36,8 @@ const objection = (ledger: Ledger, seen: Seen, queue: Queue, alone: boolean): st
   const { deployment } = seen.request
   const may = admissible(ledger, queue).filter(({ id }) => deployment === undefined || id === deployment)
   const given = seen.value?.deployment.id
-  if (!alone) {
-    return given === undefined || may.some(({ id }) => id === given) ? undefined : `${given} was given out of turn`
-  }
-  return given === may[0]?.id ? undefined : `${given ?? "nothing"} was given where ${may[0]?.id ?? "nothing"} was next`
+  if (given !== undefined) return may.some(({ id }) => id === given) ? undefined : `${given} was given out of turn`
+  return alone && may[0] !== undefined ? `nothing was given where ${may[0].id} was next` : undefined
 }
 
 /** A Tenant's running Deployments never exceed its cap, and its queue is served in order. */

@@ -147,7 +147,9 @@ export const compare = Effect.fnUntraced(function* <E, R>(
   const rounds: Array<ReadonlyMap<string, Sample>> = []
   for (let round = 1; round <= course.rounds; round++) {
     const samples = new Map<string, Sample>()
-    for (const { name, run } of part.contenders) samples.set(name, yield* run(course.seconds))
+    // Who comes after whom can matter: every other round goes the other way.
+    const order = round % 2 === 1 ? part.contenders : part.contenders.toReversed()
+    for (const { name, run } of order) samples.set(name, yield* run(course.seconds))
     rounds.push(samples)
     const rates = [...samples].map(([name, { perSecond }]) => `${name} ${Math.round(perSecond)}/s`)
     yield* Console.error(`${part.name}: round ${round} of ${course.rounds}: ${rates.join(", ")}`)

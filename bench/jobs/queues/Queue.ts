@@ -4,14 +4,14 @@
 import { Effect } from "effect"
 import type { Sample } from "../../env/compare.ts"
 
-/** How many groups there are, callers that ask at once, workers, and connections of each queue. */
-export const groups = 16
+/** How many groups there are, callers that ask at once, workers, and connections of each queue. Caps keep most workers waiting. */
+export const groups = 4
 const callers = 16
 export const workers = 16
 export const connections = 16
 
 /** How long the work of a Job takes at least. */
-export const workMillis = 2
+export const workMillis = 5
 
 /** How long a worker waits that has found nothing. */
 export const idleMillis = 2

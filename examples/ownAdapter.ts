@@ -20,7 +20,13 @@ import {
   WorkloadId,
   type WorkloadName
 } from "@lockkeeper/core/domain/Workload"
-import { ContainerRuntime, RuntimeError, type WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
+import {
+  type CommandSpec,
+  ContainerRuntime,
+  itemVariable,
+  RuntimeError,
+  type WorkloadSpec
+} from "@lockkeeper/core/port/ContainerRuntime"
 import { makeContainerRuntimeContract } from "@lockkeeper/core/testing/ContainerRuntimeContract"
 import type { Violation } from "@lockkeeper/core/testing/Contract"
 import { Console, Effect, Option, Redacted, Stream } from "effect"
@@ -73,7 +79,12 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
       const cwd = yield* imageOf(spec)
       const [program, ...args] = spec.command
       const begun = Effect.sync(() => {
-        const child = spawn(program, args, { cwd, env: envOf(spec), detached: true, stdio: ["ignore", "pipe", "pipe"] })
+        const child = spawn(program, args, {
+          cwd,
+          env: { ...envOf(spec), ...itemOf(spec) },
+          detached: true,
+          stdio: ["ignore", "pipe", "pipe"]
+        })
         const exit = once(child, "exit").catch(() => [127])
         // The whole group, since a command may leave processes of its own. What did not begin has no number to be ended by.
         const end = Effect.ignore(Effect.try(() => process.kill(-(child.pid ?? Number.NaN), "SIGKILL")))
@@ -122,6 +133,8 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
 }
 
 const failed = (reason: RuntimeError["reason"], detail: string) => Effect.fail(new RuntimeError({ reason, detail }))
+
+const itemOf = ({ item }: CommandSpec): NodeJS.ProcessEnv => (item === undefined ? {} : { [itemVariable]: item })
 
 const envOf = ({ env }: WorkloadSpec): NodeJS.ProcessEnv =>
   Object.fromEntries([["PATH", process.env["PATH"]], ...[...env].map(([key, value]) => [key, Redacted.value(value)])])

@@ -74,7 +74,7 @@ export const jobAdmission = Effect.fn("jobAdmission")(function* (
       const { status } = yield* Effect.catchTag(store.get(job.id), "JobNotFound", Effect.die)
       if (status !== "queued") return yield* new SlotWithdrawn()
       const [, pause] = yield* Effect.orDie(pauses(yield* Clock.currentTimeMillis, undefined))
-      yield* restore(wait(Duration.min(pause, terms.renewEvery)))
+      yield* restore(wait(pause))
     }
   }).pipe(Effect.scoped)
   return yield* Effect.onError(admitted, () => Effect.ignore(store.requestCancel(job.id)))

@@ -21,7 +21,7 @@ export const waiting = (atMost: Duration.Duration): Schedule.Schedule<Duration.D
       Effect.map(Random.next, (random) => {
         const longest = Math.min(longestWait, Duration.toMillis(atMost))
         const millis = Duration.toMillis(duration)
-        return Duration.millis(millis < longest ? millis * (1 - 0.3 * random) : longest * (1 - 0.005 * random))
+        return Duration.millis(millis < longest ? millis * (1 - 0.3 * random) : longest * (1 - 0.002 * random))
       })
     )
   )

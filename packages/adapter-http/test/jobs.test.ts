@@ -192,7 +192,7 @@ describe("a Job", () => {
   live("H13 has its items in their order, page by page, each with how it ended", () =>
     Effect.gen(function* () {
       const { begin, call } = yield* withApp("carried out")
-      const answer = yield* begin({ command: ["printenv"], items: ["b", "a", "c"], itemConcurrency: 3 })
+      const answer = yield* begin({ command: ["env"], items: ["b", "a", "c"], itemConcurrency: 3 })
       const id = textAt(answer.fields, "id")
       const status = Effect.map(call("GET", `/v1/jobs/${id}`), ({ fields }) => fields["status"])
       yield* Effect.repeat(status, {
@@ -208,7 +208,7 @@ describe("a Job", () => {
       assert.match(rest.text, /"number":3.*"exitCode":0/)
       assert.notInclude(first.text, "result")
       const log = yield* call("GET", `/v1/jobs/${id}/logs?follow=true`)
-      assert.match(log.text, /"line":"a".*\n?/)
+      assert.match(log.text, /"line":"LOCKKEEPER_ITEM=a".*\n?/)
       assert.match(log.text.trim().split("\n").at(-1) ?? "", /"end":true,"status":"succeeded"/)
     })
   )

@@ -113,7 +113,7 @@ export class ContainerRuntime extends Context.Service<
     readonly owned: Effect.Effect<ReadonlyArray<WorkloadName>, RuntimeError>
   }
 >()("@lockkeeper/core/port/ContainerRuntime") {
-  /** Workloads that are only remembered: they run until they are stopped. Every command succeeds but `false`, and `sleep`, which runs until it is stopped; `printenv` says its Item. */
+  /** Workloads that are only remembered: they run until they are stopped. Every command succeeds but `false`, and `sleep`, which runs until it is stopped; `env` says its Item. */
   static readonly layerMemory: Layer.Layer<ContainerRuntime, never, MemoryState> = Layer.effect(
     ContainerRuntime,
     Effect.gen(function* () {
@@ -179,7 +179,7 @@ export class ContainerRuntime extends Context.Service<
           (workload) =>
             Effect.gen(function* () {
               yield* started(workload)
-              const line = spec.command[0] === "printenv" ? String(spec.item) : spec.command.join(" ")
+              const line = spec.command[0] === "env" ? `${itemVariable}=${spec.item}` : spec.command.join(" ")
               yield* say({ stream: "stdout", line })
               if (spec.command[0] === "sleep") yield* gone(spec.name)
               const exitCode = { false: 1, sleep: 137 }[spec.command[0]] ?? 0

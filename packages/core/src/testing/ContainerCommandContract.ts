@@ -19,7 +19,7 @@ const ran = Effect.fnUntraced(function* (image: ImageDigest, ...command: Command
   return { exitCode, said }
 })
 
-/** The laws of commands, with a way to build an image that has `true`, `false`, `echo` and `sleep`. */
+/** The laws of commands, with a way to build an image that has `true`, `false`, `echo`, `env` and `sleep`. */
 export const makeContainerCommandContract = (
   build: Effect.Effect<ImageDigest, RuntimeError, ContainerRuntime>
 ): Contract<ContainerRuntime> => [
@@ -60,12 +60,12 @@ export const makeContainerCommandContract = (
         const spec = yield* Given.workloadSpec(image)
         const lines: Array<string> = []
         const say = ({ line }: LogEntry) => Effect.sync(() => void lines.push(line))
-        const command = ["printenv", itemVariable] as const
+        const command = ["env"] as const
         yield* runtime.run({ ...spec, command, item }, say, () => Effect.void)
         return lines.join()
       })
       const item = ItemInput.make(`a "b" $HOME; 'c' ü`)
-      yield* holds("what it is told", (yield* said(item)).includes(item))
+      yield* holds("what it is told", (yield* said(item)).includes(`${itemVariable}=${item}`))
       yield* holds("what another is told", !(yield* said()).includes(item))
     })
   ),

@@ -16,7 +16,7 @@ import { deploy } from "../../src/program/deploy.ts"
 import { reap } from "../../src/program/reap.ts"
 import { asked, registered, revised } from "../../src/testing/Fixture.ts"
 import * as Jobs from "../../src/testing/JobFixture.ts"
-import { hangs } from "../../src/testing/Reaction.ts"
+import { fails, hangs, loses } from "../../src/testing/Reaction.ts"
 import { crashes, crashesAfter, type ScriptedReplica, startReplica, world } from "./scripted.ts"
 
 const command = (...argv: readonly [string, ...ReadonlyArray<string>]) => ({
@@ -128,6 +128,36 @@ describe("a command", () => {
   )
 })
 
+describe("what a job needs", () => {
+  it.effect("H24 INV-7: an engine that is away makes it fail with the reason in its log, and nothing is left", () =>
+    Effect.gen(function* () {
+      const replica = yield* startReplica("one")
+      const app = yield* released(replica)
+      replica.script.reactions.set("ContainerRuntime.run#1", fails)
+      const job = yield* replica.run(carryOutJob(yield* claimed(replica, app)))
+      expect(job).toMatchObject({ status: "failed", exitCode: null })
+      expect((yield* said(job)).join()).toContain("a failpoint")
+      expect(yield* left(app)).toStrictEqual(nothing)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect.each([
+    { what: "fails", reaction: fails },
+    { what: "loses its answer", reaction: loses }
+  ])("E9 INV-1: a store that $what three times in a row holds up its end, and changes nothing of it", ({ reaction }) =>
+    Effect.gen(function* () {
+      const replica = yield* startReplica("one")
+      const app = yield* released(replica)
+      const claim = yield* claimed(replica, app)
+      for (const nth of [1, 2, 3]) replica.script.reactions.set(`JobStore.finish#${nth}`, reaction)
+      const fiber = yield* Effect.forkDetach(replica.run(carryOutJob(claim)))
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Fiber.join(fiber)).toMatchObject({ status: "succeeded", exitCode: 0 })
+      expect(yield* left(app)).toStrictEqual(nothing)
+    }).pipe(Effect.provide(world))
+  )
+})
+
 const claimTerms = { ttl: Duration.seconds(15), renewEvery: Duration.seconds(4) }
 
 describe("a batch", () => {
@@ -136,11 +166,12 @@ describe("a batch", () => {
       const replica = yield* startReplica("one")
       const app = yield* released(replica)
       const items = Jobs.inputs("a", "b", "c")
-      const claim = yield* claimed(replica, app, { task: command("printenv", "LOCKKEEPER_ITEM"), items })
+      const claim = yield* claimed(replica, app, { task: command("env"), items })
       const job = yield* replica.run(carryOutJob(claim))
       expect(job).toMatchObject({ status: "succeeded", exitCode: 0, items: { total: 3, done: 3, failed: 0 } })
       const lines = yield* said(job)
-      expect(lines.filter((line) => ["a", "b", "c"].includes(line)).sort()).toStrictEqual(["a", "b", "c"])
+      const told = ["a", "b", "c"].map((item) => `LOCKKEEPER_ITEM=${item}`)
+      expect(lines.filter((line) => told.includes(line)).sort()).toStrictEqual(told)
       const bad = yield* replica.run(carryOutJob(yield* claimed(replica, app, { task: command("false"), items })))
       expect(bad).toMatchObject({ status: "failed", exitCode: 1, items: { total: 3, done: 0, failed: 3 } })
       expect(yield* left(app)).toStrictEqual(nothing)
@@ -193,7 +224,7 @@ describe("a server that is killed", () => {
     Effect.gen(function* () {
       const [one, two] = [yield* startReplica("one"), yield* startReplica("two")]
       const app = yield* released(one)
-      const task = { ...command("printenv", "LOCKKEEPER_ITEM"), itemConcurrency: 1 }
+      const task = { ...command("env"), itemConcurrency: 1 }
       const claim = yield* claimed(one, app, { task, items: Jobs.inputs("a", "b", "c", "d") })
       one.script.reactions.set("CheckpointStore.record#3", crashesAfter(one.script))
       yield* Effect.forkDetach(one.run(carryOutJob(claim)))

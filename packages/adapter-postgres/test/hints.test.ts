@@ -108,10 +108,7 @@ describe("a replica whose listening connection is ended", () => {
       yield* Effect.forEach(waits, quiet)
       assert.strictEqual(yield* endListeners, 2)
       const all = yield* Effect.forEach(waits, (wait) => hears(wait), { concurrency: "unbounded" })
-      assert.deepStrictEqual(
-        all,
-        waits.map(() => true)
-      )
+      assert.notInclude(all, false)
       yield* other.says("are heard", 2)
       const [wait] = waits
       if (wait === undefined) return assert.fail("a topic")

@@ -209,7 +209,9 @@ describe("a Job", () => {
       assert.notInclude(first.text, "result")
       const log = yield* call("GET", `/v1/jobs/${id}/logs?follow=true`)
       assert.match(log.text, /"line":"LOCKKEEPER_ITEM=a".*\n?/)
-      assert.match(log.text.trim().split("\n").at(-1) ?? "", /"end":true,"status":"succeeded"/)
+      const [line = "", end = ""] = log.text.trim().split("\n").slice(-2)
+      assert.match(end, /"end":true,"status":"succeeded"/)
+      assert.strictEqual(/"seq":\d+/.exec(end)?.[0], /"seq":\d+/.exec(line)?.[0])
     })
   )
 

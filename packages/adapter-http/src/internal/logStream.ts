@@ -57,7 +57,7 @@ const nextPart = Effect.fnUntraced(function* (query: LogQuery, { after, idle }: 
   const ofWorkload = query.log.startsWith("workload/")
   const settled = !ofWorkload && isTerminal
   const isOver = ended ? settled || ofWorkload : settled && lines.length === 0 && endsUnwritten(query, idle)
-  const items: ReadonlyArray<LogItem> = isOver ? [...lines, { seq: last + 1, end: true, status }] : lines
+  const items: ReadonlyArray<LogItem> = isOver ? [...lines, { seq: endOf(query, last), end: true, status }] : lines
   const stops = isOver || (query.mode === "stored" && lines.length < partSize && !settled)
   const next = { after: last, idle: lines.length === 0 ? idle + 1 : 0 }
   return [items, stops ? Option.none<Position>() : Option.some(next)] as const
@@ -71,6 +71,9 @@ const endsUnwritten = ({ log, mode }: LogQuery, idle: number): boolean =>
   mode === "stored" || idle > 3 || log.startsWith("job/")
 
 const toJson = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(LogItem)))
+
+/** The number of the last item. Whoever goes on after it misses no line of a Job that was run again meanwhile. */
+const endOf = ({ log }: LogQuery, last: number): number => (log.startsWith("job/") ? last : last + 1)
 
 const asEvent = (item: LogItem): string => `id: ${item.seq}\ndata: ${toJson(item)}\n\n`
 

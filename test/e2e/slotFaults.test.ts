@@ -21,6 +21,11 @@ import { temporaryDirectory } from "../harness/temporaryDirectory.ts"
 
 vi.setConfig({ testTimeout: 3_600_000, hookTimeout: 60_000 })
 
+/** A worker process, and what it calls itself. */
+interface Worker extends ServerProcess {
+  readonly name: string
+}
+
 const wanted = process.env["SOAK"] === "1" ? 10_000 : 300
 const cap = 2
 const leaseMillis = 600
@@ -50,24 +55,38 @@ describeWith("pgbouncer")("slots behind PgBouncer", () => {
         const tenants = [yield* Given.freshTenant, yield* Given.freshTenant] as const
         for (const tenant of tenants) yield* (yield* DeploymentStore).setCap(tenant, cap)
         let names = 0
-        const next = Effect.suspend(() =>
-          started(pooler.url, { name: `worker-${++names}`, directory, leaseMillis, duty: { _tag: "churn", tenants } })
-        )
+        const next = Effect.suspend(() => {
+          const name = `worker-${++names}`
+          const worker = started(pooler.url, { name, directory, leaseMillis, duty: { _tag: "churn", tenants } })
+          return Effect.map(worker, (started) => ({ ...started, name }))
+        })
         const workers = yield* Effect.all(
           Array.from({ length: count }, () => next),
           { concurrency: "unbounded" }
         )
 
         const struck = { kills: 0, freezes: 0, "restarts of the pooler": 0 }
-        const kill = Effect.fnUntraced(function* (index: number, worker: ServerProcess) {
+        const kill = Effect.fnUntraced(function* (index: number, worker: Worker) {
           struck.kills++
           yield* worker.signal("SIGKILL")
           yield* worker.exited
           workers[index] = yield* next
         })
-        const freeze = Effect.fnUntraced(function* (_: number, worker: ServerProcess) {
-          struck.freezes++
+        const holds = ({ name }: Worker) =>
+          Effect.map(
+            sql`select from jobs where status = 'running' and replica = ${`replica-${name}`}`,
+            (rows) => rows.length > 0
+          )
+        /** Stops it while it holds a Slot. */
+        const caught = Effect.fnUntraced(function* (worker: Worker) {
           yield* worker.signal("SIGSTOP")
+          const isHolder = yield* holds(worker)
+          if (!isHolder) yield* Effect.andThen(worker.signal("SIGCONT"), Effect.sleep("5 millis"))
+          return isHolder
+        })
+        const freeze = Effect.fnUntraced(function* (_: number, worker: Worker) {
+          struck.freezes++
+          yield* eventually("it is stopped while it holds a Slot", caught(worker), (isHolder) => isHolder)
           yield* Effect.sleep(Duration.millis(leaseMillis * 2))
           yield* worker.signal("SIGCONT")
         })
@@ -75,9 +94,12 @@ describeWith("pgbouncer")("slots behind PgBouncer", () => {
           struck["restarts of the pooler"]++
           return pooler.restart
         }
-        const faults: ReadonlyArray<
-          (index: number, worker: ServerProcess) => Effect.Effect<void, unknown, Scope.Scope>
-        > = [kill, freeze, restart, freeze]
+        const faults: ReadonlyArray<(index: number, worker: Worker) => Effect.Effect<void, unknown, Scope.Scope>> = [
+          kill,
+          freeze,
+          restart,
+          freeze
+        ]
         const finished = () => linesOf(Finished, directory, ".finished")
         const isStale = ({ accepted }: typeof Finished.Type) => !accepted
         let [done, round] = [0, 0]

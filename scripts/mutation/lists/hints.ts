@@ -71,7 +71,7 @@ export const hints = joined([
       }
     ]
   }),
-  listing("packages/core/src/program/admission.ts", programs, {
+  listing("packages/core/src/program/untilSeen.ts", programs, {
     mutations: [
       {
         guards: [],

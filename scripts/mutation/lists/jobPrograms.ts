@@ -37,7 +37,7 @@ export const jobPrograms = joined([
         replace: `Effect.suspend((restore = ${interruptible}) =>\n      Effect.gen`
       },
       {
-        guards: ['admitted: status !== "queued"'],
+        guards: ['look: status !== "queued"'],
         says: "who was cancelled waits for ever",
         find: 'if (status !== "queued") return yield* new SlotWithdrawn()',
         replace: "if (status.length === 0) return yield* new SlotWithdrawn()"

@@ -1,13 +1,13 @@
 // Waiting for a Slot: a Deployment is carried out when its Tenant has one free and nobody before it waits.
-import { Clock, Duration, Effect, Schedule } from "effect"
+import { Effect } from "effect"
 import type { DeploymentId } from "../domain/App.ts"
 import { type Deployment, isTerminal } from "../domain/Deployment.ts"
 import type { Claim } from "../port/Claim.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
-import { Hints } from "../port/Hints.ts"
+import type { Hints } from "../port/Hints.ts"
 import type { StoreError } from "../port/StoreError.ts"
-import { waiting } from "./backoff.ts"
 import { Replica } from "./Replica.ts"
+import { untilSeen } from "./untilSeen.ts"
 
 /** Makes an effect interruptible again inside an uninterruptible region. */
 export interface Restore {
@@ -24,19 +24,13 @@ export const admission = Effect.fn("admission")(function* (
   restore: Restore
 ): Effect.fn.Return<Claim | Deployment, StoreError, DeploymentStore | Hints | Replica> {
   const store = yield* DeploymentStore
-  const hints = yield* Hints
   const { id: replica, terms } = yield* Replica
-  const admitted = Effect.gen(function* () {
-    const wait = yield* hints.listen("deployments")
-    const pauses = yield* Schedule.toStep(waiting(Duration.infinity))
-    while (true) {
-      const claim = yield* store.admit({ replica, terms, deployment })
-      if (claim !== undefined) return claim
-      const present = yield* Effect.catchTag(store.get(deployment), "DeploymentNotFound", Effect.die)
-      if (isTerminal(present.status)) return present
-      const [, pause] = yield* Effect.orDie(pauses(yield* Clock.currentTimeMillis, undefined))
-      yield* restore(wait(pause))
-    }
-  }).pipe(Effect.scoped)
+  const look = Effect.gen(function* () {
+    const claim = yield* store.admit({ replica, terms, deployment })
+    if (claim !== undefined) return claim
+    const present = yield* Effect.catchTag(store.get(deployment), "DeploymentNotFound", Effect.die)
+    return isTerminal(present.status) ? present : undefined
+  })
+  const admitted = untilSeen<Claim | Deployment, StoreError, never>(look, { topic: "deployments", restore })
   return yield* Effect.onError(admitted, () => Effect.ignore(store.withdraw(deployment)))
 })

@@ -1,20 +1,20 @@
 // A Slot of a Tenant around any work: for what a platform does itself and its Tenants are capped in.
-import { Clock, Duration, Effect, Exit, Schedule, Schema } from "effect"
+import { Duration, Effect, Exit, Schema } from "effect"
 import type { JobStatus, OnFull } from "../domain/Job.ts"
 import type { TenantName } from "../domain/Tenant.ts"
 import type { LeaseLost } from "../port/Claim.ts"
-import { Hints } from "../port/Hints.ts"
+import type { Hints } from "../port/Hints.ts"
 import type { Begun, JobClaim, JobRefused, JobTask } from "../port/JobRequest.ts"
 import { JobStore } from "../port/JobStore.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import type { Restore } from "./admission.ts"
-import { waiting } from "./backoff.ts"
 import { beginJob } from "./beginJob.ts"
 import { concludeJob } from "./concludeJob.ts"
 import { holdJob } from "./lease.ts"
 import { Replica } from "./Replica.ts"
+import { untilSeen } from "./untilSeen.ts"
 
-/** What waited for a Slot ended before it had one: somebody cancelled it, or it was not heard of for a lease's time. */
+/** What waited for a Slot ended before it had one: somebody cancelled it, or it was not heard of for eight lease times. */
 export class SlotWithdrawn extends Schema.TaggedError<SlotWithdrawn>()("SlotWithdrawn", {}) {
   override readonly message = "what waited for a slot was cancelled"
 }
@@ -63,19 +63,14 @@ export const jobAdmission = Effect.fn("jobAdmission")(function* (
 ): Effect.fn.Return<JobClaim, SlotWithdrawn | StoreError, SlotPorts> {
   if (claim !== undefined) return claim
   const store = yield* JobStore
-  const hints = yield* Hints
   const { id: replica, terms } = yield* Replica
-  const admitted = Effect.gen(function* () {
-    const wait = yield* hints.listen("jobs")
-    const pauses = yield* Schedule.toStep(waiting(Duration.times(terms.ttl, 2)))
-    while (true) {
-      const admission = yield* store.admit({ replica, terms }, job.id)
-      if (admission !== undefined) return admission
-      const { status } = yield* Effect.catchTag(store.get(job.id), "JobNotFound", Effect.die)
-      if (status !== "queued") return yield* new SlotWithdrawn()
-      const [, pause] = yield* Effect.orDie(pauses(yield* Clock.currentTimeMillis, undefined))
-      yield* restore(wait(pause))
-    }
-  }).pipe(Effect.scoped)
+  const look = Effect.gen(function* () {
+    const admission = yield* store.admit({ replica, terms }, job.id)
+    if (admission !== undefined) return admission
+    const { status } = yield* Effect.catchTag(store.get(job.id), "JobNotFound", Effect.die)
+    if (status !== "queued") return yield* new SlotWithdrawn()
+    return undefined
+  })
+  const admitted = untilSeen(look, { topic: "jobs", atMost: Duration.times(terms.ttl, 2), restore })
   return yield* Effect.onError(admitted, () => Effect.ignore(store.requestCancel(job.id)))
 })

@@ -1,9 +1,9 @@
 // What merges of Envs reach, as ratios to the limits measured in the same run on the same server: Postgres without us, the
 // bare driver, the transaction of the textbook. One JSON line for each goal, a table in the end; 1 when a goal was missed.
 
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Cause, Console, Data, Effect, Layer } from "effect"
-import { cpus, loadavg } from "node:os"
+import { NodeServices } from "@effect/platform-node"
+import { Console, Effect, Layer } from "effect"
+import { allReached, asked, runBench, saysWhere } from "./common/runBench.ts"
 import { hot } from "./env/cases/hot.ts"
 import { http } from "./env/cases/http.ts"
 import { idle } from "./env/cases/idle.ts"
@@ -15,14 +15,10 @@ import { type Options, readOptions } from "./env/options.ts"
 import { findPgbench } from "./env/pgbench.ts"
 import { goalsTable, measuredTable } from "./env/tables.ts"
 
-class GoalsMissed extends Data.TaggedError("GoalsMissed")<{ readonly message: string }> {}
-
-class NotAsked extends Data.TaggedError("NotAsked")<{ readonly message: string }> {}
-
 const cases = { hot, spread, idle, textbook, http }
 
 const bench = Effect.fnUntraced(function* (options: Options) {
-  yield* Console.error(`${cpus().length} processors, load ${loadavg()[0]?.toFixed(1)}; ${description}`)
+  yield* saysWhere(description)
   const verdicts: Array<Verdict> = []
   const measured: Array<Measured> = []
   for (const name of options.only) {
@@ -32,26 +28,13 @@ const bench = Effect.fnUntraced(function* (options: Options) {
     measured.push(...found.measured)
   }
   yield* Console.log(`\n${goalsTable(verdicts)}\n\n${measuredTable(measured)}`)
-  const missed = verdicts.filter(({ reached }) => !reached)
-  if (missed.length > 0) return yield* new GoalsMissed({ message: `${missed.length} goals were missed` })
+  yield* allReached(verdicts)
 })
 
 const main = Effect.gen(function* () {
-  const options = yield* Effect.try({
-    try: () => readOptions(process.argv.slice(2)),
-    catch: (cause) => new NotAsked({ message: cause instanceof Error ? cause.message : String(cause) })
-  })
+  const options = yield* asked(readOptions)
   yield* findPgbench
   yield* Effect.provide(bench(options), Layer.provide(layer(options), NodeServices.layer))
 })
 
-main.pipe(
-  Effect.tapCause((cause) =>
-    Console.error(
-      Cause.prettyErrors(cause)
-        .map(({ message }) => message)
-        .join("\n")
-    )
-  ),
-  (self) => NodeRuntime.runMain(self, { disableErrorReporting: true })
-)
+runBench(main)

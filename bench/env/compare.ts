@@ -82,9 +82,12 @@ export interface Measured {
   readonly facts: Readonly<Record<string, number>>
 }
 
-/** The middle one; of an even number, the upper of the two. */
-const median = (values: ReadonlyArray<number>): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+/** The middle one; of an even number, the mean of the two. */
+const median = (values: ReadonlyArray<number>): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const [lower, upper] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.floor(sorted.length / 2)]]
+  return ((lower ?? Number.NaN) + (upper ?? Number.NaN)) / 2
+}
 
 /** The value below which this share of ascending values lies. */
 const quantile = (ascending: Float64Array, share: number): number =>

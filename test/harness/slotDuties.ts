@@ -44,14 +44,13 @@ const served = Effect.fnUntraced(function* (directory: string) {
     const claim = yield* deployments.admit(by)
     if (claim !== undefined) yield* Effect.forkDetach(carryOut(claim))
   })
-  const admitJob = Effect.gen(function* () {
-    const claim = yield* jobs.admit(by)
-    if (claim !== undefined) yield* Effect.forkDetach(carryOutJob(claim))
+  const admitJobs = Effect.gen(function* () {
+    for (const claim of yield* jobs.admit(by, 64)) yield* Effect.forkDetach(carryOutJob(claim))
   })
   const isPaused = Effect.sync(() => Fs.existsSync(Path.join(directory, "paused")))
   const unlessPaused = <A, E, R>(self: Effect.Effect<A, E, R>) =>
     Effect.flatMap(isPaused, (is) => (is ? Effect.void : Effect.asVoid(self)))
-  const loops = [again(unlessPaused(admitDeployment), 5), again(unlessPaused(admitJob), 5), again(reaping, 50)]
+  const loops = [again(unlessPaused(admitDeployment), 5), again(unlessPaused(admitJobs), 5), again(reaping, 50)]
   yield* Effect.all(loops, { concurrency: "unbounded" })
 })
 

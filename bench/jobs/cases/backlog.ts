@@ -91,7 +91,7 @@ const contendersOf = Effect.fnUntraced(function* (name: string, finished: number
   const refilled = Effect.flatMap(waiting, (count) =>
     count < queued ? fill("queued", queued - count) : Effect.void
   ).pipe(Effect.provideContext(context))
-  const admit = Effect.flatMap(jobs.admit(worker), (claim) =>
+  const admit = Effect.flatMap(jobs.admit(worker, 1), ([claim]) =>
     claim === undefined ? Effect.die(new Error("nothing was admitted")) : Effect.succeed(claim)
   )
   const begin = Effect.flatMap(jobs.begin(idle), ({ claim }) =>

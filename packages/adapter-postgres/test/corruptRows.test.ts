@@ -184,9 +184,9 @@ layer(stores(), { excludeTestServices: true })("E10: a corrupt row", (it) => {
       const [bad, good] = [yield* queued, yield* queued]
       yield* damaged(bad.job.id)
       yield* Effect.andThen(bad.free, good.free)
-      yield* leaves("jobs", "id", bad.job.id, jobs.admit(by, bad.job.id))
-      assert.strictEqual((yield* jobs.admit(by))?.job.id, good.job.id)
-      assert.isUndefined(yield* jobs.admit(by))
+      yield* leaves("jobs", "id", bad.job.id, jobs.admitJob(by, bad.job.id))
+      assert.strictEqual((yield* jobs.admit(by, 1))[0]?.job.id, good.job.id)
+      assert.isEmpty(yield* jobs.admit(by, 1))
       assert.strictEqual((yield* jobs.requestCancel(bad.job.id)).status, "cancelled")
 
       const apps = [yield* Jobs.released(), yield* Jobs.released()]

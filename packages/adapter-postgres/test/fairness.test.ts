@@ -39,8 +39,7 @@ const served = Effect.fnUntraced(function* (times: number) {
   const work = Effect.gen(function* () {
     const [jobs, by] = [yield* JobStore, yield* Jobs.freshWorker()]
     while ((yield* Ref.getAndUpdate(left, (count) => count - 1)) > 0) {
-      const claim = yield* jobs.admit(by)
-      if (claim !== undefined) yield* turn(claim)
+      yield* Effect.forEach(yield* jobs.admit(by, 1), turn)
     }
   })
   const both = yield* replicas()
@@ -109,7 +108,7 @@ layer(stores(), { excludeTestServices: true, timeout: 120_000 })(
         const waiting = yield* sql<{ count: number }>`select count(distinct tenant)::int as count from jobs
           where status = 'queued'`
         const bound = 3 * ((waiting[0]?.count ?? 0) + 1)
-        for (const query of [candidateTenants("job"), candidateTenants("deployment"), standing(tenant)]) {
+        for (const query of [candidateTenants("job"), candidateTenants("deployment"), standing([tenant], 4)]) {
           const plan = yield* sql<{ "QUERY PLAN": ReadonlyArray<{ readonly Plan: Step }> }>`explain
             (analyze, format json) ${query}`
           const steps = plan.flatMap((row) => row["QUERY PLAN"].flatMap(({ Plan }) => stepsOf(Plan)))

@@ -58,7 +58,7 @@ layer(stores(), { excludeTestServices: true })("images", (it) => {
       const claim = yield* Jobs.running({ app: app.id })
       yield* jobs.giveBack(claim)
       const by = yield* Jobs.freshWorker()
-      const next = yield* present("a Claim", yield* jobs.admit(by, claim.job.id))
+      const next = yield* present("a Claim", yield* jobs.admitJob(by, claim.job.id))
       yield* Given.deployed(app)
       assert.deepStrictEqual(yield* deployments.unneeded([image], 1), [])
       yield* jobs.finish(next, { status: "succeeded", exitCode: 0 })

@@ -63,7 +63,7 @@ export const memoryJobs = joined([
       }
     ]
   }),
-  listing("packages/core/src/port/memoryJobStore.ts", tests, {
+  listing("packages/core/src/port/memoryJobs.ts", tests, {
     named,
     mutations: [
       {
@@ -72,6 +72,17 @@ export const memoryJobs = joined([
         find: 'status === "failed").length',
         replace: 'status !== "done").length'
       },
+      {
+        guards: ['endJobsOf: row.job.status !== "queued"'],
+        says: "what has ended is cancelled with its App",
+        find: 'if (row.job.status !== "queued") continue',
+        replace: ""
+      }
+    ]
+  }),
+  listing("packages/core/src/port/memoryJobStore.ts", tests, {
+    named,
+    mutations: [
       {
         guards: ['queuePosition: row.job.status === "queued"'],
         says: "what does not wait has a place in the queue",
@@ -149,17 +160,11 @@ export const memoryJobs = joined([
         says: "a caller that still asks is forgotten",
         find: " && row.leaseUntil <= millis\n      if",
         replace: "\n      if"
-      },
-      {
-        guards: ['endJobsOf: row.job.status !== "queued"'],
-        says: "what has ended is cancelled with its App",
-        find: 'if (row.job.status !== "queued") continue',
-        replace: ""
       }
     ],
     leftOut: [
       {
-        guards: ['admit: asked?.job.status === "queued"'],
+        guards: ['admitJob: asked?.job.status === "queued"'],
         reason:
           "a caller that asks for what it has already is given nothing; that its lease lasts longer then harms nobody"
       }

@@ -11,22 +11,10 @@ const store = listing("packages/adapter-postgres/src/PostgresJobStore.ts", tests
   named,
   mutations: [
     {
-      guards: ["orLost: new LeaseLost"],
-      says: "an end of nothing is taken for one",
-      find: "row ?? (yield* new LeaseLost({ work: job.id }))",
-      replace: "row ?? (rows.length > 0 ? yield* new LeaseLost({ work: job.id }) : job)"
-    },
-    {
       guards: ["list: j.status = coalesce"],
       says: "Jobs in any status are listed",
       find: "and j.status = coalesce(${status ?? null}, j.status)",
       replace: "and coalesce(${status ?? null}, j.status) is not null"
-    },
-    {
-      guards: ["stillWaiting: lease_until < clock_timestamp()"],
-      says: "a caller that still asks is not heard",
-      find: "lease_until < clock_timestamp() + ${",
-      replace: "lease_until < created_at + ${"
     },
     {
       guards: ["renew: fence = ${fence}"],
@@ -63,18 +51,6 @@ const store = listing("packages/adapter-postgres/src/PostgresJobStore.ts", tests
       says: "what has ended is cancelled",
       find: "where j.id = ${job} and j.status = 'queued' returning j.*",
       replace: "where j.id = ${job} and j.status <> 'running' returning j.*"
-    },
-    {
-      guards: ["finish: j.fence = ${claim.fence}"],
-      says: "end under any Fence",
-      find: " and j.fence = ${claim.fence} and j.status = 'running'",
-      replace: " and j.status = 'running'"
-    },
-    {
-      guards: ["finish: j.status = 'running'"],
-      says: "end a second time",
-      find: " and j.fence = ${claim.fence} and j.status = 'running'",
-      replace: " and j.fence = ${claim.fence}"
     },
     {
       guards: ["giveBack: j.fence = ${fence}"],
@@ -138,10 +114,6 @@ const store = listing("packages/adapter-postgres/src/PostgresJobStore.ts", tests
     }
   ],
   leftOut: [
-    {
-      guards: ["stillWaiting: status = 'queued'"],
-      reason: "spares a statement on what runs: a lease of a Job that runs is longer than what is compared with"
-    },
     {
       guards: ["renew: status = 'running'", "takeOver: status = 'running'"],
       reason:

@@ -12,7 +12,7 @@ const deployments = {
   named: lawsOf("DeploymentStore", "JobStore", "AppStatus")
 }
 
-const begin = listing("packages/adapter-postgres/src/internal/beginJob.ts", tests, {
+const ground = listing("packages/adapter-postgres/src/internal/jobGround.ts", tests, {
   named,
   mutations: [
     {
@@ -22,45 +22,51 @@ const begin = listing("packages/adapter-postgres/src/internal/beginJob.ts", test
       replace: "`"
     },
     {
-      guards: ["releaseOf: for share"],
-      says: "the App is read without its lock",
-      find: "from apps where id = ${app} for share`",
-      replace: "from apps where id = ${app}`"
+      guards: ["ofApp: for no key update"],
+      says: "the Tenant of an App is read without its lock",
+      find: "where t.name = (select tenant from apps where id = ${app}) for no key update of t",
+      replace: "where t.name = (select tenant from apps where id = ${app})"
     },
     {
-      guards: ['releaseOf: row.status !== "live"'],
+      guards: ["ofApp: for share"],
+      says: "the App is read without its lock",
+      find: "where a.id = ${app} for share of a`",
+      replace: "where a.id = ${app}`"
+    },
+    {
+      guards: ['ensureLive: status !== "live"'],
       says: "Jobs of an App that is not live begin",
-      find: 'if (row.status !== "live") return yield* refuse({ _tag: "AppNotLive", app, status: row.status })',
+      find: 'if (status !== "live") return yield* refuse({ _tag: "AppNotLive", app, status })',
       replace: ""
     },
     {
-      guards: ['releaseOf: row.status === "deleted"'],
+      guards: ['ensureLive: status === "deleted"'],
       says: "a deleted App is only not live",
-      find: 'row === undefined || row.status === "deleted"',
-      replace: "row === undefined"
+      find: 'if (status === "deleted") return yield* refuse({ _tag: "AppGone", app })',
+      replace: ""
     },
     {
-      guards: ["room: status = 'queued'"],
+      guards: ["lengthOf: status = 'queued'"],
       says: "a Job that has ended counts as waiting",
       tests: ["packages/adapter-postgres/test/jobQueue.test.ts"],
       find: "(select 1 from jobs where tenant = ${tenant} and status = 'queued' limit",
       replace: "(select 1 from jobs where tenant = ${tenant} limit"
     },
     {
-      guards: ["room: status = 'queued' #2"],
+      guards: ["lengthOf: status = 'queued' #2"],
       says: "a Deployment that has ended counts as waiting",
       tests: ["packages/adapter-postgres/test/jobQueue.test.ts"],
       find: "(select 1 from deployments where tenant = ${tenant} and status = 'queued' limit",
       replace: "(select 1 from deployments where tenant = ${tenant} limit"
-    },
+    }
+  ]
+})
+
+const rerun = listing("packages/adapter-postgres/src/internal/rerunJob.ts", tests, {
+  named,
+  mutations: [
     {
-      guards: ["lockedAgain: for no key update"],
-      says: "of several who run a Job again each reads it before it waits",
-      find: " for no key update of t`",
-      replace: "`"
-    },
-    {
-      guards: ['again: status === "queued"'],
+      guards: ['ended: status === "queued"'],
       says: "what waits is run again",
       find: 'status === "queued" || status === "running"',
       replace: 'status === "running"'
@@ -72,7 +78,7 @@ const begin = listing("packages/adapter-postgres/src/internal/beginJob.ts", test
       replace: "where job = ${job}"
     },
     {
-      guards: ["taken: fence = j.fence + 1"],
+      guards: ["standing: fence = j.fence + 1"],
       says: "every holder has the same Fence",
       find: "fence = j.fence + 1",
       replace: "fence = 1"
@@ -80,16 +86,122 @@ const begin = listing("packages/adapter-postgres/src/internal/beginJob.ts", test
   ],
   leftOut: [
     {
-      guards: ["taken: j.status <> 'running'"],
-      reason:
-        "follows from the lock: whoever takes a Job holds its Tenant and has seen that it waits, or has just made it"
+      guards: ["entered: j.status in ('failed', 'cancelled')"],
+      reason: "follows from the lock: nobody leads a Job out of its end who does not hold its Tenant"
+    },
+    {
+      guards: ["standing: status = 'queued'", "standing: status = 'running'"],
+      reason: "what a Job becomes, and no condition"
     }
   ]
 })
 
+const admission = listing("packages/adapter-postgres/src/internal/admitJobs.ts", tests, {
+  named,
+  mutations: [
+    {
+      guards: ["taken: fence = j.fence + 1"],
+      says: "every holder has the same Fence",
+      find: "fence = j.fence + 1",
+      replace: "fence = 1"
+    },
+    {
+      guards: ["taken: j.status = 'queued'"],
+      says: "what was cancelled meanwhile comes back",
+      find: "where j.id = held.id and j.status = 'queued' returning",
+      replace: "where j.id = held.id returning"
+    },
+    {
+      guards: ["stillWaiting: lease_until < clock_timestamp()"],
+      says: "a caller that still asks is not heard",
+      find: "lease_until < clock_timestamp() + ${",
+      replace: "lease_until < created_at + ${"
+    }
+  ],
+  leftOut: [
+    {
+      guards: ["taken: for no key update"],
+      reason: "sets an order in which several rows are taken; the update takes each of them anyway"
+    },
+    {
+      guards: ["stillWaiting: status = 'queued'"],
+      reason: "spares a statement on what runs: a lease of a Job that runs is longer than what is compared with"
+    }
+  ]
+})
+
+const finish = listing("packages/adapter-postgres/src/internal/finishJobs.ts", tests, {
+  named,
+  mutations: [
+    {
+      guards: ["rows: j.fence = e.fence"],
+      says: "end under any Fence",
+      find: " and j.fence = e.fence and j.status = 'running'",
+      replace: " and j.status = 'running'"
+    },
+    {
+      guards: ["rows: j.status = 'running'"],
+      says: "end a second time",
+      find: " and j.fence = e.fence and j.status = 'running'",
+      replace: " and j.fence = e.fence"
+    },
+    {
+      guards: ["rows: e.status <> 'succeeded'"],
+      says: "a Batch succeeds with Items left",
+      find: "and (e.status <> 'succeeded' or j.items_done = j.items_total)",
+      replace: ""
+    },
+    {
+      guards: ["waited: new LeaseLost"],
+      says: "an end of nothing is taken for one",
+      find: "row === undefined ? yield* new LeaseLost({ work: ended.claim.job.id }) : yield* answerOf(row)",
+      replace: "row === undefined ? ended.claim.job : yield* answerOf(row)"
+    },
+    {
+      guards: ["send: skip locked"],
+      says: "whoever waits for a row holds up all that end at the same time",
+      find: 'finished(all, "skip locked")',
+      replace: 'finished(all, "")'
+    }
+  ],
+  leftOut: [
+    {
+      guards: ["rows: for no key update", "finished: skip locked"],
+      reason: "who is not waited for; the update takes the row anyway"
+    }
+  ]
+})
+
+const gathering = listing(
+  "packages/adapter-postgres/src/internal/gathering.ts",
+  ["packages/adapter-postgres/test/gathering.test.ts"],
+  {
+    mutations: [
+      {
+        guards: ["sent: Effect.onInterrupt"],
+        says: "what was sent is never answered when it is given up",
+        find: "      Effect.onInterrupt(() => endAll(batch, closed)),\n",
+        replace: ""
+      },
+      {
+        guards: ["gathering: Effect.addFinalizer"],
+        says: "nobody is told when it ends",
+        find: "  yield* Effect.addFinalizer(() =>",
+        replace: "  void (() =>"
+      }
+    ]
+  }
+)
+
 const rows = listing("packages/adapter-postgres/src/internal/jobRows.ts", tests, {
   named,
   mutations: [
+    {
+      guards: ["inSlots: status = 'running'"],
+      says: "what waits takes a Slot",
+      find: "from moved where status = 'running')`",
+      replace: "from moved)`"
+    },
     {
       guards: ["jobColumns: j.status = 'queued'"],
       says: "what does not wait has a place in the queue",
@@ -115,19 +227,19 @@ const queue = listing("packages/adapter-postgres/src/internal/slots.ts", deploym
   named: deployments.named,
   mutations: [
     {
-      guards: ["first: d.status = 'queued'"],
+      guards: ["next: d.status = 'queued'"],
       says: "the first Deployment is next, queued or not",
       find: "and d.status = 'queued' and not exists",
       replace: "and not exists"
     },
     {
-      guards: ["first: o.status in ('building', 'deploying')"],
+      guards: ["next: o.status in ('building', 'deploying')"],
       says: "what waits for another of its App stands in everybody's way",
       find: "where o.app = d.app and o.status in ('building', 'deploying')",
       replace: "where o.app = d.app and o.status = 'building' and o.status = 'deploying'"
     },
     {
-      guards: ["first: j.status = 'queued'"],
+      guards: ["next: j.status = 'queued'"],
       says: "the first Job is next, queued or not",
       find: "where j.tenant = ${tenant} and j.status = 'queued' order",
       replace: "where j.tenant = ${tenant} order"
@@ -141,8 +253,21 @@ const queue = listing("packages/adapter-postgres/src/internal/slots.ts", deploym
     {
       guards: ["skip: skip locked"],
       says: "the first try waits for the Tenant too",
-      find: '"skip locked"',
+      find: 'served === undefined ? "" : "skip locked"',
       replace: '""'
+    },
+    {
+      guards: ["skip: skip locked #2"],
+      says: "who takes of several Tenants waits for each",
+      tests: ["packages/adapter-postgres/test/jobRaces.test.ts"],
+      find: 'isOnly ? "" : "skip locked"',
+      replace: '""'
+    },
+    {
+      guards: ["held: for no key update #3"],
+      says: "Tenants are read without their locks",
+      find: " for no key update of t ${skip}`)",
+      replace: "`)"
     },
     {
       guards: ["held: for no key update"],
@@ -166,4 +291,4 @@ const queue = listing("packages/adapter-postgres/src/internal/slots.ts", deploym
 })
 
 /** What is listed of them. */
-export const postgresSlots = joined([begin, rows, queue])
+export const postgresSlots = joined([ground, rerun, admission, finish, gathering, rows, queue])

@@ -29,7 +29,7 @@ export const leaseEnd = (sql: Database["sql"], terms: LeaseTerms) =>
 /** Builds `admit`, `abandoned` and `claimAbandoned`. */
 export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
   const { sql } = db
-  const slot = slots(db)
+  const queue = slots(db)
 
   const claimOf = Effect.fnUntraced(function* (id: DeploymentId): Effect.fn.Return<Claim, Fault> {
     const [held] = yield* heldDeploymentRows(sql`select ${sql.literal(deploymentColumns)},
@@ -63,11 +63,14 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
     db.transaction<Attempt>(
       "DeploymentStore.admit",
       Effect.gen(function* () {
-        const state = yield* slot.locked(tenant, { served: wait ? undefined : served })
+        const state = yield* queue.locked(tenant, { served: wait ? undefined : served })
         if (state === undefined) return "locked"
-        const { app, id, isFree } = state
-        if (!isFree || app === null || id === null || isJobId(id) || id !== (request.deployment ?? id)) return "nothing"
-        const taken = yield* take(request, { app, id, slot: state.slot })
+        const { free, waiting } = state
+        const [slot, next] = [free[0], waiting[0]]
+        if (slot === undefined || next === undefined || isJobId(next.id) || next.app === null) return "nothing"
+        const { app, id } = next
+        if (id !== (request.deployment ?? id)) return "nothing"
+        const taken = yield* take(request, { app, id, slot })
         return taken.length === 0 ? "locked" : yield* claimOf(id)
       })
     )
@@ -92,8 +95,8 @@ export const claims = (db: Database, cipher: typeof SecretCipher.Service) => {
     let tenants: Claim | ReadonlyArray<Candidate> = yield* db.statement<ReadonlyArray<Candidate>>(
       "DeploymentStore.admit",
       request.deployment === undefined
-        ? slot.candidates("deployment")
-        : slot.candidateOf("deployment", request.deployment)
+        ? queue.candidates("deployment")
+        : queue.candidateOf("deployment", request.deployment)
     )
     for (const wait of [false, true, true]) {
       tenants = yield* attemptAll(request, tenants, wait)

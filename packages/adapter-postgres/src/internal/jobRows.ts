@@ -3,14 +3,15 @@
 
 import { type AppId, ReleaseId } from "@lockkeeper/core/domain/App"
 import { Revision } from "@lockkeeper/core/domain/Env"
-import { Item, ItemCounts, Job, OnItemFailure } from "@lockkeeper/core/domain/Job"
+import { Item, ItemCounts, Job, JobId, OnItemFailure } from "@lockkeeper/core/domain/Job"
 import { Fence, ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { Command, ImageDigest } from "@lockkeeper/core/domain/Workload"
-import type { JobClaim } from "@lockkeeper/core/port/JobRequest"
-import { Schema } from "effect"
+import { type JobClaim, JobKey, type Worker, waitingLeases } from "@lockkeeper/core/port/JobRequest"
+import { Duration, Schema } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
+import { leaseEnd } from "./claims.ts"
 import { Instant, Int8 } from "./columns.ts"
-import { rowsOf } from "./Database.ts"
+import { eachRowOf, rowsOf } from "./Database.ts"
 import { waitingUpTo } from "./deploymentRows.ts"
 
 /** The columns of a Job, from a table or an earlier part of the statement named `j`. */
@@ -36,6 +37,9 @@ const jobFields = {
 /** Reads Jobs. */
 export const jobRows = rowsOf(Schema.Struct(jobFields))
 
+/** Reads Jobs, each for itself. */
+export const eachJobRow = eachRowOf(JobId, Schema.Struct(jobFields))
+
 /** Reads Jobs with where they stand in the list of all. */
 export const listedJobRows = rowsOf(Schema.Struct({ ...jobFields, listed: Int8 }))
 
@@ -56,6 +60,12 @@ const heldRows = {
 /** Reads Jobs that somebody holds. */
 export const heldJobRows = rowsOf(Schema.Struct(heldRows))
 
+/** Reads Jobs that were begun just now: those that run are their caller's. */
+export const begunJobRows = rowsOf(Schema.Struct({ ...heldRows, replica: Schema.NullOr(ReplicaId) }))
+
+/** Reads Jobs with their keys. */
+export const keyedJobRows = rowsOf(Schema.Struct({ ...jobFields, key: JobKey }))
+
 /** A Claim, from a row of {@link heldJobRows}. */
 export const jobClaimOf = (row: Schema.Struct.Type<typeof heldRows>): JobClaim => {
   const { command, envRevision, fence, image, itemConcurrency, onItemFailure, ...rest } = row
@@ -72,18 +82,28 @@ export const itemColumns = `i.number, i.item, i.status, i.exit_code as "exitCode
 
 /**
  * Changes the status of Jobs and answers them. `change` is the part of the statement that ends in `returning j.*`; `after`
- * are further parts over the changed rows, `moved`.
+ * are further parts over the changed rows, `moved`, which are answered in an order.
  */
 export const moveJobs = (
   sql: SqlClient.SqlClient,
   change: Statement.Fragment,
   after: Statement.Fragment = sql.literal(""),
-  columns: string = jobColumns
+  columns: string = jobColumns,
+  order: string = "j.id"
 ): Statement.Statement<object> =>
   sql<object>`with moved as (${change}),
     told as (insert into events (type, tenant, app, subject) select 'job.' || status, tenant, app, id from moved)
     ${after}
-    select ${sql.literal(columns)} from moved j`
+    select ${sql.literal(columns)} from moved j order by ${sql.literal(order)}`
+
+/** Takes the Slots of the Jobs that a statement has let run. */
+export const inSlots = (sql: SqlClient.SqlClient): Statement.Fragment =>
+  sql`, placed as (insert into slots (tenant, number, job, fence)
+    select tenant, slot, id, fence from moved where status = 'running')`
+
+/** Until when somebody who waits is believed to. */
+export const waitingUntil = (sql: SqlClient.SqlClient, { terms }: Worker): Statement.Fragment =>
+  leaseEnd(sql, { ...terms, ttl: Duration.times(terms.ttl, waitingLeases) })
 
 /** Gives back the Slots of the Jobs that a statement has changed. */
 export const freedSlots = (sql: SqlClient.SqlClient): Statement.Fragment =>

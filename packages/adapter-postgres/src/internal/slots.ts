@@ -18,29 +18,47 @@ const tenantRows = rowsOf(Candidate)
 /** What waits for a Slot: a Deployment, a Job that any replica carries out, or a caller of its own. */
 const WaitingKind = Schema.Literals(["deployment", "job", "waiter"])
 
-const stateRows = rowsOf(
-  Schema.Struct({
-    cap: Schema.Int,
-    taken: Schema.Int,
-    slot: Schema.Int,
-    id: Schema.NullOr(WorkId),
-    app: Schema.NullOr(AppId),
-    kind: Schema.NullOr(WaitingKind)
-  })
-)
+const heldRows = rowsOf(Schema.Struct({ tenant: TenantName }))
+
+const Waiting = Schema.Struct({ id: WorkId, app: Schema.NullOr(AppId), kind: WaitingKind })
+
+const Standing = Schema.Struct({
+  tenant: TenantName,
+  cap: Schema.Int,
+  taken: Schema.Int,
+  free: Schema.Array(Schema.Int),
+  waiting: Schema.Array(Waiting)
+})
+
+/**
+ * A Tenant whose row is held: its cap, how many of its Slots are taken, the numbers of the first that are not, and what is
+ * next of what waits for nothing but a Slot, up to the first Deployment.
+ */
+export interface Standing extends Schema.Schema.Type<typeof Standing> {}
+
+/** How a Tenant is held: see `locked`. */
+interface Holding {
+  readonly served?: number | undefined
+  readonly lockTimeout?: string | undefined
+  readonly most?: number | undefined
+}
+
+const standingRows = rowsOf(Standing)
 
 /** Builds the questions about Slots. */
 export const slots = ({ limits, sql }: Database) => {
-  /** The first of a Tenant that waits for nothing but a Slot: whoever waits for another of its App holds nobody up. */
-  const first = (tenant: Statement.Fragment) => sql`select w.id, w.app, w.kind, w.position from (
+  /** What of a Tenant waits for nothing but a Slot: so many Jobs, and a Deployment. Whoever waits for another of its App holds nobody up. */
+  const next = (tenant: Statement.Fragment, most: number) => sql`(
       (select d.id, d.app, 'deployment' as kind, d.position from deployments d
         where d.tenant = ${tenant} and d.status = 'queued' and not exists (
           select 1 from deployments o where o.app = d.app and o.status in ('building', 'deploying')
         ) order by d.position limit 1)
       union all
       (select j.id, j.app, case when j.command is null then 'waiter' else 'job' end as kind, j.position from jobs j
-        where j.tenant = ${tenant} and j.status = 'queued' order by j.position limit 1)
-    ) w order by w.position limit 1`
+        where j.tenant = ${tenant} and j.status = 'queued' order by j.position limit ${most}::int)
+    )`
+
+  const first = (tenant: Statement.Fragment) => sql`select * from ${next(tenant, 1)} w order by w.position limit 1`
 
   const isFree = sql`(t.job_cap is null or (select count(*) from slots s where s.tenant = t.name) < t.job_cap)`
 
@@ -75,25 +93,31 @@ export const slots = ({ limits, sql }: Database) => {
       from tenants t cross join lateral (${first(sql.literal("t.name"))}) h
       where t.name = (select tenant from ${sql.literal(`${kind}s`)} where id = ${id}) and h.id = ${id} and ${isFree}`)
 
-  /** The cap of a Tenant, how many of its Slots are taken, the number of the first that is not, and what is next. */
-  const standing = (tenant: TenantName) => sql`select coalesce(t.job_cap, 10000) as cap,
-        (select count(*)::int from slots where tenant = t.name) as taken, (
-          select min(c.number) from (
-            select 1 as number union all select number + 1 from slots where tenant = t.name
-          ) c where not exists (select 1 from slots o where o.tenant = t.name and o.number = c.number)
-        ) as slot, h.id, h.app, h.kind
-      from tenants t left join lateral (${first(sql.literal("t.name"))}) h on true where t.name = ${tenant}`
+  /** Where Tenants stand, with so many of what is free and of what waits. However many there are, it has one plan. */
+  const standing = (tenants: ReadonlyArray<TenantName>, most: number) => sql`select t.name as tenant, c.cap, c.taken,
+        array(
+          select n from generate_series(1, least(c.cap, c.taken + ${most}::int)) n
+          where not exists (select 1 from slots o where o.tenant = t.name and o.number = n)
+          order by n limit least(${most}::int, greatest(c.cap - c.taken, 0))
+        ) as free,
+        coalesce((
+          select jsonb_agg(jsonb_build_object('id', w.id, 'app', w.app, 'kind', w.kind) order by w.position)
+          from ${next(sql.literal("t.name"), most)} w
+        ), '[]') as waiting
+      from jsonb_array_elements_text(${JSON.stringify(tenants)}::jsonb) n join tenants t on t.name = n
+      cross join lateral (
+        select coalesce(t.job_cap, 10000) as cap, (select count(*)::int from slots s where s.tenant = t.name) as taken
+      ) c`
+
+  /** Where Tenants stand that are held, each as of when its row was. */
+  const standings = (tenants: ReadonlyArray<TenantName>, most: number) => standingRows(standing(tenants, most))
 
   /**
-   * Locks a Tenant, and answers its cap, how many Slots are taken, the number of a free one if there are fewer, and what is
-   * next; undefined when there is no such Tenant. With `served` also when somebody else has it, or it had a turn since. The
-   * lock is a statement before the one that counts. With `lockTimeout` it also sets the limits of its transaction, unless it
-   * answers undefined.
+   * Holds a Tenant, and answers where it stands; undefined when there is no such Tenant. With `served` also when somebody
+   * else has it, or it had a turn since. The lock is a statement before the one that counts. With `lockTimeout` it also sets
+   * the limits of its transaction, unless it answers undefined.
    */
-  const locked = Effect.fnUntraced(function* (
-    tenant: TenantName,
-    { lockTimeout, served }: { readonly served?: number | undefined; readonly lockTimeout?: string | undefined } = {}
-  ) {
+  const locked = Effect.fnUntraced(function* (tenant: TenantName, { lockTimeout, most = 1, served }: Holding = {}) {
     const turn = served === undefined ? sql`true` : sql`t.served = ${served}`
     const skip = sql.literal(served === undefined ? "" : "skip locked")
     const held =
@@ -102,10 +126,32 @@ export const slots = ({ limits, sql }: Database) => {
         : yield* sql`with l as materialized (select ${limits(lockTimeout)})
             select from l, tenants t where t.name = ${tenant} and ${turn} for no key update of t ${skip}`
     if (held.length === 0) return undefined
-    const [state] = yield* stateRows(standing(tenant))
-    if (state === undefined) return undefined
-    return { ...state, isFree: state.taken < state.cap && state.slot <= state.cap }
+    const [state] = yield* standings([tenant], most)
+    return state
   })
 
-  return { candidateTenants, candidates, candidateOf, locked, standing }
+  /**
+   * Holds so many of these Tenants at most, whose turn it is first, and answers where they stand in that order. None is
+   * waited for, nor taken that had a turn since, but where it is the only one.
+   */
+  const held = Effect.fnUntraced(function* (tenants: ReadonlyArray<Candidate>, most: number, lockTimeout: string) {
+    const isOnly = tenants.length === 1
+    const skip = sql.literal(isOnly ? "" : "skip locked")
+    const names = yield* heldRows(sql`with l as materialized (select ${limits(lockTimeout)})
+      select t.name as tenant from l, tenants t
+      join unnest(${tenants.map(({ tenant }) => String(tenant))}::text[], ${tenants.map(({ served }) => served)}::bigint[])
+        with ordinality c (name, served, place) on t.name = c.name
+      where ${isOnly} or t.served = c.served
+      order by c.place limit ${most}::int for no key update of t ${skip}`)
+    if (names.length === 0) return []
+    const states = new Map(
+      (yield* standings(
+        names.map(({ tenant }) => tenant),
+        most
+      )).map((one) => [one.tenant, one])
+    )
+    return names.flatMap(({ tenant }) => states.get(tenant) ?? [])
+  })
+
+  return { candidateTenants, candidates, candidateOf, held, locked, standing, standings }
 }

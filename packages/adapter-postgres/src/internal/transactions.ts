@@ -41,5 +41,8 @@ export const transactions = (
 const isRolledBack = (answer: unknown): boolean =>
   Predicate.hasProperty(answer, "command") && answer.command === "ROLLBACK"
 
+/** Made when it happens: errors that nobody needs would cost more than the statements. */
 const failed = (message: string): Effect.Effect<never, SqlError.SqlError> =>
-  Effect.fail(new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause: new Error(message), message }) }))
+  Effect.suspend(() =>
+    Effect.fail(new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause: new Error(message), message }) }))
+  )

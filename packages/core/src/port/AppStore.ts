@@ -19,7 +19,7 @@ import {
   MemoryState,
   publish
 } from "./MemoryState.ts"
-import { endJobsOf } from "./memoryJobStore.ts"
+import { endJobsOf } from "./memoryJobs.ts"
 import type { StoreError } from "./StoreError.ts"
 
 /** No App of this id exists, or it was deleted. */

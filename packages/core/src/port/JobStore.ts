@@ -39,11 +39,16 @@ export class JobStore extends Context.Service<
     /** Jobs, newest first. */
     readonly list: (filter: JobFilter, page: PageRequest) => Effect.Effect<Page<Job>, StoreError>
     /**
-     * Gives the first Job that waits for a Slot and whose Tenant has one free to the caller: it is `running`, under a Fence
-     * above all before it. First come, first served within a Tenant, among Jobs and Deployments. With `job`, that one only;
-     * one without a command is given to nobody who does not ask for it, and is cancelled when nobody has asked for eight lease times.
+     * Gives Jobs that wait for a Slot, and whose Tenants have one free, to the caller, at most so many: each is `running`,
+     * under a Fence above all before it. First come, first served within a Tenant, among Jobs and Deployments; Tenants in
+     * turns, one Job of each before a second of any. None without a command is given.
      */
-    readonly admit: (by: Worker, job?: JobId) => Effect.Effect<JobClaim | undefined, StoreError>
+    readonly admit: (by: Worker, limit: number) => Effect.Effect<ReadonlyArray<JobClaim>, StoreError>
+    /**
+     * Gives this Job to the caller, once it is the next of its Tenant and a Slot is free. One without a command is given to
+     * nobody who does not ask for it so, and is cancelled when nobody has asked for eight lease times.
+     */
+    readonly admitJob: (by: Worker, job: JobId) => Effect.Effect<JobClaim | undefined, StoreError>
     /** Extends the lease of a Claim by `terms.ttl` from now, on the database's clock. */
     readonly renew: (claim: JobClaim, terms: LeaseTerms) => Effect.Effect<void, LeaseLost | StoreError>
     /** Whether the Job of a Claim was asked to stop. */

@@ -74,7 +74,8 @@ const hintedJobStore = (jobs: JobStore["Service"], hint: Giving) => {
     ...jobs,
     begin: (request) => hint(hint(jobs.begin(request), ["jobs"], waits), ["events"]),
     rerun: (job, by) => hint(hint(jobs.rerun(job, by), ["jobs"], waits), ["events"]),
-    admit: (by, job) => hint(jobs.admit(by, job), ["events"], (claim) => claim !== undefined),
+    admit: (by, limit) => hint(jobs.admit(by, limit), ["events"], (claims) => claims.length > 0),
+    admitJob: (by, job) => hint(jobs.admitJob(by, job), ["events"], (claim) => claim !== undefined),
     requestCancel: (job) => hint(jobs.requestCancel(job), ["stops", ...slotMayBeFree]),
     finish: (claim, outcome) => hint(jobs.finish(claim, outcome), slotMayBeFree),
     giveBack: (claim) => hint(jobs.giveBack(claim), slotMayBeFree)

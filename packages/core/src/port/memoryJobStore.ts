@@ -1,7 +1,7 @@
 // The in-memory meaning of the JobStore: the same rules that a database enforces, one synchronous step each.
 import { Clock, DateTime, Duration, Effect } from "effect"
 import type { AppId } from "../domain/App.ts"
-import { hasEnded, type Item, type ItemInput, type Job, JobId } from "../domain/Job.ts"
+import { hasEnded, type Job, JobId } from "../domain/Job.ts"
 import { Fence, type LeaseTerms, type ReplicaId } from "../domain/Lease.ts"
 import { cut, type PageRequest } from "../domain/Page.ts"
 import { maxJobCap, type TenantName } from "../domain/Tenant.ts"
@@ -20,25 +20,11 @@ import {
   waitingLeases
 } from "./JobRequest.ts"
 import type { JobStore } from "./JobStore.ts"
+import { countsOf, pending } from "./memoryJobs.ts"
 import { capOf, hasFreeSlot, isBehind, slotsTaken, waiting } from "./memorySlots.ts"
 import { currentRelease, type JobRow, type MemoryTables, publishOf } from "./MemoryState.ts"
 
 const refuse = (reason: JobRefused["reason"]) => new JobRefused({ reason })
-
-const countsOf = (items: ReadonlyArray<Item>) => ({
-  total: items.length,
-  done: items.filter(({ status }) => status === "done").length,
-  failed: items.filter(({ status }) => status === "failed").length
-})
-
-const pending = (item: ItemInput, index: number): Item => ({
-  number: index + 1,
-  item,
-  status: "pending",
-  exitCode: null,
-  result: null,
-  finishedAt: null
-})
 
 /** Builds the store over the tables. */
 export const makeMemoryJobs = (state: MemoryTables): typeof JobStore.Service => {
@@ -194,14 +180,28 @@ export const makeMemoryJobs = (state: MemoryTables): typeof JobStore.Service => 
       return cut(page, rows.slice(0, page.limit + 1), ({ listed }) => listed, seen)
     })
 
-  const admit = Effect.fnUntraced(function* (by: Worker, job?: JobId) {
-    const now = yield* DateTime.now
-    const asked = job === undefined ? undefined : state.jobs.get(job)
-    if (asked?.job.status === "queued" && asked.replica === by.replica) waits(asked, by, DateTime.toEpochMillis(now))
-    const first = [...state.jobs.values()]
-      .filter((row) => isAdmissible(row) && (job === undefined ? row.task.command !== null : row.job.id === job))
+  const next = (isAsked: (row: JobRow) => boolean): JobRow | undefined =>
+    [...state.jobs.values()]
+      .filter((row) => isAdmissible(row) && isAsked(row))
       .toSorted((a, b) => a.position - b.position)[0]
-    return first === undefined ? undefined : taken(now, first, by)
+
+  const admit = Effect.fnUntraced(function* (by: Worker, limit: number) {
+    const now = yield* DateTime.now
+    const claims: Array<JobClaim> = []
+    while (claims.length < limit) {
+      const row = next(({ task }) => task.command !== null)
+      if (row === undefined) break
+      claims.push(taken(now, row, by))
+    }
+    return claims
+  })
+
+  const admitJob = Effect.fnUntraced(function* (by: Worker, job: JobId) {
+    const now = yield* DateTime.now
+    const asked = state.jobs.get(job)
+    if (asked?.job.status === "queued" && asked.replica === by.replica) waits(asked, by, DateTime.toEpochMillis(now))
+    const row = next((one) => one.job.id === job)
+    return row === undefined ? undefined : taken(now, row, by)
   })
 
   const held = Effect.fnUntraced(function* ({ fence, job }: JobClaim) {
@@ -269,6 +269,7 @@ export const makeMemoryJobs = (state: MemoryTables): typeof JobStore.Service => 
     get: (job) => Effect.map(found(job), seen),
     list,
     admit,
+    admitJob,
     renew,
     stopRequested: ({ job }) => Effect.sync(() => state.jobs.get(job.id)?.isStopRequested === true),
     requestCancel,
@@ -276,16 +277,5 @@ export const makeMemoryJobs = (state: MemoryTables): typeof JobStore.Service => 
     giveBack,
     abandon,
     claimAbandoned
-  }
-}
-
-/** Cancels the Jobs of an App that is not live any more: at once those that wait, by their holders those that run. */
-export const endJobsOf = (state: MemoryTables, now: DateTime.Utc, app: AppId): void => {
-  for (const row of state.jobs.values()) {
-    if (row.job.app !== app) continue
-    if (row.job.status === "running") row.isStopRequested = true
-    if (row.job.status !== "queued") continue
-    row.job = { ...row.job, status: "cancelled", finishedAt: now }
-    publishOf(state, now, "job.cancelled", row.job, row.job.id)
   }
 }

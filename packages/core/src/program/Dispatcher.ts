@@ -30,6 +30,9 @@ export interface DispatcherOptions {
   readonly startWhen?: Effect.Effect<void> | undefined
 }
 
+/** How many Jobs are asked for at once. */
+const atOnce = 64
+
 /** The ports that a Dispatcher works with. */
 export type DispatcherPorts = AppStore | DeployPorts | JobPorts
 
@@ -87,9 +90,9 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
 
   const admitJobs = Effect.gen(function* () {
     while (true) {
-      const claim = yield* jobs.admit({ replica, terms })
-      if (claim === undefined) return
-      yield* take(claim)
+      const claims = yield* jobs.admit({ replica, terms }, atOnce)
+      if (claims.length === 0) return
+      yield* Effect.forEach(claims, take, { discard: true })
     }
   }).pipe(Effect.uninterruptible, untilStored("admitting jobs"))
 

@@ -65,7 +65,7 @@ export const jobAdmission = Effect.fn("jobAdmission")(function* (
   const store = yield* JobStore
   const { id: replica, terms } = yield* Replica
   const look = Effect.gen(function* () {
-    const admission = yield* store.admit({ replica, terms }, job.id)
+    const admission = yield* store.admitJob({ replica, terms }, job.id)
     if (admission !== undefined) return admission
     const { status } = yield* Effect.catchTag(store.get(job.id), "JobNotFound", Effect.die)
     if (status !== "queued") return yield* new SlotWithdrawn()

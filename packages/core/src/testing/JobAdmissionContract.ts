@@ -123,18 +123,49 @@ export const JobAdmissionContract: Contract<AppStore | DeploymentStore | JobStor
       )
       yield* equal("the positions", yield* ahead, [1, 2, 3])
       const by = yield* Jobs.freshWorker()
-      yield* equal("the answer while no Slot is free", yield* jobs.admit(by, waiting.id), undefined)
+      yield* equal("the answer while no Slot is free", yield* jobs.admitJob(by, waiting.id), undefined)
       yield* jobs.finish(first, { status: "succeeded", exitCode: 0 })
-      yield* equal("the answer for the last", yield* jobs.admit(by, last.id), undefined)
+      yield* equal("the answer for the last", yield* jobs.admitJob(by, last.id), undefined)
       yield* equal("the answer for the Deployment", yield* Given.admission(deployment.id), undefined)
-      const claim = yield* present("a Claim of the first", yield* jobs.admit(by, waiting.id))
+      const claim = yield* present("a Claim of the first", yield* jobs.admitJob(by, waiting.id))
       yield* equal("the positions", yield* ahead, [null, 1, 2])
       yield* jobs.finish(claim, { status: "succeeded", exitCode: 0 })
-      yield* equal("the answer for the first, which has ended", yield* jobs.admit(by, waiting.id), undefined)
-      yield* equal("the answer for the last", yield* jobs.admit(by, last.id), undefined)
+      yield* equal("the answer for the first, which has ended", yield* jobs.admitJob(by, waiting.id), undefined)
+      yield* equal("the answer for the last", yield* jobs.admitJob(by, last.id), undefined)
       const deploying = yield* present("a Claim of the Deployment", yield* Given.admission(deployment.id))
       yield* deployments.finish(deploying, { status: "cancelled" })
-      yield* present("a Claim of the last", yield* jobs.admit(by, last.id))
+      yield* present("a Claim of the last", yield* jobs.admitJob(by, last.id))
+    })
+  ),
+
+  law(
+    "K1 X6",
+    "of many that wait as many are admitted at once as Slots are free and are asked for, in order, none past a Deployment",
+    Effect.gen(function* () {
+      const jobs = yield* JobStore
+      const deployments = yield* DeploymentStore
+      const { app } = yield* Jobs.released()
+      yield* deployments.setCap(app.tenant, 0)
+      const ids = yield* Effect.forEach([1, 2, 3, 4], () =>
+        Effect.map(Jobs.waitingJob({ app: app.id }), ({ id }) => id)
+      )
+      yield* Given.begun(app)
+      const behind = yield* Jobs.waitingJob({ app: app.id })
+      const by = yield* Jobs.freshWorker()
+      const admitted = (limit: number) =>
+        Effect.map(jobs.admit(by, limit), (claims) => {
+          const mine = claims.filter(({ job }) => job.tenant === app.tenant)
+          return { count: claims.length, mine: mine.map(({ job }) => job.id) }
+        })
+      yield* deployments.setCap(app.tenant, 2)
+      const first = yield* admitted(1)
+      yield* holds("no more than was asked for", first.count <= 1)
+      const second = yield* admitted(100)
+      yield* equal("those that run with two Slots", [...first.mine, ...second.mine], ids.slice(0, 2))
+      yield* deployments.setCap(app.tenant, 10)
+      yield* equal("those that are before the Deployment", (yield* admitted(100)).mine, ids.slice(2))
+      yield* equal("the status behind it", (yield* jobs.get(behind.id)).status, "queued")
+      yield* equal("what runs", (yield* deployments.usage(app.tenant)).running, 4)
     })
   ),
 
@@ -152,7 +183,7 @@ export const JobAdmissionContract: Contract<AppStore | DeploymentStore | JobStor
       const { _tag } = yield* Jobs.refusal(Jobs.begun({ tenant }, "reject"))
       yield* equal("why", _tag, "JobCapReached")
       yield* Jobs.waitingJob({ tenant })
-      yield* present("a Claim of the first", yield* jobs.admit(yield* Jobs.freshWorker(), waiting.id))
+      yield* present("a Claim of the first", yield* jobs.admitJob(yield* Jobs.freshWorker(), waiting.id))
     })
   ),
 
@@ -177,7 +208,7 @@ export const JobAdmissionContract: Contract<AppStore | DeploymentStore | JobStor
       yield* Effect.forEach(Array.from({ length: 5 }), () => Jobs.running({ tenant }))
       yield* deployments.setCap(tenant, 0)
       const waiting = yield* Jobs.waitingJob({ tenant })
-      yield* equal("the answer", yield* jobs.admit(yield* Jobs.freshWorker(), waiting.id), undefined)
+      yield* equal("the answer", yield* jobs.admitJob(yield* Jobs.freshWorker(), waiting.id), undefined)
     })
   ),
 

@@ -120,7 +120,34 @@ export const brokenJobAdmissions: ReadonlyArray<Broken> = [
     contract: "JobStore",
     violates: ["X6 Jobs and Deployments", "H45"],
     layer: altered(JobStore, (original, state) => ({
-      admit: (by, job) => movedTo(state, -1, (id) => id === job, original.admit(by, job))
+      admitJob: (by, job) => movedTo(state, -1, (id) => id === job, original.admitJob(by, job))
+    }))
+  },
+  {
+    what: "a JobStore that admits as many as wait, however few are asked for",
+    contract: "JobStore",
+    violates: ["K1 X6"],
+    layer: altered(JobStore, (original) => ({ admit: (by) => original.admit(by, 100) }))
+  },
+  {
+    what: "a JobStore that admits one however many are asked for",
+    contract: "JobStore",
+    violates: ["K1 X6"],
+    layer: altered(JobStore, (original) => ({ admit: (by) => original.admit(by, 1) }))
+  },
+  {
+    what: "a JobStore that admits many at once, Deployments or not",
+    contract: "JobStore",
+    violates: ["K1 X6"],
+    layer: altered(JobStore, (original, { jobs }) => ({
+      admit: (by, limit) =>
+        Effect.suspend(() => {
+          for (const row of jobs.values()) row.position -= 1_000_000
+          return Effect.ensuring(
+            original.admit(by, limit),
+            Effect.sync(() => jobs.forEach((row) => (row.position += 1_000_000)))
+          )
+        })
     }))
   },
   {
@@ -128,11 +155,11 @@ export const brokenJobAdmissions: ReadonlyArray<Broken> = [
     contract: "JobStore",
     violates: ["X6 Jobs and Deployments"],
     layer: altered(JobStore, (original, { jobs }) => ({
-      admit: (by, job) =>
+      admitJob: (by, job) =>
         Effect.suspend(() => {
           for (const row of jobs.values()) row.position -= 1_000_000
           return Effect.ensuring(
-            original.admit(by, job),
+            original.admitJob(by, job),
             Effect.sync(() => jobs.forEach((row) => (row.position += 1_000_000)))
           )
         })
@@ -188,11 +215,14 @@ export const brokenJobAdmissions: ReadonlyArray<Broken> = [
   {
     what: "a JobStore that gives to whoever asks for work what only its caller carries out",
     contract: "JobStore",
-    violates: ["K3 what only its caller"],
+    violates: ["K1 X6", "K3 what only its caller"],
     layer: altered(JobStore, (original, { jobs }) => ({
-      admit: (by, job) => {
+      admit: (by, limit) => {
         const first = [...jobs.values()].find((row) => row.job.status === "queued")
-        return original.admit(by, job ?? first?.job.id)
+        const given = first === undefined ? Effect.undefined : original.admitJob(by, first.job.id)
+        return Effect.flatMap(given, (claim) =>
+          claim === undefined ? original.admit(by, limit) : Effect.succeed([claim])
+        )
       }
     }))
   },
@@ -215,11 +245,11 @@ export const brokenJobAdmissions: ReadonlyArray<Broken> = [
     contract: "JobStore",
     violates: ["K3 what only its caller"],
     layer: altered(JobStore, (original, { jobs }) => ({
-      admit: (by, job) =>
+      admitJob: (by, job) =>
         Effect.suspend(() => {
-          const row = job === undefined ? undefined : jobs.get(job)
+          const row = jobs.get(job)
           const until = row?.leaseUntil ?? 0
-          return Effect.tap(original.admit(by, job), (claim) =>
+          return Effect.tap(original.admitJob(by, job), (claim) =>
             Effect.sync(() => {
               if (row !== undefined && claim === undefined) row.leaseUntil = until
             })

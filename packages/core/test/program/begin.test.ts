@@ -63,13 +63,12 @@ describe("beginning a Deployment", () => {
     ])
     expect(filesWith(/import \{[^}]*\b(?:beginJob|rerunJob)\b[^}]*\} from "[^"]*\/beginJob(?:\.ts)?"/)).toStrictEqual([
       "adapter-http/src/handlers/jobs.ts",
-      "adapter-postgres/src/PostgresJobStore.ts",
       "core/src/program/runBatch.ts",
       "core/src/program/withSlot.ts"
     ])
     expect(filesWith(/insert into slots/)).toStrictEqual([
-      "adapter-postgres/src/internal/beginJob.ts",
-      "adapter-postgres/src/internal/claims.ts"
+      "adapter-postgres/src/internal/claims.ts",
+      "adapter-postgres/src/internal/jobRows.ts"
     ])
   })
 

@@ -120,8 +120,8 @@ describe("a command", () => {
       yield* Fiber.interrupt(fiber)
       expect(yield* (yield* JobStore).get(claim.job.id)).toMatchObject({ status: "queued", queuePosition: 1 })
       expect(yield* left(app)).toStrictEqual(nothing)
-      const next = yield* two.run(
-        Effect.flatMap(JobStore, (jobs) => jobs.admit({ replica: two.id, terms: claimTerms }))
+      const [next] = yield* two.run(
+        Effect.flatMap(JobStore, (jobs) => jobs.admit({ replica: two.id, terms: claimTerms }, 1))
       )
       expect(next?.job.id).toBe(claim.job.id)
     }).pipe(Effect.provide(world))
@@ -211,7 +211,7 @@ describe("a server that is killed", () => {
         const jobs = yield* JobStore
         const seen = yield* jobs.get(claim.job.id)
         if (seen.status === "queued") {
-          const next = yield* jobs.admit({ replica: two.id, terms: claimTerms })
+          const [next] = yield* jobs.admit({ replica: two.id, terms: claimTerms }, 1)
           yield* two.run(carryOutJob(next ?? expect.fail("a job that waits is not admitted")))
         }
         expect(yield* jobs.get(claim.job.id)).toMatchObject({ status: "succeeded", exitCode: 0, attempt: 1 })
@@ -230,7 +230,7 @@ describe("a server that is killed", () => {
       yield* Effect.forkDetach(one.run(carryOutJob(claim)))
       yield* TestClock.adjust("20 seconds")
       yield* two.run(reap())
-      const next = yield* (yield* JobStore).admit({ replica: two.id, terms: claimTerms })
+      const [next] = yield* (yield* JobStore).admit({ replica: two.id, terms: claimTerms }, 1)
       const job = yield* two.run(carryOutJob(next ?? expect.fail("a batch that waits is not admitted")))
       expect(job).toMatchObject({ status: "succeeded", items: { total: 4, done: 4, failed: 0 } })
       const runs = ({ script }: ScriptedReplica) =>
@@ -251,7 +251,7 @@ describe("a server that is killed", () => {
         yield* TestClock.adjust("20 seconds")
         yield* replica.run(reap())
         expect((yield* jobs.get(job.id)).status).toBe(expected)
-        yield* jobs.admit({ replica: replica.id, terms: claimTerms })
+        yield* jobs.admit({ replica: replica.id, terms: claimTerms }, 1)
       }
       expect(yield* left(app)).toStrictEqual(nothing)
     }).pipe(Effect.provide(world))
@@ -266,7 +266,7 @@ describe("a server that is killed", () => {
       const fiber = yield* Effect.forkDetach(one.run(carryOutJob(claim)))
       yield* TestClock.adjust("16 seconds")
       yield* two.run(reap())
-      const next = yield* (yield* JobStore).admit({ replica: two.id, terms: claimTerms })
+      const [next] = yield* (yield* JobStore).admit({ replica: two.id, terms: claimTerms }, 1)
       expect(next?.fence).toBeGreaterThan(claim.fence)
       expect(yield* Fiber.join(fiber)).toMatchObject({ status: "running" })
       expect(yield* (yield* JobStore).get(claim.job.id)).toMatchObject({ status: "running" })

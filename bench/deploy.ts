@@ -1,7 +1,7 @@
 // What Lockkeeper adds to deploys and to logs, as ratios to the same work without it in the same run, and how soon replicas
 // notice each other. One JSON line for each goal; 1 when a goal was missed.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer } from "effect"
 import { allReached, asked, runBench, saysWhere } from "./common/runBench.ts"
 import { logs } from "./deploy/cases/logs.ts"

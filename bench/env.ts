@@ -1,7 +1,7 @@
 // What merges of Envs reach, as ratios to the limits measured in the same run on the same server: Postgres without us, the
 // bare driver, the transaction of the textbook. One JSON line for each goal, a table in the end; 1 when a goal was missed.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer } from "effect"
 import { allReached, asked, runBench, saysWhere } from "./common/runBench.ts"
 import { hot } from "./env/cases/hot.ts"

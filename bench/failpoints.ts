@@ -1,7 +1,8 @@
 // What a failpoint costs while nobody listens, as a share of the fastest thing that one is put around: a statement that asks
 // a Postgres on this machine for nothing. Prints one JSON line; the goal is 1 % at most.
 
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { EmbeddedPostgres, layer as embedded } from "@lockkeeper/adapter-postgres/EmbeddedPostgres"
 import { layerClient } from "@lockkeeper/adapter-postgres/layer"
 import { failpoint } from "@lockkeeper/core/port/failpoint"

@@ -2,7 +2,7 @@
 // Jobs beside other queues, many Jobs beside few, Checkpoints. One JSON line for each goal, a table in the end; 1 when a goal
 // was missed.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer } from "effect"
 import { allReached, asked, runBench, saysWhere } from "./common/runBench.ts"
 import { description, layer } from "./env/cluster.ts"

@@ -1,5 +1,5 @@
 // What a platform does itself and its Tenants are capped in: one export in a Slot, and a night's work that can be resumed.
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { JobKey } from "@lockkeeper/core/port/JobRequest"
 import { runBatch } from "@lockkeeper/core/program/runBatch"

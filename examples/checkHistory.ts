@@ -1,6 +1,6 @@
 // Whether what several callers saw of one Env could have come from one that is changed by one caller at a time: eight change
 // and read it at once, and the history of all of them is judged.
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { AppName } from "@lockkeeper/core/domain/App"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { AppStore } from "@lockkeeper/core/port/AppStore"

@@ -1,6 +1,6 @@
 // A deploy without a database, an engine or a network: the same program over the ports' in-memory meaning. A team's own
 // tests of its platform begin like this.
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { AppName } from "@lockkeeper/core/domain/App"
 import { GitUrl } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"

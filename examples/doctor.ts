@@ -1,6 +1,6 @@
 // Looks whether what the settings of the server lead to is as it needs it, and says what to set: `npm run doctor`, with the
 // environment of the server. It changes nothing, and ends with 1 when something has to be mended.
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Console, Effect, Option } from "effect"
 import { inspectEngine } from "@lockkeeper/adapter-docker/DockerEngine"
 import { diagnose, type Finding } from "@lockkeeper/adapter-postgres/PostgresDoctor"

@@ -1,6 +1,6 @@
 // What a team does with a program of its own: cut it off at every point, in every way, and look what is left. Here it is a
 // deploy over the ports in memory.
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { AppName } from "@lockkeeper/core/domain/App"
 import { GitUrl } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"

@@ -43,7 +43,7 @@ const laws = makeContainerRuntimeContract(nowhere, nowhere)
 
 /** A variant of ownAdapter.ts that stops only what it knows the id of, run as that file is. */
 const broken = `
-  import { NodeRuntime } from "@effect/platform-node"
+  import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
   import { Effect } from "effect"
   import { make, report } from "./ownAdapter.ts"
   const forgetful = (directory) => {

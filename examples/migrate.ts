@@ -1,6 +1,6 @@
 // Brings the database of DATABASE_URL to the schema that this version expects, and ends: as `npm run migrate`, before the
 // servers of a new version start with LOCKKEEPER_MIGRATE=wait.
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Config, ConfigProvider, Console, Effect, Option } from "effect"
 import { layerClient } from "@lockkeeper/adapter-postgres/layer"
 import { apply, complete } from "@lockkeeper/adapter-postgres/PostgresMigrations"

@@ -10,7 +10,7 @@ import { join, relative } from "node:path"
 import { createInterface } from "node:readline"
 import type { Readable } from "node:stream"
 import { Worker } from "node:worker_threads"
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import {
   ImageDigest,

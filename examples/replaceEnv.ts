@@ -1,7 +1,7 @@
 // Replacing all variables of an App with others that are made from the present ones, as a tool that edits them in a file does.
 // Whoever changed the Env meanwhile is never overwritten: the replacement names the Revision it was made from, and is made
 // again from what is there when that is not the present one any more.
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { type AppId, AppName } from "@lockkeeper/core/domain/App"
 import { type EnvChange, EnvKey } from "@lockkeeper/core/domain/Env"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"

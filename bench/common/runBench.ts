@@ -1,6 +1,6 @@
 // What every bench is as a program: it reads its options, says where it runs, and ends with 1 when a goal was missed.
 
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Cause, Console, Data, Effect } from "effect"
 import { cpus, loadavg } from "node:os"
 

@@ -1,7 +1,7 @@
 // The reference server: every part of Lockkeeper on this machine, as `../../README.md` starts it. Copy it and replace what
 // your platform has already: the database, the runtime, the router.
 import { join } from "node:path"
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Console, Context, Effect, Layer, Logger, Option, Redacted, Ref, References } from "effect"
 import { HttpServer } from "effect/http"
 import * as EmbeddedPostgres from "@lockkeeper/adapter-postgres/EmbeddedPostgres"

@@ -1,5 +1,5 @@
 // Runs a server as the main program of a process: signals stop it, and it is given so long and no longer for that.
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { type Effect, Runtime } from "effect"
 
 const stopDeadlineMillis = 25_000

@@ -32,6 +32,7 @@ const targetOf = (path: string, specifier: string): string | undefined => {
 
 const reasonAgainst = (path: string, specifier: string): string | undefined => {
   if (/^effect\/unstable(\/|$)/.test(specifier)) return "nothing imports effect/unstable"
+  if (specifier === "@effect/platform-node") return "the part that is used is enough: the whole loads a client of Redis"
   if (/^\.{1,2}\//.test(specifier) && !/\.(ts|json)$/.test(specifier)) return "a relative import ends in .ts"
   if (!isLibrary({ path, text: "" })) return undefined
 

@@ -1,6 +1,6 @@
 // One PostgreSQL without durability for all test runs.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Context, Effect, Exit, FileSystem, Layer, Redacted, Scope } from "effect"
 import { EmbeddedPostgres, layer } from "../../packages/adapter-postgres/src/EmbeddedPostgres.ts"
 

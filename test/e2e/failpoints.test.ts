@@ -2,7 +2,7 @@
 // whatever goes wrong there, one version serves, the Deployment says truthfully whether it is the new one, and nothing else
 // is left of containers, networks, volumes, processes, files, keys, intents, Slots and routes.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { AppName } from "@lockkeeper/core/domain/App"
 import { type DeploymentStatus, isTerminal } from "@lockkeeper/core/domain/Deployment"

@@ -1,7 +1,7 @@
 // Slots behind a pooler while the processes that hold them are killed and frozen and the pooler is restarted: never more than
 // the cap, nobody is believed who has lost a Slot, and in the end none is taken. Ten thousand admissions in a soak.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer, vi } from "@effect/vitest"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"

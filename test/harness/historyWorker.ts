@@ -1,7 +1,7 @@
 // One of several processes that use the same stores at once, each with a client of its own, until it is told to stop. What
 // it asks and what it hears goes into a file line by line, so that a kill leaves all that was seen before it.
 
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as PostgresLayer from "@lockkeeper/adapter-postgres/layer"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { ImageDigest } from "@lockkeeper/core/domain/Workload"

@@ -1,7 +1,7 @@
 // One PostgreSQL for a whole test run: the bundled server without durability, or the one of TEST_DATABASE_URL. Tests
 // take a database of their own from it with `database.ts`.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Context, Effect, Exit, FileSystem, Layer, Redacted, Scope } from "effect"
 import type { TestProject } from "vitest/node"
 import { EmbeddedPostgres, layer } from "../../packages/adapter-postgres/src/EmbeddedPostgres.ts"

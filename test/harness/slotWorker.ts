@@ -1,7 +1,7 @@
 // One of several processes that take Slots on one database, in every way that there is. Builds, Workloads and commands are
 // only remembered; each begins, and lasts until the file `open` is in the directory.
 
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as PostgresLayer from "@lockkeeper/adapter-postgres/layer"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"

@@ -27,6 +27,7 @@ describe("imports", () => {
     ["packages/adapter-postgres/src/Planted.ts", "../../adapter-process/src/Thing.ts"],
     ["packages/unheard-of/src/Planted.ts", "effect"],
     ["test/planted.test.ts", "effect/unstable/http"],
+    ["examples/planted.ts", "@effect/platform-node"],
     ["test/planted.test.ts", "./harness/capability"]
   ])("reports %s importing %s", (path, specifier) => {
     expect(importing(path, specifier)).toHaveLength(1)
@@ -39,7 +40,8 @@ describe("imports", () => {
     ["packages/adapter-http/src/handlers/Apps.ts", "../api/Apps.ts"],
     ["packages/adapter-http/src/Server.ts", "@lockkeeper/core/program/deploy"],
     ["packages/adapter-postgres/src/PostgresAppStore.ts", "node:fs"],
-    ["examples/server.ts", "@lockkeeper/adapter-postgres/PostgresAppStore"]
+    ["examples/server.ts", "@lockkeeper/adapter-postgres/PostgresAppStore"],
+    ["examples/server.ts", "@effect/platform-node/NodeServices"]
   ])("lets %s import %s", (path, specifier) => {
     expect(importing(path, specifier)).toEqual([])
   })

@@ -1,6 +1,6 @@
 // What an embedded server keeps, hides and refuses, on real servers. Who may own one is in EmbeddedPostgresOwner.test.ts.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, layer } from "@effect/vitest"
 import { Effect, Exit, Fiber, Redacted, Schedule, Scope } from "effect"
 import * as Fs from "node:fs"

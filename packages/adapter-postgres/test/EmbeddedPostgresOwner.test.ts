@@ -1,6 +1,6 @@
 // Who may own an embedded server and what happens when an owner is killed, with real processes.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Redacted } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"

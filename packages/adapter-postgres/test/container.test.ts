@@ -1,7 +1,7 @@
 // The stores on the PostgreSQL of a container, which may be of another version than the bundled one, and what a run with
 // containers leaves behind when it is killed.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Stream } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"

@@ -1,7 +1,7 @@
 // The parts of the embedded server that a whole start does not reach on this machine: programs that cannot be read or
 // are incomplete, foreign copies of them, and telling processes apart.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
 import { Effect, Fiber, Option, Schedule } from "effect"
 import { ChildProcess, ChildProcessSpawner } from "effect/process"

@@ -1,7 +1,7 @@
 // PostgreSQL or PgBouncer is restarted while many write: what was acknowledged is there, what was not is there once or not at
 // all, every error says that the database is away, and it goes on by itself within seconds.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Logger } from "effect"
 import { describeWith } from "../../../test/harness/capability.ts"

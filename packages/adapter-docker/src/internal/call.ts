@@ -1,7 +1,7 @@
 // The one way to the engine. Every call races a timer of its own: a client library whose engine dies in the middle of an
 // answer never settles, whatever it was told of timeouts and signals.
 
-import { NodeStream } from "@effect/platform-node"
+import * as NodeStream from "@effect/platform-node/NodeStream"
 import { failpoint } from "@lockkeeper/core/port/failpoint"
 import { Duration, Effect, Schema, type Scope, type Stream } from "effect"
 import { Readable } from "node:stream"

@@ -1,7 +1,8 @@
 // A process that owns an embedded PostgreSQL, to be killed by tests: prints `ready PORT` and waits for its end.
 // Arguments: the data directory, and server settings as JSON.
 
-import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Schema } from "effect"
 import * as EmbeddedPostgres from "../../src/EmbeddedPostgres.ts"
 

@@ -3,6 +3,7 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 import { capability, isRequired } from "./test/harness/capability.ts"
+import { directoryOfRun } from "./test/harness/programs.ts"
 import { SummaryReporter } from "./test/harness/SummaryReporter.ts"
 
 const conditions = ["@lockkeeper/source"]
@@ -34,11 +35,14 @@ const onDocker =
 // Workers and the servers that tests start load the same modules again and again.
 process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("node_modules/.cache/compile", import.meta.url))
 
+// A run inside of another one, of other sources, does not take the programs of that one.
+if (process.env["LOCKKEEPER_TEST_PROGRAMS"] !== "") process.env["LOCKKEEPER_TEST_PROGRAMS"] = directoryOfRun()
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    globalSetup: ["./test/harness/postgres.ts"],
+    globalSetup: ["./test/harness/postgres.ts", "./test/harness/programs.ts"],
     exclude: ["**/node_modules/**", "**/dist/**"],
     projects: [
       {

@@ -14,8 +14,7 @@ const secret = randomBytes(18).toString("base64url")
 
 /** What the doctor says with these settings. */
 const doctor = Effect.fnUntraced(function* (env: Readonly<Record<string, string>>) {
-  const { PATH = "", NODE_COMPILE_CACHE = "" } = process.env
-  const settings = { PATH, NODE_COMPILE_CACHE, LOCKKEEPER_RUNTIME: "process", ...env }
+  const settings = { PATH: process.env["PATH"] ?? "", LOCKKEEPER_RUNTIME: "process", ...env }
   const run = yield* launch(settings, ["examples/doctor.ts"])
   const { code } = yield* run.exited
   const output = run.output()

@@ -28,14 +28,7 @@ const onEmpty = <A, E>(body: Effect.Effect<A, E, SqlClient.SqlClient | Database.
 
 /** A process that migrates. */
 const migrating = (url: Redacted.Redacted<string>) =>
-  launch(
-    {
-      PATH: process.env["PATH"] ?? "",
-      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "",
-      DATABASE_URL: Redacted.value(url)
-    },
-    ["examples/migrate.ts"]
-  )
+  launch({ PATH: process.env["PATH"] ?? "", DATABASE_URL: Redacted.value(url) }, ["examples/migrate.ts"])
 
 /** What such a process came to. */
 const migrated = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) {

@@ -30,9 +30,9 @@ const said = (server: Server, pattern: RegExp) =>
     "30 seconds"
   )
 
-/** Starts the server and waits until its sample answers; what the page says is part of the answer. */
+/** Starts the server from its sources, as `npm start` does, and waits until its sample answers; what the page says is part of the answer. */
 const startSample = Effect.fnUntraced(function* (place: Place) {
-  const server = yield* startServer(place)
+  const server = yield* startServer(place, {}, undefined, "sources")
   const url = (yield* said(server, /^sample app: (http:\S+)$/m)) ?? ""
   const app = (yield* said(server, /\/v1\/apps\/(app_\w+)\/env/)) ?? ""
   const page = yield* ask(url)

@@ -13,6 +13,7 @@ import { clearEngine } from "./engine.ts"
 import { eventually } from "./eventually.ts"
 import { byFlavour, flavour } from "./flavour.ts"
 import { images } from "./images.ts"
+import { inSources, type Start, startOf } from "./programs.ts"
 import { temporaryDirectory } from "./temporaryDirectory.ts"
 
 /** What a server keeps from one start to the next, and the settings that it is started with. */
@@ -43,6 +44,9 @@ export interface ServerProcess {
 export interface Server extends ServerProcess {
   readonly url: string
 }
+
+/** The path of a program in the repository, and its arguments. */
+export type Program = readonly [path: string, ...args: ReadonlyArray<string>]
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -103,7 +107,6 @@ export const makePlace = Effect.fnUntraced(function* (
     token,
     env: {
       PATH: process.env["PATH"] ?? "",
-      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "",
       HOME: directory,
       TMPDIR: temporary,
       PORT: "0",
@@ -124,10 +127,10 @@ export const makePlace = Effect.fnUntraced(function* (
   return place
 })
 
-const spawned = (env: Readonly<Record<string, string>>, program: ReadonlyArray<string>): ChildProcess =>
-  spawn(process.execPath, ["--conditions=@lockkeeper/source", ...program], {
+const spawned = (env: Readonly<Record<string, string>>, start: Start, given: ReadonlyArray<string>): ChildProcess =>
+  spawn(process.execPath, [...start.args, ...given], {
     cwd: root,
-    env,
+    env: { ...env, ...start.env },
     stdio: ["ignore", "pipe", "pipe"]
   })
 
@@ -144,15 +147,17 @@ const exitOf = async (child: ChildProcess): Promise<ServerExit> => {
  */
 export const launch = (
   env: Readonly<Record<string, string>>,
-  program: ReadonlyArray<string> = ["examples/server.ts"]
+  [program, ...given]: Program = ["examples/server.ts"],
+  from: "bundle" | "sources" = "bundle"
 ): Effect.Effect<ServerProcess, never, Scope.Scope> =>
   Effect.gen(function* () {
     let output = ""
+    const start = yield* Effect.promise(() => startOf(program, from))
     const child = yield* Effect.acquireRelease(
-      Effect.sync(() => spawned(env, program)),
+      Effect.sync(() => spawned(env, start, given)),
       (child, exit) =>
         Effect.promise(() => {
-          if (Exit.isFailure(exit)) console.error(`the server said:\n${output.slice(-20_000)}`)
+          if (Exit.isFailure(exit)) console.error(`the server said:\n${inSources(output.slice(-20_000))}`)
           if (!hasExited(child)) child.kill("SIGKILL")
           return exitOf(child)
         })
@@ -173,9 +178,10 @@ export const launch = (
 export const startServer = Effect.fnUntraced(function* (
   place: Place,
   env: Readonly<Record<string, string>> = {},
-  program?: ReadonlyArray<string>
+  program?: Program,
+  from?: "bundle" | "sources"
 ): Effect.fn.Return<Server, never, Scope.Scope> {
-  const server = yield* launch({ ...place.env, ...env }, program)
+  const server = yield* launch({ ...place.env, ...env }, program, from)
   const listening = () => /^listening on (http:\S+)$/m.exec(server.output())?.[1]
   const look = Effect.sync(() => (server.hasExited() ? "exited" : listening()))
   const seen = yield* eventually("the server listens", look, (seen) => seen !== undefined, "30 seconds")

@@ -24,10 +24,7 @@ export const stores = Layer.unwrap(
 /** Starts a process, and waits until it has begun. */
 export const started = Effect.fnUntraced(function* (url: Redacted.Redacted<string>, orders: SlotOrders) {
   const env = { PATH: "", DATABASE_URL: Redacted.value(url), WORKER: JSON.stringify(orders) }
-  const cache = process.env["NODE_COMPILE_CACHE"]
-  const worker = yield* launch(cache === undefined ? env : { ...env, NODE_COMPILE_CACHE: cache }, [
-    "test/harness/slotWorker.ts"
-  ])
+  const worker = yield* launch(env, ["test/harness/slotWorker.ts"])
   const isThere = Effect.sync(() => worker.hasExited() || Fs.existsSync(`${orders.directory}/${orders.name}.ready`))
   yield* eventually("a worker begins", isThere, (is) => is, "30 seconds")
   return worker.hasExited() ? yield* Effect.die(new Error(`a worker did not begin: ${worker.output()}`)) : worker

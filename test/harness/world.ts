@@ -10,7 +10,7 @@ import { type ArchiveServer, archiveServer } from "./archiveServer.ts"
 import * as TestDatabase from "./database.ts"
 import { eventually } from "./eventually.ts"
 import { atRest, type Footprint, footprintOf } from "./footprint.ts"
-import { makePlace, type Place, type Server, startServer } from "./server.ts"
+import { makePlace, type Place, type Program, type Server, startServer } from "./server.ts"
 
 /** A server that listens, and the typed client of it. */
 export interface Running extends Server {
@@ -47,7 +47,7 @@ export class World extends Context.Service<
 export const start = Effect.fnUntraced(function* (
   given?: Place,
   env: Readonly<Record<string, string>> = {},
-  program?: ReadonlyArray<string>
+  program?: Program
 ): Effect.fn.Return<Running, never, World | Scope.Scope> {
   const place = given ?? (yield* World).place
   const server = yield* startServer(place, env, program)

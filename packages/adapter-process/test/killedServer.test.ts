@@ -5,11 +5,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { fileURLToPath } from "node:url"
 import { isAlive, membersOf, parseIdentity } from "../src/internal/processTable.ts"
 import { filesBelow, until } from "./support/processes.ts"
 import { runtime, treeOf } from "./support/running.ts"
 import * as Path from "node:path"
+import { startOf } from "../../../test/harness/programs.ts"
 import { temporaryDirectory } from "../../../test/harness/temporaryDirectory.ts"
 
 const lines: Readonly<Record<string, string>> = {
@@ -22,10 +22,10 @@ const lines: Readonly<Record<string, string>> = {
 
 const server = (builds: string, homes: string, tree: string) =>
   Effect.acquireRelease(
-    Effect.sync(() => {
-      const script = fileURLToPath(new URL("support/killedServer.ts", import.meta.url))
-      const args = ["--conditions=@lockkeeper/source", script, builds, homes, tree]
-      return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "ignore"] })
+    Effect.promise(async () => {
+      const start = await startOf("packages/adapter-process/test/support/killedServer.ts")
+      const env = { ...process.env, ...start.env }
+      return spawn(process.execPath, [...start.args, builds, homes, tree], { env, stdio: ["ignore", "pipe", "ignore"] })
     }),
     (child) => Effect.sync(() => child.kill("SIGKILL"))
   )

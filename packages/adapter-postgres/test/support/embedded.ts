@@ -7,7 +7,7 @@ import { ChildProcess, ChildProcessSpawner } from "effect/process"
 import { SqlClient } from "effect/sql"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { fileURLToPath } from "node:url"
+import { startOf } from "../../../../test/harness/programs.ts"
 import * as EmbeddedPostgres from "../../src/EmbeddedPostgres.ts"
 import { procfs } from "../../src/internal/processTable.ts"
 
@@ -16,7 +16,7 @@ export const isLinux = process.platform === "linux"
 export const nobody = { uid: 65534, gid: 65534 }
 
 const fast = { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }
-const script = fileURLToPath(new URL("./embeddedOwner.ts", import.meta.url))
+const script = "packages/adapter-postgres/test/support/embeddedOwner.ts"
 
 /** A new directory of this user that others cannot enter. */
 export const temporaryDirectory = Effect.flatMap(FileSystem.FileSystem, (fs) =>
@@ -69,10 +69,15 @@ export const isGone = (pid: number) => Option.isNone(Effect.runSync(procfs.find(
  */
 export const owner = Effect.fnUntraced(function* (dataDir: string, ...prefix: ReadonlyArray<string>) {
   const spawner = yield* ChildProcessSpawner.ChildProcessSpawner
-  const node = [process.execPath, "--conditions=@lockkeeper/source", script, dataDir, JSON.stringify(fast)]
+  const start = yield* Effect.promise(() => startOf(script))
+  const node = [process.execPath, ...start.args, dataDir, JSON.stringify(fast)]
   const [command = "", ...args] = [...prefix, ...node]
   const handle = yield* spawner.spawn(
-    ChildProcess.make(command, args, { env: { PATH: process.env.PATH }, stdin: "ignore", forceKillAfter: "15 seconds" })
+    ChildProcess.make(command, args, {
+      env: { PATH: process.env.PATH, ...start.env },
+      stdin: "ignore",
+      forceKillAfter: "15 seconds"
+    })
   )
   const printed = handle.all.pipe(
     Stream.decodeText(),

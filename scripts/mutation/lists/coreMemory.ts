@@ -9,10 +9,10 @@ export const coreMemory = joined([
   listing("packages/core/src/port/AppStore.ts", tests, {
     mutations: [
       {
-        guards: ['rows: row.app.status !== "deleted"'],
+        guards: ['register: app.status === "deleted"'],
         says: "the name and the port of a deleted App stay taken",
-        find: '.filter((row) => row.app.status !== "deleted")\n',
-        replace: "\n"
+        find: 'if (app.status === "deleted") continue',
+        replace: ""
       },
       {
         guards: ['get: row.app.status === "deleted"'],
@@ -21,7 +21,7 @@ export const coreMemory = joined([
         replace: "row === undefined) return yield* new AppGone({ app: id })\n        return appOf"
       },
       {
-        guards: ['rows: row.app.status !== "deleted" #2'],
+        guards: ['rows: row.app.status !== "deleted"'],
         says: "deleted Apps are listed",
         find: 'row.app.status !== "deleted" && row.position < before',
         replace: "row.position < before"

@@ -127,14 +127,15 @@ export class AppStore extends Context.Service<
       const register = Effect.fnUntraced(function* (request: AppRequest) {
         const now = yield* DateTime.now
         const { tenant, name } = request
-        const rows = [...state.apps.values()].filter((row) => row.app.status !== "deleted")
-        if (rows.some((row) => row.app.tenant === tenant && row.app.name === name)) {
-          return yield* new AppNameTaken({ tenant, name })
+        const taken = new Set<number>()
+        for (const { app } of state.apps.values()) {
+          if (app.status === "deleted") continue
+          if (app.tenant === tenant && app.name === name) return yield* new AppNameTaken({ tenant, name })
+          taken.add(app.hostPort)
         }
-        const taken = new Set<number>(rows.map((row) => row.app.hostPort))
-        const ports = Array.from({ length: taken.size + 1 }, (_, offset) => defaultPorts.first + offset)
-        const port = ports.find((candidate) => candidate <= defaultPorts.last && !taken.has(candidate))
-        if (port === undefined) return yield* new PortsExhausted(defaultPorts)
+        let port = defaultPorts.first
+        while (taken.has(port)) port += 1
+        if (port > defaultPorts.last) return yield* new PortsExhausted(defaultPorts)
         const position = ++state.sequence
         const app = App.make({
           id: AppId.make(`app_${position}`),

@@ -32,6 +32,7 @@ export interface AppRow {
 /** A Deployment with what only its store knows: who holds it until when (milliseconds), under which Fence. */
 export interface DeploymentRow {
   deployment: Deployment
+  readonly tenant: TenantName
   readonly position: number
   source: Source
   fence: Fence | undefined
@@ -202,9 +203,10 @@ export const currentRelease = (state: MemoryTables, app: AppId): Release | undef
 
 /** The Deployments of an App that are not terminal. */
 export const activeDeployments = (state: MemoryTables, app: AppId): Active<DeploymentRow> => {
-  const active = [...state.deployments.values()].filter(
-    ({ deployment }) => deployment.app === app && !isTerminal(deployment.status)
-  )
+  const active: Array<DeploymentRow> = []
+  for (const row of state.deployments.values()) {
+    if (row.deployment.app === app && !isTerminal(row.deployment.status)) active.push(row)
+  }
   return {
     queued: active.find(({ deployment }) => deployment.status === "queued"),
     inProgress: active.find(({ deployment }) => deployment.status !== "queued")

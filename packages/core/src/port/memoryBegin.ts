@@ -1,6 +1,6 @@
 // The in-memory meaning of beginning a Deployment: one synchronous step, as one transaction is.
 import { DateTime, Effect } from "effect"
-import { type App, DeploymentId } from "../domain/App.ts"
+import { type App, type AppId, DeploymentId } from "../domain/App.ts"
 import type { Deployment } from "../domain/Deployment.ts"
 import { choose, decide } from "../domain/Policy.ts"
 import { atRef, open } from "../domain/Source.ts"
@@ -57,7 +57,7 @@ export const beginInMemory = (state: MemoryTables) =>
     const deployment: Deployment = {
       id: DeploymentId.make(`dep_${position}`),
       app: app.id,
-      number: [...state.deployments.values()].filter((other) => other.deployment.app === app.id).length + 1,
+      number: deploymentsOf(state, app.id) + 1,
       status: "queued",
       trigger: request.trigger,
       policy,
@@ -73,6 +73,7 @@ export const beginInMemory = (state: MemoryTables) =>
     }
     const begun: DeploymentRow = {
       deployment,
+      tenant: app.tenant,
       position,
       source,
       fence: undefined,
@@ -87,11 +88,21 @@ export const beginInMemory = (state: MemoryTables) =>
     return { deployment: moved(state, now, begun, {}), created: true }
   })
 
-const deliveredBefore = (state: MemoryTables, { app, trigger }: DeploymentRequest): DeploymentRow | undefined =>
-  [...state.deployments.values()].find(
-    ({ deployment }) =>
-      deployment.app === app && trigger.deliveryId !== undefined && deployment.trigger.deliveryId === trigger.deliveryId
-  )
+const deploymentsOf = (state: MemoryTables, app: AppId): number => {
+  let count = 0
+  for (const { deployment } of state.deployments.values()) count += Number(deployment.app === app)
+  return count
+}
+
+const deliveredBefore = (
+  state: MemoryTables,
+  { app, trigger: { deliveryId } }: DeploymentRequest
+): DeploymentRow | undefined =>
+  deliveryId === undefined
+    ? undefined
+    : [...state.deployments.values()].find(
+        ({ deployment }) => deployment.app === app && deployment.trigger.deliveryId === deliveryId
+      )
 
 /** What a Deployment is made from: a Source that is to be built, or a Release that was. */
 const originOf = Effect.fnUntraced(function* (

@@ -13,17 +13,7 @@ import { DeploymentNotFound, ReleaseNotFound } from "./DeploymentRequest.ts"
 import type { DeploymentStore } from "./DeploymentStore.ts"
 import { beginInMemory } from "./memoryBegin.ts"
 import { moved, positioned, unneededImages } from "./memoryDeployments.ts"
-import {
-  capOf,
-  hasFreeSlot,
-  holdsSlot,
-  isBehind,
-  isQueued,
-  isReady,
-  slotsTaken,
-  tenantOf,
-  waiting
-} from "./memorySlots.ts"
+import { capOf, hasFreeSlot, holdsSlot, isBehind, isQueued, isReady, slotsTaken, waiting } from "./memorySlots.ts"
 import { standingOf } from "./memoryStanding.ts"
 import { appOf, type AppRow, askToStop, type DeploymentRow, type MemoryTables } from "./MemoryState.ts"
 
@@ -224,8 +214,8 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
   const standing = Effect.fnUntraced(function* (id: DeploymentId) {
     const now = yield* DateTime.now
     const row = state.deployments.get(id)
-    const tenant = row === undefined ? undefined : tenantOf(state, row)
-    if (row === undefined || tenant === undefined) return yield* new DeploymentNotFound({ deployment: id })
+    if (row === undefined) return yield* new DeploymentNotFound({ deployment: id })
+    const { tenant } = row
     return standingOf(state, row, now, { tenant, limit: capOf(state, tenant), running: slotsTaken(state, tenant) })
   })
 

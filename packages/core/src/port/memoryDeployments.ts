@@ -5,7 +5,7 @@ import { type Deployment, isTerminal } from "../domain/Deployment.ts"
 import type { Release } from "../domain/Release.ts"
 import { hasEnded } from "../domain/Job.ts"
 import type { ImageDigest } from "../domain/Workload.ts"
-import { isQueued, tenantOf, type Waiting, waiting } from "./memorySlots.ts"
+import { isQueued, type Waiting, waiting } from "./memorySlots.ts"
 import { type DeploymentRow, type MemoryTables, publish } from "./MemoryState.ts"
 
 /** A Deployment as it is answered. */
@@ -13,7 +13,7 @@ export const positioned = (state: MemoryTables, row: DeploymentRow): Deployment 
   const isEarlier = (other: Waiting) => other.position <= row.position
   return {
     ...row.deployment,
-    queuePosition: isQueued(row) ? waiting(state, tenantOf(state, row)).filter(isEarlier).length : null,
+    queuePosition: isQueued(row) ? waiting(state, row.tenant).filter(isEarlier).length : null,
     cancelling: row.stopAs === "cancelled" && !isTerminal(row.deployment.status)
   }
 }

@@ -10,13 +10,12 @@ export interface Waiting {
   readonly isReady: () => boolean
 }
 
-/** The Tenant of a Deployment. */
-export const tenantOf = (state: MemoryTables, row: DeploymentRow): TenantName | undefined =>
-  state.apps.get(row.deployment.app)?.app.tenant
-
 /** The Deployments of a Tenant. */
-export const ofTenant = (state: MemoryTables, tenant: TenantName | undefined): ReadonlyArray<DeploymentRow> =>
-  [...state.deployments.values()].filter((row) => tenantOf(state, row) === tenant)
+export const ofTenant = (state: MemoryTables, tenant: TenantName): ReadonlyArray<DeploymentRow> => {
+  const rows: Array<DeploymentRow> = []
+  for (const row of state.deployments.values()) if (row.tenant === tenant) rows.push(row)
+  return rows
+}
 
 /** Whether a Deployment waits. */
 export const isQueued = ({ deployment }: DeploymentRow): boolean => deployment.status === "queued"
@@ -46,14 +45,17 @@ export const hasFreeSlot = (state: MemoryTables, tenant: TenantName): boolean =>
   slotsTaken(state, tenant) < (capOf(state, tenant) ?? maxJobCap)
 
 /** What of a Tenant waits. */
-export const waiting = (state: MemoryTables, tenant: TenantName | undefined): ReadonlyArray<Waiting> => [
-  ...ofTenant(state, tenant)
-    .filter(isQueued)
-    .map((row) => ({ position: row.position, isReady: () => isReady(state, row) })),
-  ...[...state.jobs.values()]
-    .filter(({ job }) => job.tenant === tenant && job.status === "queued")
-    .map(({ position }) => ({ position, isReady: () => true }))
-]
+export const waiting = (state: MemoryTables, tenant: TenantName): ReadonlyArray<Waiting> => {
+  const found: Array<Waiting> = []
+  for (const row of state.deployments.values()) {
+    if (row.tenant !== tenant || !isQueued(row)) continue
+    found.push({ position: row.position, isReady: () => isReady(state, row) })
+  }
+  for (const { job, position } of state.jobs.values()) {
+    if (job.tenant === tenant && job.status === "queued") found.push({ position, isReady: () => true })
+  }
+  return found
+}
 
 /** Whether somebody else of a Tenant is to have the next Slot before what stands at a position. */
 export const isBehind = (state: MemoryTables, tenant: TenantName, position: number): boolean =>

@@ -11,6 +11,7 @@ const allowed: Readonly<Record<string, ReadonlyArray<string>>> = {
   "core/testing": ["core/domain", "core/port", "core/program", "core/testing"],
   "adapter-postgres": ["core/domain", "core/port", "adapter-postgres"],
   "adapter-process": ["core/domain", "core/port", "adapter-process"],
+  "adapter-junit": ["core/domain", "adapter-junit"],
   "adapter-docker": ["core/domain", "core/port", "adapter-docker"],
   "adapter-http": ["core/domain", "core/port", "core/program", "adapter-http"]
 }

@@ -39,6 +39,27 @@ export type Verdict = typeof Verdict.Type
 /** With what a program ends that tells a Verdict: 0, 1 for `fail`, 2 for `inconclusive`. */
 export const exitCodeOf = (verdict: Verdict): number => ({ pass: 0, fail: 1, inconclusive: 2 })[verdict]
 
-/** One fails if any does, else is inconclusive if any is. */
+/**
+ * What the values of one Metric say of a Threshold. Without a value, with one that is no finite number, or with one of which
+ * another Metric says that it has no samples (`p95.samples` is 0), it is `inconclusive`, unless another value fails.
+ */
+export const keeps = (threshold: Threshold, measured: ReadonlyArray<Metrics>): Verdict => {
+  const { metric } = threshold
+  const having = measured.filter((metrics) => Object.hasOwn(metrics, metric))
+  return having.length === 0
+    ? "inconclusive"
+    : worst(having.map((metrics) => verdictOf(threshold, metrics[metric], metrics[`${metric}.samples`])))
+}
+
+const verdictOf = (
+  { max = Infinity, min = -Infinity }: Threshold,
+  value: number = NaN,
+  samples: number | undefined
+): Verdict => {
+  if (!Number.isFinite(value) || samples === 0) return "inconclusive"
+  return value >= min && value <= max ? "pass" : "fail"
+}
+
+/** `fail` if there is one, else `inconclusive` if there is one. */
 export const worst = (verdicts: ReadonlyArray<Verdict>): Verdict =>
   verdicts.includes("fail") ? "fail" : verdicts.includes("inconclusive") ? "inconclusive" : "pass"

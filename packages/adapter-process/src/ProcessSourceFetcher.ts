@@ -2,16 +2,17 @@
 // processes are not made from them.
 
 import { type ArchiveSource, type Source } from "@lockkeeper/core/domain/Source"
+import { type ArtifactError, fetchArtifact } from "@lockkeeper/core/port/artifactFetch"
 import { SourceError, SourceFetcher, type SourceTree } from "@lockkeeper/core/port/SourceFetcher"
 import { Duration, Effect, Layer, type Scope } from "effect"
 import { mkdir, rm } from "node:fs/promises"
 import * as Path from "node:path"
 import { unpack } from "./internal/archive.ts"
-import { download } from "./internal/download.ts"
 import { fetchGit } from "./internal/git.ts"
 import { ownDirectory, removeDirectory, sweepDirectory } from "./internal/privateDirectory.ts"
 import { inRealTime } from "./internal/settled.ts"
 import { describeSystemError } from "./internal/systemError.ts"
+import { processArtifactRunner } from "./ProcessArtifactRunner.ts"
 
 /**
  * Says where Sources are fetched to and how long and how large that may be.
@@ -90,6 +91,21 @@ const fetchInto = (
   }
 }
 
+const reasons: Readonly<Record<ArtifactError["reason"], SourceError["reason"]>> = {
+  unreachable: "source_unreachable",
+  unavailable: "source_unreachable",
+  ended_early: "checksum_mismatch",
+  denied: "auth_failed",
+  refused: "source_unreachable",
+  wrong_sum: "checksum_mismatch",
+  too_large: "no_build_file",
+  not_written: "source_unreachable",
+  too_late: "source_unreachable"
+}
+
+const notDownloaded = ({ detail, reason }: ArtifactError): SourceError =>
+  new SourceError({ reason: reasons[reason], detail: `the archive could not be downloaded: ${detail}` })
+
 const fetchArchive = Effect.fnUntraced(function* (
   options: ProcessSourceFetcherOptions,
   place: string,
@@ -100,13 +116,12 @@ const fetchArchive = Effect.fnUntraced(function* (
   const onDisk = <A>(run: () => Promise<A>): Effect.Effect<A, SourceError> =>
     Effect.tryPromise({ try: run, catch: (cause) => unusable(describeSystemError(cause)) })
 
-  const sum = yield* download({ url: source.url, file, limitBytes: options.archiveBytes ?? 512 * 1024 ** 2 })
-  if (sum !== source.sha256) {
-    return yield* new SourceError({
-      reason: "checksum_mismatch",
-      detail: `the archive has the SHA-256 ${sum} instead of ${source.sha256}`
-    })
-  }
+  const limitBytes = options.archiveBytes ?? 512 * 1024 ** 2
+  const deadline = options.deadline ?? "10 minutes"
+  yield* Effect.mapError(
+    fetchArtifact({ url: source.url, sha256: source.sha256, file, limitBytes, deadline }, processArtifactRunner),
+    notDownloaded
+  )
 
   yield* onDisk(() => mkdir(tree))
   const root = yield* unpack(file, tree, options.unpacked ?? { entries: 200_000, bytes: 2 * 1024 ** 3 })

@@ -182,6 +182,22 @@ const process = [
       }
     ]
   }),
+  listing("packages/adapter-process/src/ProcessArtifactRunner.ts", [processTest("ProcessArtifactRunner")], {
+    mutations: [
+      {
+        guards: ["ask: Effect.acquireRelease"],
+        says: "the socket of an artifact that was refused stays open",
+        find: "(controller) => Effect.sync(() => controller.abort())",
+        replace: "() => Effect.void"
+      },
+      {
+        guards: ["draft: Effect.acquireRelease"],
+        says: "what was downloaded and not kept stays",
+        find: "Effect.andThen(closed(handle), removeDirectory(own))",
+        replace: "Effect.andThen(closed(handle), Effect.void)"
+      }
+    ]
+  }),
   listing("packages/adapter-process/src/ProcessSourceFetcher.ts", [processTest("ProcessSourceFetcherArchive")], {
     mutations: [
       {

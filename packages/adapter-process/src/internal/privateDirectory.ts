@@ -25,7 +25,7 @@ const ensurePrivate = (path: string): void => {
 }
 
 /** Makes a directory 0700. Refuses a link and a directory of somebody else; fails with a clause for a person. */
-const privateDirectory = (path: string): Effect.Effect<void, string> =>
+export const privateDirectory = (path: string): Effect.Effect<void, string> =>
   Effect.try({ try: () => ensurePrivate(path), catch: describeSystemError })
 
 const openDirectories = async (path: string): Promise<void> => {
@@ -60,7 +60,7 @@ const removed = (path: string): Effect.Effect<void, string> =>
   })
 
 /** A new name for something of this process below a directory: `PID-START-` and something unique or given. */
-const ownName = (suffix: string = randomUUID()): string => `${identityText(thisProcess)}-${suffix}`
+export const ownName = (suffix: string = randomUUID()): string => `${identityText(thisProcess)}-${suffix}`
 
 /** Makes a 0700 directory of this process below `parent`, removed when the Scope closes. */
 export const ownDirectory = (parent: string, suffix?: string): Effect.Effect<string, string, Scope.Scope> =>

@@ -23,6 +23,7 @@ const proofs = [
   "test/e2e/stops.test.ts",
   "test/e2e/slots.test.ts",
   "test/e2e/slotFaults.test.ts",
+  "test/e2e/subnets.test.ts",
   "test/e2e/batches.test.ts",
   "packages/adapter-postgres/test/fairness.test.ts",
   "packages/adapter-postgres/test/envReplicas.test.ts",

@@ -159,6 +159,16 @@ create table events (
 );
 CREATE INDEX events_of_tenant ON events USING btree (tenant, xid, id);
 
+create table free_subnets (
+  prefix smallint not null,
+  net cidr not null,
+  reusable_at timestamp with time zone,
+  constraint free_subnets_net_check CHECK (family(net::inet) = 4),
+  constraint free_subnets_prefix CHECK (masklen(net::inet) = prefix),
+  constraint free_subnets_pkey PRIMARY KEY (prefix, net)
+);
+CREATE INDEX free_subnets_rest ON free_subnets USING gist (net inet_ops) WHERE (reusable_at IS NOT NULL);
+
 create table idempotency_keys (
   key text not null,
   reservation text not null,
@@ -397,6 +407,30 @@ create table slots (
   constraint slots_of_deployment UNIQUE (tenant, number, deployment),
   constraint slots_of_job UNIQUE (tenant, number, job)
 );
+
+create table subnet_ranges (
+  range cidr not null,
+  prefix smallint not null,
+  cut bigint not null default 0,
+  constraint subnet_ranges_cut CHECK (cut >= 0 AND cut::double precision <= (2::double precision ^ (prefix - masklen(range::inet))::double precision)),
+  constraint subnet_ranges_prefix CHECK (family(range::inet) = 4 AND prefix >= masklen(range::inet) AND prefix <= 32),
+  constraint subnet_ranges_pkey PRIMARY KEY (range, prefix)
+);
+
+create table subnets (
+  pool text not null,
+  owner text not null,
+  net cidr not null,
+  fence bigint not null default nextval('subnets_fence_seq'::regclass),
+  lease_until timestamp with time zone not null,
+  clearing boolean not null default false,
+  constraint subnets_fence_check CHECK (fence >= 1),
+  constraint subnets_net_check CHECK (family(net::inet) = 4),
+  constraint subnets_owner_check CHECK (owner ~ '^[!-~]{1,200}$'::text),
+  constraint subnets_pool_check CHECK (pool ~ '^[a-z0-9_-]{1,64}$'::text),
+  constraint subnets_pkey PRIMARY KEY (pool, owner),
+  constraint subnets_disjoint EXCLUDE USING gist (net inet_ops WITH &&)
+) with (fillfactor=80);
 
 create table subscriptions (
   name text not null,

@@ -24,6 +24,7 @@ import { postgresSchema } from "./lists/postgresSchema.ts"
 import { postgresSlots } from "./lists/postgresSlots.ts"
 import { postgresStores } from "./lists/postgresStores.ts"
 import { standing } from "./lists/standing.ts"
+import { subnets } from "./lists/subnets.ts"
 import { subscriptions } from "./lists/subscriptions.ts"
 
 /** What is said of every guard. */
@@ -42,6 +43,7 @@ export const listed: Listed = joined([
   postgresSlots,
   jobSchema,
   idempotency,
+  subnets,
   subscriptions,
   logs,
   hints,

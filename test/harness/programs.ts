@@ -21,7 +21,8 @@ const bundled = [
   "packages/adapter-process/test/support/killedServer.ts",
   "test/harness/failpointServer.ts",
   "test/harness/historyWorker.ts",
-  "test/harness/slotWorker.ts"
+  "test/harness/slotWorker.ts",
+  "test/harness/subnetWorker.ts"
 ] as const
 
 /** Where the programs of this run are. Only what starts a run calls it; its workers inherit the variable. */

@@ -10,6 +10,7 @@ import * as Database from "./database.ts"
 import { eventually } from "./eventually.ts"
 import { launch } from "./server.ts"
 import type { Edge, SlotOrders } from "./slotOrders.ts"
+import type { SubnetOrders } from "./subnetOrders.ts"
 import { workerKey } from "./workerOrders.ts"
 
 /** All stores on a fresh database, and a client for plain SQL. */
@@ -22,9 +23,13 @@ export const stores = Layer.unwrap(
 ).pipe(Layer.provide(SecretCipher.layer(workerKey)), Layer.provideMerge(Database.layer))
 
 /** Starts a process, and waits until it has begun. */
-export const started = Effect.fnUntraced(function* (url: Redacted.Redacted<string>, orders: SlotOrders) {
+export const started = Effect.fnUntraced(function* (
+  url: Redacted.Redacted<string>,
+  orders: SlotOrders | SubnetOrders,
+  program = "test/harness/slotWorker.ts"
+) {
   const env = { PATH: "", DATABASE_URL: Redacted.value(url), WORKER: JSON.stringify(orders) }
-  const worker = yield* launch(env, ["test/harness/slotWorker.ts"])
+  const worker = yield* launch(env, [program])
   const isThere = Effect.sync(() => worker.hasExited() || Fs.existsSync(`${orders.directory}/${orders.name}.ready`))
   yield* eventually("a worker begins", isThere, (is) => is, "30 seconds")
   return worker.hasExited() ? yield* Effect.die(new Error(`a worker did not begin: ${worker.output()}`)) : worker

@@ -29,6 +29,7 @@ import { subscriptions } from "./migrations/0007_subscriptions.ts"
 import { logChunks } from "./migrations/0008_log_chunks.ts"
 import { jobs } from "./migrations/0009_jobs.ts"
 import { erasedSecrets } from "./migrations/0010_erased_secrets.ts"
+import { subnets } from "./migrations/0013_subnets.ts"
 
 /**
  * One step of the schema. Released, it never changes: `statements` are compared by their checksum. With `index`, its only
@@ -53,7 +54,8 @@ export const migrations: ReadonlyArray<Migration> = [
   subscriptions,
   logChunks,
   jobs,
-  erasedSecrets
+  erasedSecrets,
+  subnets
 ]
 
 /** The version of the schema that this version of the package expects: the id of the last migration. */

@@ -17,6 +17,7 @@ import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { RouteStore } from "@lockkeeper/core/port/RouteStore"
 import { SealedSecrets } from "@lockkeeper/core/port/SealedSecrets"
 import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
+import { SubnetPool } from "@lockkeeper/core/port/SubnetPool"
 import { Subscriptions } from "@lockkeeper/core/port/Subscriptions"
 import { Effect, Layer, type Redacted } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
@@ -37,6 +38,7 @@ import * as PostgresLogStore from "./PostgresLogStore.ts"
 import * as PostgresMigrations from "./PostgresMigrations.ts"
 import * as PostgresRouteStore from "./PostgresRouteStore.ts"
 import * as PostgresSealedSecrets from "./PostgresSealedSecrets.ts"
+import * as PostgresSubnetPool from "./PostgresSubnetPool.ts"
 import * as PostgresSubscriptions from "./PostgresSubscriptions.ts"
 
 /** Every port that this package binds. */
@@ -53,6 +55,7 @@ export type Stores =
   | Leases
   | RouteStore
   | SealedSecrets
+  | SubnetPool
   | Subscriptions
 
 /** How to reach the database. `prepare` names statements: only without a transaction pooler in between. */
@@ -110,6 +113,7 @@ export const layerStores = (
     Layer.effect(LogStore, PostgresLogStore.make({ limitBytes: options.logLimitBytes })),
     Layer.effect(RouteStore, PostgresRouteStore.make),
     Layer.effect(SealedSecrets, PostgresSealedSecrets.make),
+    Layer.effect(SubnetPool, PostgresSubnetPool.make),
     Layer.effect(Subscriptions, PostgresSubscriptions.make)
   ).pipe(Layer.provide(layerMigrated(options.migrate)))
 

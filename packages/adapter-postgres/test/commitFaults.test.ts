@@ -11,6 +11,7 @@ import { type CommitFault, type PostgresProxy, postgresProxy } from "../../../te
 import { layerClient, layerStores } from "../src/layer.ts"
 import { idempotencyMutations } from "./support/idempotencyMutations.ts"
 import { type EveryMutation, type Mutation, mutations } from "./support/mutations.ts"
+import { subnetMutations } from "./support/subnetMutations.ts"
 import { reasonOf } from "./support/reasonOf.ts"
 import { cipher, stores } from "./support/stores.ts"
 
@@ -77,7 +78,7 @@ const survives = Effect.fnUntraced(function* <G>(mutation: Mutation<G>, fault: C
   assert.strictEqual(yield* text(fixture), once)
 })
 
-const all: ReadonlyArray<EveryMutation> = [mutations, idempotencyMutations]
+const all: ReadonlyArray<EveryMutation> = [mutations, idempotencyMutations, subnetMutations]
 
 layer(stores(), { excludeTestServices: true })("a connection that is lost", (it) => {
   const survivesBoth = <G>(mutation: Mutation<G>) => {

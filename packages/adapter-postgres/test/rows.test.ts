@@ -67,6 +67,34 @@ layer(stores(), { excludeTestServices: true })("a row is refused by the constrai
     })
   )
 
+  it.effect("of a Subnet, or a block that nobody has", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const insert = (columns: Statement.Fragment, values: Statement.Fragment) =>
+        sql`insert into subnets (pool, owner, net, lease_until ${columns}) values (${values})`
+      const none = sql.literal("")
+      yield* insert(none, sql`'pool', 'owner', '10.9.0.0/24', now()`)
+      yield* sql`insert into free_subnets (prefix, net) values (24, '10.9.1.0/24')`
+      const range = (columns: Statement.Fragment) =>
+        sql`insert into subnet_ranges (range, prefix, cut) values (${columns})`
+      yield* range(sql`'10.9.0.0/16', 24, 256`)
+      yield* refusedBy({
+        subnets_pool_check: insert(none, sql`'Not a pool', 'owner', '10.9.2.0/24', now()`),
+        subnets_owner_check: insert(none, sql`'pool', 'not an owner', '10.9.2.0/24', now()`),
+        subnets_net_check: insert(none, sql`'pool', 'six', 'fd00::/64', now()`),
+        subnets_fence_check: insert(sql`, fence`, sql`'pool', 'zero', '10.9.2.0/24', now(), 0`),
+        subnets_pkey: insert(none, sql`'pool', 'owner', '10.9.2.0/24', now()`),
+        subnets_disjoint: insert(none, sql`'other', 'owner', '10.9.0.128/25', now()`),
+        free_subnets_net_check: sql`insert into free_subnets (prefix, net) values (64, 'fd00::/64')`,
+        free_subnets_prefix: sql`insert into free_subnets (prefix, net) values (24, '10.9.2.0/25')`,
+        free_subnets_pkey: sql`insert into free_subnets (prefix, net) values (24, '10.9.1.0/24')`,
+        subnet_ranges_prefix: range(sql`'10.8.0.0/24', 23, 0`),
+        subnet_ranges_cut: range(sql`'10.8.0.0/16', 24, 257`),
+        subnet_ranges_pkey: range(sql`'10.9.0.0/16', 24, 0`)
+      })
+    })
+  )
+
   it.effect("of a Subscription", () =>
     Effect.gen(function* () {
       const [sql, subscriptions] = [yield* SqlClient.SqlClient, yield* Subscriptions]

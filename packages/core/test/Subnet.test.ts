@@ -1,7 +1,19 @@
 // Blocks of addresses: what is given is inside its range and overlaps nothing, and what is free is found.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
-import { format, freeAddress, gatewayOf, nextFree, overlaps, parse, type Subnet } from "../src/domain/Subnet.ts"
+import {
+  blocksIn,
+  format,
+  freeAddress,
+  freeSpans,
+  gatewayOf,
+  nextFree,
+  overlaps,
+  parse,
+  spansFrom,
+  type Subnet,
+  type SubnetSpan
+} from "../src/domain/Subnet.ts"
 
 const block = (text: string): Subnet => parse(text) ?? assert.fail(`${text} is a block`)
 
@@ -42,6 +54,31 @@ describe("the next free block", () => {
           .filter((first) => !blocks.some((other) => overlaps({ first, prefix }, other)))
         assert.strictEqual(free?.first, candidates[0])
         if (free !== undefined) assert.isTrue(overlaps(range, free))
+      })
+  )
+
+  it.effect.prop(
+    "H34 B29 is one of the spans that are free, which hold all of them once, also in turns from any block on",
+    { taken: Schema.Array(inside).check(Schema.isMaxLength(12)), bits: Schema.Int, from: Schema.Int },
+    ({ bits, from, taken }) =>
+      Effect.sync(() => {
+        const blocks = taken.map(blockAt)
+        const prefix = 24 + (Math.abs(bits) % 9)
+        const size = 2 ** (32 - prefix)
+        const isFree = (first: number) => !blocks.some((other) => overlaps({ first, prefix }, other))
+        const all = addressesOf(range).filter((first) => first % size === 0)
+        const listed = (spans: ReadonlyArray<SubnetSpan>) =>
+          spans.flatMap(({ first, last }) =>
+            Array.from({ length: (last - first) / size + 1 }, (_, index) => first + index * size)
+          )
+        const spans = freeSpans(range, prefix, blocks)
+        assert.deepStrictEqual(listed(spans), all.filter(isFree))
+        assert.lengthOf(all, blocksIn(range, prefix))
+        const start = all[Math.abs(from) % all.length] ?? 0
+        assert.deepStrictEqual(listed(spansFrom(spans, prefix, start)), [
+          ...all.filter((first) => isFree(first) && first >= start),
+          ...all.filter((first) => isFree(first) && first < start)
+        ])
       })
   )
 

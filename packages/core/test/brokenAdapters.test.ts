@@ -30,6 +30,7 @@ import { brokenReleases } from "./broken/brokenReleases.ts"
 import { brokenStandings } from "./broken/brokenStandings.ts"
 import { brokenStops } from "./broken/brokenStops.ts"
 import { brokenSourceFetchers } from "./broken/brokenSourceFetchers.ts"
+import { brokenSubnetPools } from "./broken/brokenSubnetPools.ts"
 import { brokenSubscribers } from "./broken/brokenSubscribers.ts"
 import { brokenSubscriptions } from "./broken/brokenSubscriptions.ts"
 import { type Broken, expected, nameOf, unguarded, unspecific } from "./broken/Broken.ts"
@@ -64,6 +65,7 @@ const all: ReadonlyArray<Broken> = [
   ...brokenSealedSecrets,
   ...brokenSecretCiphers,
   ...brokenSourceFetchers,
+  ...brokenSubnetPools,
   ...brokenSubscribers,
   ...brokenSubscriptions
 ]

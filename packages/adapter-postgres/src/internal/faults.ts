@@ -60,6 +60,10 @@ export const isUniqueViolation = (error: unknown, constraint?: string): boolean 
   error.reason._tag === "UniqueViolation" &&
   (constraint === undefined || error.reason.constraint === constraint)
 
+/** Whether a store could not do it since somebody else did something that excludes it, at the same time. */
+export const isOvertaken = ({ cause }: StoreError): boolean =>
+  SqlError.isSqlError(cause) && /^(?:23505|23P01|40P01)$/.test(stateOf(cause) ?? "")
+
 /** Whether the wait for somebody else's lock was given up. */
 export const isBusy = (error: unknown): boolean =>
   SqlError.isSqlError(error) && (error.reason._tag === "LockTimeoutError" || error.reason._tag === "DeadlockError")

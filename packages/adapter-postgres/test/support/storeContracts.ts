@@ -15,6 +15,7 @@ import { LeasesContract } from "@lockkeeper/core/testing/LeasesContract"
 import { LogStoreContract } from "@lockkeeper/core/testing/LogStoreContract"
 import { RouteStoreContract } from "@lockkeeper/core/testing/RouteStoreContract"
 import { makeSealedSecretsContract } from "@lockkeeper/core/testing/SealedSecretsContract"
+import { SubnetPoolContract } from "@lockkeeper/core/testing/SubnetPoolContract"
 import { SubscriptionsContract } from "@lockkeeper/core/testing/SubscriptionsContract"
 import type { Layer } from "effect"
 import { keptSecrets, secretsOf } from "./keptSecrets.ts"
@@ -37,6 +38,7 @@ const contracts: Readonly<Record<string, Contract<Ports>>> = {
   LogStore: LogStoreContract,
   RouteStore: RouteStoreContract,
   SealedSecrets: makeSealedSecretsContract(keptSecrets),
+  SubnetPool: SubnetPoolContract,
   Subscriptions: SubscriptionsContract
 }
 

@@ -34,18 +34,50 @@ export const format = ({ first, prefix }: Subnet): string => `${addressOf(first)
 export const overlaps = (one: Subnet, other: Subnet): boolean =>
   one.first < other.first + sizeOf(other.prefix) && other.first < one.first + sizeOf(one.prefix)
 
-/** The lowest block of this prefix inside a range that overlaps none of those taken. */
-export const nextFree = (range: Subnet, prefix: number, taken: ReadonlyArray<Subnet>): Subnet | undefined => {
-  if (prefix < range.prefix || prefix > 32) return undefined
+/** Blocks that lie one behind the other: the first addresses of the first and of the last one. */
+export interface SubnetSpan {
+  readonly first: number
+  readonly last: number
+}
+
+/** How many blocks of this prefix a range has; 0 when they are larger than the range, or there is no such prefix. */
+export const blocksIn = (range: Subnet, prefix: number): number =>
+  prefix < range.prefix || prefix > 32 ? 0 : 2 ** (prefix - range.prefix)
+
+/** All blocks of this prefix inside a range that overlap none of those taken, as the longest spans of them, in order. */
+export const freeSpans = (range: Subnet, prefix: number, taken: ReadonlyArray<Subnet>): ReadonlyArray<SubnetSpan> => {
+  if (blocksIn(range, prefix) === 0) return []
+  const size = sizeOf(prefix)
   const end = range.first + sizeOf(range.prefix)
   const inRange = taken.filter((block) => overlaps(range, block)).sort((a, b) => a.first - b.first)
+  const spans: Array<SubnetSpan> = []
   let first = range.first
   for (const block of inRange) {
-    if (!overlaps({ first, prefix }, block)) continue
-    const behind = block.first + sizeOf(block.prefix)
-    first = Math.ceil(behind / sizeOf(prefix)) * sizeOf(prefix)
+    const behind = Math.floor(block.first / size) * size
+    if (first < behind) spans.push({ first, last: behind - size })
+    first = Math.max(first, Math.ceil((block.first + sizeOf(block.prefix)) / size) * size)
   }
-  return first + sizeOf(prefix) <= end ? { first, prefix } : undefined
+  return first < end ? [...spans, { first, last: end - size }] : spans
+}
+
+/** The lowest block of this prefix inside a range that overlaps none of those taken. */
+export const nextFree = (range: Subnet, prefix: number, taken: ReadonlyArray<Subnet>): Subnet | undefined => {
+  const [span] = freeSpans(range, prefix, taken)
+  return span === undefined ? undefined : { first: span.first, prefix }
+}
+
+/** The same spans in turns: those from the block at `first` on, and then those before it. */
+export const spansFrom = (
+  spans: ReadonlyArray<SubnetSpan>,
+  prefix: number,
+  first: number
+): ReadonlyArray<SubnetSpan> => {
+  const cut = (from: number, to: number) =>
+    spans.flatMap((span) => {
+      const part = { first: Math.max(span.first, from), last: Math.min(span.last, to) }
+      return part.first <= part.last ? [part] : []
+    })
+  return [...cut(first, Number.POSITIVE_INFINITY), ...cut(0, first - sizeOf(prefix))]
 }
 
 /** The first address of a block that a host may have: its gateway's. */

@@ -12,11 +12,13 @@ import type { Active } from "../domain/Policy.ts"
 import type { Release } from "../domain/Release.ts"
 import type { RouteState } from "../domain/Route.ts"
 import type { Source } from "../domain/Source.ts"
+import type { Subnet } from "../domain/Subnet.ts"
 import type { JobCap, TenantName } from "../domain/Tenant.ts"
 import type { Address, ImageDigest, KeptImage, Workload, WorkloadName } from "../domain/Workload.ts"
 import type { JobKey, JobRelease, JobTask } from "./JobRequest.ts"
 import type { Fingerprint, IdempotencyKey, ReservationId } from "./IdempotencyStore.ts"
 import type { SourceError } from "./SourceFetcher.ts"
+import type { SubnetLease } from "./SubnetPool.ts"
 import type { SubscriberName } from "./Subscriptions.ts"
 
 /** An App with what only its store knows. */
@@ -119,6 +121,13 @@ export interface ReservationRow {
   answer: Redacted.Redacted<string> | undefined
 }
 
+/** Who has a Subnet until when (milliseconds), and whether somebody is clearing it after its lease. */
+export interface SubnetRow {
+  readonly lease: SubnetLease
+  readonly until: number
+  readonly isClearing: boolean
+}
+
 /** How far a Subscriber has been told, and the newest Fence that said so. */
 export interface SubscriptionRow {
   readonly cursor: EventId
@@ -138,6 +147,10 @@ export interface MemoryTables {
   readonly logs: Map<string, LogRow>
   readonly leases: Map<string, LeaseRow>
   readonly reservations: Map<IdempotencyKey, ReservationRow>
+  /** By pool and owner. */
+  readonly subnets: Map<string, SubnetRow>
+  /** Subnets that were given back, and until when (milliseconds) they rest. */
+  readonly resting: Map<string, { readonly subnet: Subnet; readonly until: number }>
   readonly routes: Map<AppId, RouteRow>
   readonly routeStates: Map<AppId, RouteState>
   readonly images: Set<ImageDigest>
@@ -173,6 +186,8 @@ export class MemoryState extends Context.Service<MemoryState, MemoryTables>()("@
     logs: new Map(),
     leases: new Map(),
     reservations: new Map(),
+    subnets: new Map(),
+    resting: new Map(),
     routes: new Map(),
     routeStates: new Map(),
     images: new Set<ImageDigest>(),

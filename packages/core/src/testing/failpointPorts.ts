@@ -20,6 +20,7 @@ import { LogStore } from "../port/LogStore.ts"
 import { Router, RouterError } from "../port/Router.ts"
 import { SourceError, SourceFetcher } from "../port/SourceFetcher.ts"
 import { StoreError } from "../port/StoreError.ts"
+import { SubnetPool } from "../port/SubnetPool.ts"
 import { Subscriber, SubscriberError } from "../port/Subscriber.ts"
 import { Subscriptions, type SubscriptionStale } from "../port/Subscriptions.ts"
 
@@ -73,6 +74,19 @@ export const failpointIdempotencyStore = (
     reserve: (request) => around("IdempotencyStore.reserve", port.reserve(request)),
     complete: (reservation, answer) => around("IdempotencyStore.complete", port.complete(reservation, answer)),
     release: (reservation) => around("IdempotencyStore.release", port.release(reservation))
+  })
+}
+
+/** Answers the same pools with a failpoint around each call of a method, as {@link failpointPorts} does. */
+export const failpointSubnetPool = (
+  port: SubnetPool["Service"],
+  reason: () => StoreError["reason"] = () => "unavailable"
+): SubnetPool["Service"] => {
+  const around = aroundStore(reason)
+  return SubnetPool.of({
+    reserve: (request) => around("SubnetPool.reserve", port.reserve(request)),
+    release: (lease, rest) => around("SubnetPool.release", port.release(lease, rest)),
+    claimLapsed: (pool, ttl, limit) => around("SubnetPool.claimLapsed", port.claimLapsed(pool, ttl, limit))
   })
 }
 

@@ -21,6 +21,7 @@ import { RouteStoreContract } from "../../src/testing/RouteStoreContract.ts"
 import { makeSealedSecretsContract } from "../../src/testing/SealedSecretsContract.ts"
 import { SecretCipherContract } from "../../src/testing/SecretCipherContract.ts"
 import { makeSourceFetcherContract } from "../../src/testing/SourceFetcherContract.ts"
+import { SubnetPoolContract } from "../../src/testing/SubnetPoolContract.ts"
 import { makeSubscriberContract } from "../../src/testing/SubscriberContract.ts"
 import { SubscriptionsContract } from "../../src/testing/SubscriptionsContract.ts"
 import { type MemoryPorts, putStatus, secretsOf } from "./layerMemory.ts"
@@ -48,6 +49,7 @@ export type ContractName =
   | "SealedSecrets"
   | "SecretCipher"
   | "SourceFetcher"
+  | "SubnetPool"
   | "Subscriber"
   | "Subscriptions"
 
@@ -73,6 +75,7 @@ export const contracts: Readonly<Record<ContractName, Contract<MemoryPorts>>> = 
   SealedSecrets: makeSealedSecretsContract(memorySealed),
   SecretCipher: SecretCipherContract,
   SourceFetcher: makeSourceFetcherContract(memorySources),
+  SubnetPool: SubnetPoolContract,
   Subscriber: makeSubscriberContract(memorySubscriber),
   Subscriptions: SubscriptionsContract
 }

@@ -21,6 +21,7 @@ import { RouteStore } from "../../src/port/RouteStore.ts"
 import { SealedSecrets } from "../../src/port/SealedSecrets.ts"
 import { SecretCipher } from "../../src/port/SecretCipher.ts"
 import { SourceFetcher } from "../../src/port/SourceFetcher.ts"
+import { SubnetPool } from "../../src/port/SubnetPool.ts"
 import { Subscriber } from "../../src/port/Subscriber.ts"
 import { Subscriptions } from "../../src/port/Subscriptions.ts"
 
@@ -51,6 +52,7 @@ export const layerMemory = Layer.mergeAll(
   RouteStore.layerMemory,
   SealedSecrets.layerMemory,
   SourceFetcher.layerMemory,
+  SubnetPool.layerMemory,
   Subscriber.layerMemory,
   Subscriptions.layerMemory
 ).pipe(Layer.provideMerge(Layer.merge(MemoryState.layer, cipher)))

@@ -23,6 +23,7 @@ import { Journal } from "@lockkeeper/core/port/Journal"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
 import { Router, type RouterError } from "@lockkeeper/core/port/Router"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
+import { SubnetPool } from "@lockkeeper/core/port/SubnetPool"
 import { deploy, type DeployPorts } from "@lockkeeper/core/program/deploy"
 import { releaseWorkload } from "@lockkeeper/core/program/retire"
 import { Cause, Console, Effect, Layer, type Scope } from "effect"
@@ -80,7 +81,9 @@ const program = Effect.gen(function* () {
     gitImage: ImageReference.make("alpine/git:2.49.1"),
     directory: join(directory, "clones")
   }).pipe(Layer.provide(ProcessSourceFetcher.layer({ directory: join(directory, "archives") })))
-  const engine = Layer.mergeAll(fetcher, DockerContainerRuntime.layer(docker), HttpHealthProbe.layer)
+  const subnets = Layer.provide(SubnetPool.layerMemory, MemoryState.layer)
+  const runtime = Layer.provide(DockerContainerRuntime.layer(docker), subnets)
+  const engine = Layer.mergeAll(fetcher, runtime, HttpHealthProbe.layer)
 
   yield* Effect.provide(Effect.scoped(deployed(source)), Layer.mergeAll(layerInMemory, engine, ownIds))
 })

@@ -19,6 +19,7 @@ import {
   RuntimeError,
   type WorkloadSpec
 } from "@lockkeeper/core/port/ContainerRuntime"
+import { SubnetPool } from "@lockkeeper/core/port/SubnetPool"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import type { SourceTree } from "@lockkeeper/core/port/SourceFetcher"
 import { Duration, Effect, Layer, Schedule, type Scope, Stream } from "effect"
@@ -33,6 +34,7 @@ import { type EngineError, isAbsent } from "./internal/EngineError.ts"
 import * as Images from "./internal/images.ts"
 import * as KeptImages from "./internal/keptImages.ts"
 import { filterOf, imageLabel, isWorkload, newOwner, tenantOf, workloadNameOf } from "./internal/labels.ts"
+import { keepEvery } from "./internal/networkBlocks.ts"
 import * as Networks from "./internal/networks.ts"
 import { follow } from "./internal/follow.ts"
 import { makeLastWords } from "./internal/lastWords.ts"
@@ -52,7 +54,7 @@ import {
 /**
  * Says whose the Workloads are and how much each may use. `memoryBytes` (512 MiB), `cpus` (1) and `pids` (512) bound a
  * Workload, a command and, but for `pids`, a build. `grace` is the time between TERM and KILL (10 seconds). The network of a
- * Tenant is a block of `networks.prefix` bits (24) in `networks.range` (10.208.0.0/13).
+ * Tenant is a block of `networks.prefix` bits (24) in `networks.range` (10.208.0.0/13), held in the SubnetPool.
  */
 export interface DockerContainerRuntimeOptions extends DockerEngineOptions {
   readonly installation: InstallationId
@@ -71,14 +73,15 @@ export interface DockerContainerRuntimeOptions extends DockerEngineOptions {
  */
 export const make = (
   options: DockerContainerRuntimeOptions
-): Effect.Effect<ContainerRuntime["Service"], never, Scope.Scope> =>
+): Effect.Effect<ContainerRuntime["Service"], never, Scope.Scope | SubnetPool> =>
   Effect.gen(function* () {
-    const context = contextOf(options)
-    const { docker, limits, owner } = context
+    const context = contextOf(options, yield* SubnetPool)
+    const { docker, limits, owner, pool } = context
     const grace = Duration.fromInputUnsafe(options.grace ?? "10 seconds")
 
     const lastWords = yield* makeLastWords
-    yield* inBackground("sweeping networks", Networks.sweep(docker, owner))
+    yield* inBackground("sweeping networks", Networks.sweep(docker, owner, pool))
+    yield* inBackground("keeping the blocks of networks", Networks.keep(docker, owner, pool), keepEvery)
 
     const buildTree = Effect.fn("DockerContainerRuntime.build")(function* (
       tree: SourceTree,
@@ -95,7 +98,7 @@ export const make = (
     /** Removes a container, and its Tenant's network with the last one. */
     const remove = (name: WorkloadName, tenant: string | undefined): Effect.Effect<void, EngineError> =>
       Effect.andThen(removeWorkload(context, name), tenant === undefined ? Effect.void : sweepOf(tenant))
-    const sweepOf = (tenant: string) => Networks.sweep(docker, owner, tenant)
+    const sweepOf = (tenant: string) => Networks.sweep(docker, owner, pool, tenant)
 
     const undo = ({ name, tenant }: WorkloadSpec): Effect.Effect<void> =>
       Effect.catch(remove(name, tenant), (error) => Effect.logWarning(`${name} was not removed yet`, error))
@@ -236,14 +239,14 @@ export const make = (
   })
 
 /** Provides {@link make}. */
-export const layer = (options: DockerContainerRuntimeOptions): Layer.Layer<ContainerRuntime> =>
+export const layer = (options: DockerContainerRuntimeOptions): Layer.Layer<ContainerRuntime, never, SubnetPool> =>
   Layer.effect(ContainerRuntime, make(options))
 
-const contextOf = (options: DockerContainerRuntimeOptions): WorkloadContext => {
+const contextOf = (options: DockerContainerRuntimeOptions, subnets: SubnetPool["Service"]): WorkloadContext => {
   const { cpus = 1, installation, memoryBytes = 512 * 1024 ** 2, pids = 512, replica } = options
   const limits: ContainerLimits = { memoryBytes, cpus, pids }
-  const pool = options.networks ?? { range: { first: 10 * 2 ** 24 + 208 * 2 ** 16, prefix: 13 }, prefix: 24 }
-  return { docker: connect(options), owner: newOwner(installation, replica), limits, pool }
+  const networks = options.networks ?? { range: { first: 10 * 2 ** 24 + 208 * 2 ** 16, prefix: 13 }, prefix: 24 }
+  return { docker: connect(options), owner: newOwner(installation, replica), limits, pool: { ...networks, subnets } }
 }
 
 /** The name of a Workload, unless the container is called otherwise: then its labels are those of its image. */

@@ -7,7 +7,7 @@ import { makeContainerRuntimeContract } from "@lockkeeper/core/testing/Container
 import { Context, Effect, Layer } from "effect"
 import { describeWith } from "../../../test/harness/capability.ts"
 import * as DockerContainerRuntime from "../src/DockerContainerRuntime.ts"
-import { counts, freshInstallation, nothing, removeAll, serving, shell, treeOf } from "./support/engine.ts"
+import { counts, freshInstallation, nothing, removeAll, serving, shell, subnetPools, treeOf } from "./support/engine.ts"
 
 const files = shell(serving, "COPY . /files\n")
 
@@ -21,7 +21,7 @@ class Trees extends Context.Service<Trees, { readonly tree: SourceTree; readonly
 const installation = freshInstallation()
 const options = { installation, replica: ReplicaId.make("one"), grace: "1 second" } as const
 const runtimes = Layer.mergeAll(
-  DockerContainerRuntime.layer(options),
+  Layer.provide(DockerContainerRuntime.layer(options), subnetPools),
   Trees.layer,
   Layer.effectDiscard(Effect.addFinalizer(() => removeAll(installation)))
 )

@@ -8,7 +8,17 @@ import { describeWith } from "../../../test/harness/capability.ts"
 import { eventually } from "../../../test/harness/eventually.ts"
 import { images } from "../../../test/harness/images.ts"
 import * as DockerContainerRuntime from "../src/DockerContainerRuntime.ts"
-import { freshInstallation, linesOf, nothing, runtime, serving, shell, sleeping, specOf } from "./support/engine.ts"
+import {
+  freshInstallation,
+  linesOf,
+  nothing,
+  runtime,
+  serving,
+  shell,
+  sleeping,
+  specOf,
+  subnetPools
+} from "./support/engine.ts"
 import { docker } from "../../../test/harness/engine.ts"
 
 describeWith("docker")("a Workload on Docker", () => {
@@ -270,7 +280,9 @@ describeWith("docker")("a name on Docker", () => {
       const installation = freshInstallation()
       const made = yield* runtime({ installation })
       const workload = yield* made.start(specOf(yield* made.buildOf(sleeping)))
-      const next = yield* DockerContainerRuntime.make({ installation, replica: ReplicaId.make("one") })
+      const next = yield* DockerContainerRuntime.make({ installation, replica: ReplicaId.make("one") }).pipe(
+        Effect.provide(subnetPools)
+      )
       assert.deepStrictEqual(yield* next.owned, [workload.name])
       assert.strictEqual((yield* next.inspect(workload)).state, "running")
       yield* next.stop(workload.name, undefined)

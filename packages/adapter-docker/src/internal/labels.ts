@@ -4,8 +4,9 @@
 import type { WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
 import { Option, Schema } from "effect"
 import { isJobId, type WorkId } from "@lockkeeper/core/domain/Job"
-import type { ReplicaId } from "@lockkeeper/core/domain/Lease"
+import { Fence, type ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { WorkloadName } from "@lockkeeper/core/domain/Workload"
+import { PoolName, SubnetOwner } from "@lockkeeper/core/port/SubnetPool"
 import { randomBytes } from "node:crypto"
 import type { InstallationId } from "../InstallationId.ts"
 
@@ -53,7 +54,27 @@ export const workloadLabels = (
   [key("address")]: address
 })
 
+const HeldBlock = Schema.Struct({ pool: PoolName, owner: SubnetOwner, fence: Fence })
+
+/** A block in the pool, by who holds it under which Fence. */
+type HeldBlock = typeof HeldBlock.Type
+
+const decodeLease = Schema.decodeUnknownOption(HeldBlock)
+
 const kindOf = (work: WorkId): string => key(isJobId(work) ? "job" : "deployment")
+
+/** What a network carries besides: the lease under which it has its block. */
+export const leaseLabels = ({ fence, owner, pool }: HeldBlock): Labels => ({
+  [key("pool")]: pool,
+  [key("lease")]: owner,
+  [key("fence")]: String(fence)
+})
+
+/** The lease of a network, from its labels. One that was made before there were leases has none. */
+export const leaseOf = (labels: Labels): HeldBlock | undefined =>
+  Option.getOrUndefined(
+    decodeLease({ pool: labels[key("pool")], owner: labels[key("lease")], fence: Number(labels[key("fence")]) })
+  )
 
 /** What something that lives for one operation carries besides: when nobody needs it any more, in seconds of the epoch. */
 export const untilLabel = (seconds: number): Readonly<Record<string, string>> => ({ [key("until")]: String(seconds) })

@@ -2,27 +2,23 @@
 // does not keep names unique, and then refuses to start what is connected to either. So no two have the same name, and of
 // two that were made at once the older one stays.
 
-import { format, gatewayOf, nextFree, parse, type Subnet } from "@lockkeeper/core/domain/Subnet"
+import { format, gatewayOf, parse, type Subnet } from "@lockkeeper/core/domain/Subnet"
 import type { TenantName } from "@lockkeeper/core/domain/Tenant"
+import type { SubnetLease } from "@lockkeeper/core/port/SubnetPool"
 import type Dockerode from "dockerode"
 import { Effect, Schema } from "effect"
 import { randomBytes } from "node:crypto"
 import { call, decoded, orAbsent, patience } from "./call.ts"
-import { EngineError } from "./EngineError.ts"
+import type { EngineError } from "./EngineError.ts"
 import { hostRoutes } from "./hostRoutes.ts"
-import { filterOf, type Owner, ownerLabels } from "./labels.ts"
+import { filterOf, type Labels, leaseLabels, type Owner, ownerLabels } from "./labels.ts"
+import { givenBack, keepBlocks, leased, type NetworkPool, noBlock } from "./networkBlocks.ts"
 import { EngineId } from "./references.ts"
 
 /** A Tenant's network. */
 export interface TenantNetwork {
   readonly id: EngineId
   readonly subnet: Subnet
-}
-
-/** Where the blocks of networks come from, and how large each one is. */
-export interface NetworkPool {
-  readonly range: Subnet
-  readonly prefix: number
 }
 
 const NetworksListed = Schema.Array(
@@ -55,13 +51,14 @@ const find = Effect.fnUntraced(function* (docker: Dockerode, owner: Owner, tenan
   return { id: yield* decoded("networks", EngineId)(oldest.Id), subnet }
 })
 
-const make = Effect.fnUntraced(function* (docker: Dockerode, owner: Owner, tenant: TenantName, subnet: Subnet) {
+const make = Effect.fnUntraced(function* (docker: Dockerode, owner: Owner, tenant: TenantName, lease: SubnetLease) {
+  const { subnet } = lease
   const { id } = yield* call("create network", patience.long, (abortSignal) =>
     docker.createNetwork({
       Name: `lockkeeper-${owner.installation}-${tenant}-${randomBytes(4).toString("hex")}`,
       Driver: "bridge",
       IPAM: { Driver: "default", Config: [{ Subnet: format(subnet), Gateway: gatewayOf(subnet) }] },
-      Labels: { ...ownerLabels(owner, "network"), "lockkeeper.tenant": tenant },
+      Labels: { ...ownerLabels(owner, "network"), ...leaseLabels(lease), "lockkeeper.tenant": tenant },
       abortSignal
     })
   )
@@ -71,14 +68,14 @@ const make = Effect.fnUntraced(function* (docker: Dockerode, owner: Owner, tenan
 const tries = 64
 
 /**
- * The network of a Tenant, made where there is none. Blocks that the host routes or another network has are never taken;
- * a block that turns out to be taken meanwhile is passed over.
+ * The network of a Tenant, made where there is none in a block of the pool. Blocks that the host routes or another network has
+ * are never taken; a block that turns out to be taken meanwhile is passed over.
  */
 export const ensure = Effect.fnUntraced(function* (
   docker: Dockerode,
   owner: Owner,
   tenant: TenantName,
-  { prefix, range }: NetworkPool
+  pool: NetworkPool
 ): Effect.fn.Return<TenantNetwork, EngineError> {
   const refused: Array<Subnet> = []
   for (let attempt = 0; attempt < tries; attempt++) {
@@ -86,43 +83,58 @@ export const ensure = Effect.fnUntraced(function* (
     if (present !== undefined) return present
 
     const taken = [...(yield* list(docker)).flatMap(subnetsOf), ...(yield* hostRoutes), ...refused]
-    const subnet = nextFree(range, prefix, taken)
-    if (subnet === undefined) break
-    const made = yield* Effect.result(make(docker, owner, tenant, subnet))
+    const lease = yield* leased(docker, pool, tenant, taken)
+    const made = yield* Effect.result(make(docker, owner, tenant, lease))
     if (made._tag === "Success") {
       const settled = yield* find(docker, owner, tenant)
-      if (settled?.id !== made.success) yield* removeIfUnused(docker, made.success)
+      if (settled?.id !== made.success) yield* removeIfUnused(docker, pool, made.success, leaseLabels(lease))
     } else if (made.failure.reason === "overlap") {
-      refused.push(subnet)
+      refused.push(lease.subnet)
+      yield* givenBack(pool, leaseLabels(lease))
     } else {
       return yield* made.failure
     }
   }
-  return yield* new EngineError({
-    operation: "create network",
-    reason: "overlap",
-    detail: `there is no free block of addresses in ${format(range)} for the network of ${tenant}`
-  })
+  return yield* noBlock(pool, tenant)
 })
 
-/** Removes a network unless something is connected to it. */
-const removeIfUnused = (docker: Dockerode, id: EngineId): Effect.Effect<void, EngineError> =>
-  call("remove network", patience.short, (abortSignal) => docker.getNetwork(id).remove({ abortSignal })).pipe(
-    Effect.asVoid,
+/** Removes a network unless something is connected to it, and gives its block back then. */
+const removeIfUnused = Effect.fnUntraced(function* (
+  docker: Dockerode,
+  pool: NetworkPool,
+  id: EngineId,
+  labels: Labels
+) {
+  const isUsed = yield* call("remove network", patience.short, (abortSignal) =>
+    docker.getNetwork(id).remove({ abortSignal })
+  ).pipe(
     orAbsent,
-    Effect.catch((error) => (error.reason === "in_use" ? Effect.void : Effect.fail(error)))
+    Effect.as(false),
+    Effect.catch((error) => (error.reason === "in_use" ? Effect.succeed(true) : Effect.fail(error)))
   )
+  if (!isUsed) yield* givenBack(pool, labels)
+})
 
 /** Removes the networks of this installation, or of one of its Tenants, that nothing is connected to. */
 export const sweep = Effect.fnUntraced(function* (
   docker: Dockerode,
   owner: Owner,
+  pool: NetworkPool,
   tenant?: string
 ): Effect.fn.Return<void, EngineError> {
   const found = yield* list(docker, filterOf(owner, "network", tenant === undefined ? {} : { tenant }))
   yield* Effect.forEach(
     found,
-    ({ Id }) => Effect.flatMap(decoded("networks", EngineId)(Id), (id) => removeIfUnused(docker, id)),
+    ({ Id, Labels }) =>
+      Effect.flatMap(decoded("networks", EngineId)(Id), (id) => removeIfUnused(docker, pool, id, Labels ?? {})),
     { discard: true }
   )
 })
+
+/** Keeps the blocks of all networks of this installation on the engine, and gives back those whose network is gone. */
+export const keep = (docker: Dockerode, owner: Owner, pool: NetworkPool): Effect.Effect<void, EngineError> =>
+  keepBlocks(
+    docker,
+    pool,
+    Effect.map(list(docker, filterOf(owner, "network")), (found) => found.map(({ Labels }) => Labels ?? {}))
+  )

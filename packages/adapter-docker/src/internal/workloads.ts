@@ -11,6 +11,7 @@ import * as Containers from "./containers.ts"
 import { EngineError } from "./EngineError.ts"
 import { addressOf, filterOf, isOf, isWorkload, type Owner } from "./labels.ts"
 import * as Images from "./images.ts"
+import type { NetworkPool } from "./networkBlocks.ts"
 import * as Networks from "./networks.ts"
 import { type EngineId, ObjectName } from "./references.ts"
 
@@ -19,7 +20,7 @@ export interface WorkloadContext {
   readonly docker: Dockerode
   readonly owner: Owner
   readonly limits: ContainerLimits
-  readonly pool: Networks.NetworkPool
+  readonly pool: NetworkPool
 }
 
 /** Where an App listens that says nothing about it. */

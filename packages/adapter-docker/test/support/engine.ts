@@ -8,7 +8,9 @@ import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { type ImageDigest, WorkloadName } from "@lockkeeper/core/domain/Workload"
 import type { ContainerRuntime, WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
-import { Effect, Result, Stream } from "effect"
+import { MemoryState } from "@lockkeeper/core/port/MemoryState"
+import { SubnetPool } from "@lockkeeper/core/port/SubnetPool"
+import { Effect, Layer, Result, Stream } from "effect"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -87,13 +89,24 @@ export const specOf = (
   env: envOf(more.env ?? {})
 })
 
-/** A runtime of an installation of its own. */
-export const runtime = (options: Partial<DockerContainerRuntime.DockerContainerRuntimeOptions> = {}) =>
+/** Pools of Subnets in memory, each time new ones. */
+export const subnetPools = Layer.fresh(Layer.provide(SubnetPool.layerMemory, MemoryState.layer))
+
+/** A runtime of an installation of its own, with pools of its own unless there are others. */
+export const runtime = (
+  options: Partial<DockerContainerRuntime.DockerContainerRuntimeOptions> = {},
+  pools: Layer.Layer<SubnetPool> = subnetPools
+) =>
   Effect.gen(function* () {
     const installation = options.installation ?? freshInstallation()
     yield* Effect.addFinalizer(() => removeAll(installation))
     const replica = ReplicaId.make("one")
-    const service = yield* DockerContainerRuntime.make({ installation, replica, grace: "1 second", ...options })
+    const service = yield* DockerContainerRuntime.make({
+      installation,
+      replica,
+      grace: "1 second",
+      ...options
+    }).pipe(Effect.provide(pools))
     const said: Array<string> = []
     const say = ({ line, stream }: LogEntry) => Effect.sync(() => void said.push(`${stream}: ${line}`))
     const buildOf = (files: Readonly<Record<string, string>>) =>

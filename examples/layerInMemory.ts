@@ -8,6 +8,7 @@ import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { HealthProbe } from "@lockkeeper/core/port/HealthProbe"
 import { Hints } from "@lockkeeper/core/port/Hints"
 import { JobStore } from "@lockkeeper/core/port/JobStore"
+import { RetentionStore } from "@lockkeeper/core/port/RetentionStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
@@ -26,6 +27,7 @@ export const layerInMemory = Layer.mergeAll(
   HealthProbe.layerMemory,
   Hints.layerMemory,
   JobStore.layerMemory,
+  RetentionStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
   Router.layerMemory,

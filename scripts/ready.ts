@@ -5,7 +5,7 @@ import { runAll, type Task } from "./run.ts"
 
 const npm = (name: string): Task => ({ name, command: `npm run --silent ${name}` })
 
-const quick = ["diagnostics", "typecheck", "lint", "format:check", "knip", "requirements"].map(npm)
+const quick = ["diagnostics", "typecheck", "lint", "format:check", "knip", "requirements", "retention"].map(npm)
 const start = performance.now()
 const isQuick = process.argv.includes("quick")
 

@@ -55,10 +55,10 @@ const serverInfo = Layer.effect(
   })
 )
 
-const dispatcher = ({ retainReleases }: Settings) =>
+const dispatcher = ({ retainReleases: releases, retention: ages }: Settings) =>
   Layer.unwrap(
     Effect.map(Effect.context<PostgresHealth>(), (context) =>
-      Dispatcher.layer({ retainReleases, startWhen: Effect.provideContext(ready, context) })
+      Dispatcher.layer({ retention: { releases, ages }, startWhen: Effect.provideContext(ready, context) })
     )
   )
 

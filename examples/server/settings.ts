@@ -1,5 +1,6 @@
 // The settings of the reference server, from the environment.
-import { Config, ConfigProvider, Effect, Redacted, Schema } from "effect"
+import { Config, ConfigProvider, Duration, Effect, Redacted, Schema } from "effect"
+import { isRetentionSetting, type RetentionChoice, retentionKinds } from "@lockkeeper/core/domain/Retention"
 import { ImageReference } from "@lockkeeper/core/domain/Source"
 
 const portRange = Schema.String.check(
@@ -23,6 +24,28 @@ const addressIn = (name: string) =>
     const message = `${name}: not an address such as postgres://user:password@host:5432/name`
     return Effect.fail(new Config.ConfigError(new ConfigProvider.SourceError({ message })))
   })
+
+const settableKinds = retentionKinds.filter(isRetentionSetting)
+
+const day = /^\s*(?<kind>[a-z]+)=(?<days>[1-9]\d{0,3})\s*$/
+
+/** Ages by class, such as `logs=14,jobs=365`, in days. */
+const agesIn = (text: string): RetentionChoice["ages"] | undefined => {
+  const ages: { [K in (typeof settableKinds)[number]]?: Duration.Duration } = {}
+  for (const part of text.split(",").filter((each) => each.trim() !== "")) {
+    const { days, kind = "" } = day.exec(part)?.groups ?? {}
+    if (!isRetentionSetting(kind) || ages[kind] !== undefined) return undefined
+    ages[kind] = Duration.days(Number(days))
+  }
+  return ages
+}
+
+const ages = Config.mapEffect(Config.withDefault(Config.String("LOCKKEEPER_RETENTION"), ""), (text) => {
+  const found = agesIn(text)
+  if (found !== undefined) return Effect.succeed(found)
+  const message = `LOCKKEEPER_RETENTION: not days by class, each once, such as logs=14,jobs=365, of ${settableKinds.join(", ")}`
+  return Effect.fail(new Config.ConfigError(new ConfigProvider.SourceError({ message })))
+})
 
 /** Reads the settings; one that is malformed is a `ConfigError` that names it. */
 export const settings = Config.all({
@@ -61,6 +84,7 @@ export const settings = Config.all({
     Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 })),
     "LOCKKEEPER_RETAIN_RELEASES"
   ).pipe(Config.withDefault(5)),
+  retention: ages,
   logLimitBytes: Config.schema(
     Schema.Int.check(Schema.isBetween({ minimum: 1_024, maximum: 2 ** 40 })),
     "LOCKKEEPER_LOG_LIMIT_BYTES"

@@ -34,6 +34,7 @@ create table apps (
   constraint apps_pkey PRIMARY KEY (id),
   constraint apps_id_tenant_key UNIQUE (id, tenant)
 ) with (fillfactor=70);
+CREATE INDEX apps_age ON apps USING btree (updated_at) WHERE (status = 'deleted'::text);
 CREATE INDEX apps_ending ON apps USING btree (id) WHERE (NOT settled);
 CREATE INDEX apps_expiring ON apps USING btree (expires_at) WHERE ((status = ANY (ARRAY['live'::text, 'stopped'::text])) AND (expires_at IS NOT NULL));
 CREATE INDEX apps_of_tenant ON apps USING btree (tenant, "position");
@@ -111,6 +112,7 @@ create table deployments (
   constraint deployments_app_number_key UNIQUE (app, number),
   constraint deployments_one_delivery UNIQUE (app, delivery_id)
 ) with (fillfactor=80);
+CREATE INDEX deployments_age ON deployments USING btree (finished_at) WHERE (status = ANY (ARRAY['failed'::text, 'cancelled'::text, 'superseded'::text]));
 CREATE INDEX deployments_from_release ON deployments USING btree (of_release) WHERE (of_release IS NOT NULL);
 CREATE UNIQUE INDEX deployments_in_slot ON deployments USING btree (tenant, slot) WHERE (slot IS NOT NULL);
 CREATE INDEX deployments_of_app ON deployments USING btree (app, "position");
@@ -212,6 +214,7 @@ create table intents (
   constraint intents_job_fkey FOREIGN KEY (job) REFERENCES jobs(id),
   constraint intents_pkey PRIMARY KEY (name)
 );
+CREATE INDEX intents_age ON intents USING btree (released_at) WHERE (released_at IS NOT NULL);
 CREATE INDEX intents_of_deployment ON intents USING btree (deployment);
 CREATE INDEX intents_of_job ON intents USING btree (job) WHERE (job IS NOT NULL);
 CREATE INDEX intents_open ON intents USING btree ("position") WHERE (released_at IS NULL);
@@ -264,6 +267,7 @@ create table jobs (
   created_at timestamp with time zone not null default clock_timestamp(),
   started_at timestamp with time zone,
   finished_at timestamp with time zone,
+  ttl_seconds integer,
   constraint jobs_all_done CHECK (status <> 'succeeded'::text OR items_done = items_total),
   constraint jobs_attempt_check CHECK (attempt >= 1),
   constraint jobs_command_check CHECK (jsonb_typeof(command) = 'array'::text),
@@ -292,6 +296,7 @@ END),
   constraint jobs_slot CHECK ((status = 'running'::text) = (slot IS NOT NULL)),
   constraint jobs_status_check CHECK (status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text])),
   constraint jobs_timeout_seconds_check CHECK (timeout_seconds >= 1),
+  constraint jobs_ttl_seconds_check CHECK (ttl_seconds >= 0),
   constraint jobs_app_tenant_fkey FOREIGN KEY (app, tenant) REFERENCES apps(id, tenant),
   constraint jobs_release_fkey FOREIGN KEY (release) REFERENCES releases(id),
   constraint jobs_slot_fkey FOREIGN KEY (tenant, slot, id) REFERENCES slots(tenant, number, job),
@@ -299,6 +304,8 @@ END),
   constraint jobs_pkey PRIMARY KEY (id),
   constraint jobs_one_key UNIQUE (tenant, key)
 ) with (fillfactor=80);
+CREATE INDEX jobs_age ON jobs USING btree (finished_at) WHERE ((finished_at IS NOT NULL) AND (ttl_seconds IS NULL) AND ((status = 'succeeded'::text) OR (kind <> 'batch'::text)));
+CREATE INDEX jobs_age_by_ttl ON jobs USING btree (finished_at) WHERE ((finished_at IS NOT NULL) AND (ttl_seconds IS NOT NULL));
 CREATE UNIQUE INDEX jobs_in_slot ON jobs USING btree (tenant, slot) WHERE (slot IS NOT NULL);
 CREATE INDEX jobs_leased ON jobs USING btree ("position") WHERE (lease_until IS NOT NULL);
 CREATE UNIQUE INDEX jobs_listed ON jobs USING btree (listed);
@@ -337,6 +344,7 @@ create table log_chunks (
   constraint log_chunks_range CHECK (last >= first),
   constraint log_chunks_pkey PRIMARY KEY (log, first)
 );
+CREATE INDEX log_chunks_age ON log_chunks USING btree (at);
 
 create table logs (
   name text not null,
@@ -345,9 +353,11 @@ create table logs (
   truncated boolean not null default false,
   ended boolean not null default false,
   writers jsonb not null default '{}'::jsonb,
+  swept bigint not null default 0,
   constraint logs_bytes_check CHECK (bytes >= 0),
   constraint logs_lines_check CHECK (lines >= 0),
   constraint logs_name_check CHECK (name ~ '^((deployment|workload)/dep_|job/job_)[a-z0-9]{1,64}$'::text),
+  constraint logs_swept CHECK (swept >= 0 AND swept <= lines),
   constraint logs_pkey PRIMARY KEY (name)
 ) with (fillfactor=50);
 
@@ -370,6 +380,7 @@ create table releases (
   constraint releases_app_number_key UNIQUE (app, number),
   constraint releases_deployment_key UNIQUE (deployment)
 );
+CREATE INDEX releases_age ON releases USING btree (created_at);
 CREATE INDEX releases_of_image ON releases USING btree (image);
 CREATE UNIQUE INDEX releases_one_current ON releases USING btree (app) WHERE current;
 
@@ -437,6 +448,7 @@ create table subscriptions (
   xid xid8 not null,
   row bigint not null,
   fence bigint not null,
+  told_at timestamp with time zone not null default clock_timestamp(),
   constraint subscriptions_fence_check CHECK (fence >= 0),
   constraint subscriptions_name_check CHECK (name ~ '^[a-z][a-z0-9-]{0,62}$'::text),
   constraint subscriptions_row_check CHECK ("row" >= 0),
@@ -454,8 +466,54 @@ create table tenants (
   constraint tenants_pkey PRIMARY KEY (name)
 ) with (fillfactor=80);
 
+-- function first_revision_needed(text)
+
+-- function hold_apps()
+
+-- function hold_deployments()
+
 -- function hold_env_1(text,integer,text)
 
+-- function hold_env_changes()
+
+-- function hold_env_changes_changed()
+
+-- function hold_env_snapshots()
+
+-- function hold_intents()
+
+-- function hold_job_items()
+
+-- function hold_job_items_changed()
+
+-- function hold_jobs()
+
+-- function hold_releases()
+
+-- function is_held(jobs)
+
 -- function slots_within_cap()
+
+-- function whole_revision_needed(text)
+
+-- trigger hold_apps
+
+-- trigger hold_deployments
+
+-- trigger hold_env_changes
+
+-- trigger hold_env_changes_changed
+
+-- trigger hold_env_snapshots
+
+-- trigger hold_intents
+
+-- trigger hold_job_items
+
+-- trigger hold_job_items_changed
+
+-- trigger hold_jobs
+
+-- trigger hold_releases
 
 -- trigger slots_within_cap

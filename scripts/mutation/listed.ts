@@ -23,6 +23,7 @@ import { postgresRoutes } from "./lists/postgresRoutes.ts"
 import { postgresSchema } from "./lists/postgresSchema.ts"
 import { postgresSlots } from "./lists/postgresSlots.ts"
 import { postgresStores } from "./lists/postgresStores.ts"
+import { retention } from "./lists/retention.ts"
 import { standing } from "./lists/standing.ts"
 import { subnets } from "./lists/subnets.ts"
 import { subscriptions } from "./lists/subscriptions.ts"
@@ -51,6 +52,7 @@ export const listed: Listed = joined([
   jobPrograms,
   coreMemory,
   memoryJobs,
+  retention,
   adapters,
   docker
 ])

@@ -1,5 +1,5 @@
 // Idempotency keys on PostgreSQL, on the database's clock. A key is reserved in one statement, so that of all sessions that
-// ask at once one gets it; what has expired counts for nothing at once, and is deleted little by little.
+// ask at once one gets it; what has expired counts for nothing at once, and is swept later.
 
 import {
   Fingerprint,
@@ -19,9 +19,6 @@ import { database, rowsOf } from "./internal/Database.ts"
 const reservationRows = rowsOf(
   Schema.Struct({ reservation: ReservationId, fingerprint: Fingerprint, sealed: Schema.NullOr(Sealed) })
 )
-
-/** How many expired rows each new reservation deletes: more than the one that it adds, and few enough not to be felt. */
-const sweptAtOnce = 16
 
 /** What the sealed answer is bound to. */
 const placeOf = ({ id, key }: Reservation): string => `idempotency/${key}/${id}`
@@ -62,21 +59,8 @@ export const make: Effect.Effect<IdempotencyStore["Service"], never, SqlClient.S
       return row.reservation === request.id ? { _tag: "Reserved" as const } : { _tag: "InProgress" as const }
     })
 
-    /** A statement of its own, which waits for nobody: two that reserve never wait for what the other one deletes. */
-    const sweep = db
-      .statement<void>(
-        "IdempotencyStore.sweep",
-        Effect.asVoid(sql`delete from idempotency_keys where key in (
-          select key from idempotency_keys where expires_at <= now()
-          order by expires_at limit ${sweptAtOnce} for update skip locked
-        )`)
-      )
-      .pipe(Effect.catch((error) => Effect.logWarning("expired idempotency keys were not deleted", error)))
-
     const reserve = (request: ReservationRequest) =>
-      db
-        .statement<ReservationOutcome>("IdempotencyStore.reserve", outcomeOf(request))
-        .pipe(Effect.tap(({ _tag }) => (_tag === "Reserved" ? sweep : Effect.void)))
+      db.statement<ReservationOutcome>("IdempotencyStore.reserve", outcomeOf(request))
 
     const complete = Effect.fnUntraced(function* (reservation: Reservation, answer: Redacted.Redacted<string>) {
       const sealed = yield* cipher.seal(answer, placeOf(reservation))

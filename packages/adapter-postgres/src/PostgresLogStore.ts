@@ -24,7 +24,7 @@ interface Size {
 }
 
 const sizeRows = rowsOf(Schema.Struct({ bytes: Int8, truncated: Schema.Boolean, ended: Schema.Boolean, nth: Int8 }))
-const headRows = rowsOf(Schema.Struct({ lines: Int8, ended: Schema.Boolean, first: Schema.NullOr(Int8) }))
+const headRows = rowsOf(Schema.Struct({ lines: Int8, swept: Int8, ended: Schema.Boolean, first: Schema.NullOr(Int8) }))
 const chunkRows = rowsOf(ChunkRow)
 
 const incomplete = (log: LogName, after: number) =>
@@ -138,21 +138,21 @@ export const make: (options?: {
     db.statement<LogPart>(
       "LogStore.read",
       Effect.gen(function* () {
-        const until = after + limit
-        const rows = yield* sql`select g.lines, g.ended, c.first, c.last, c.at, c.packed
-          from logs g left join lateral (
+        const rows = yield* sql`select g.lines, g.swept, g.ended, c.first, c.last, c.at, c.packed
+          from (select *, greatest(swept, ${after}) as from_line from logs where name = ${log}) g left join lateral (
             select first, last, at, packed from log_chunks
-            where log = g.name and last > ${after} and first <= ${until} and first >= coalesce(
-              (select first from log_chunks where log = g.name and first <= ${after} order by first desc limit 1), 0)
+            where log = g.name and last > g.from_line and first <= g.from_line + ${limit} and first >= coalesce(
+              (select first from log_chunks where log = g.name and first <= g.from_line order by first desc limit 1), 0)
           ) c on true
-          where g.name = ${log} order by c.first`
+          order by c.first`
         const heads = yield* headRows(Effect.succeed(rows))
         const chunks = yield* chunkRows(Effect.succeed(heads[0]?.first === null ? [] : rows))
-        const lines = chunks.flatMap(unpack).filter(({ seq }) => seq > after && seq <= until)
         const [head] = heads
-        if (head === undefined) return { lines, ended: false }
-        if (lines.length !== Math.max(0, Math.min(limit, head.lines - after))) return yield* incomplete(log, after)
-        return { lines, ended: head.ended && after + lines.length >= head.lines }
+        if (head === undefined) return { lines: [], ended: false }
+        const from = Math.max(after, head.swept)
+        const lines = chunks.flatMap(unpack).filter(({ seq }) => seq > from && seq <= from + limit)
+        if (lines.length !== Math.max(0, Math.min(limit, head.lines - from))) return yield* incomplete(log, from)
+        return { lines, ended: head.ended && from + lines.length >= head.lines }
       })
     )
 

@@ -29,6 +29,7 @@ import { subscriptions } from "./migrations/0007_subscriptions.ts"
 import { logChunks } from "./migrations/0008_log_chunks.ts"
 import { jobs } from "./migrations/0009_jobs.ts"
 import { erasedSecrets } from "./migrations/0010_erased_secrets.ts"
+import { retention } from "./migrations/0011_retention.ts"
 import { subnets } from "./migrations/0013_subnets.ts"
 
 /**
@@ -55,6 +56,7 @@ export const migrations: ReadonlyArray<Migration> = [
   logChunks,
   jobs,
   erasedSecrets,
+  retention,
   subnets
 ]
 

@@ -33,7 +33,7 @@ export const make: Effect.Effect<Subscriptions["Service"], never, SqlClient.SqlC
       Effect.gen(function* () {
         const [written] = yield* cursorRows(sql`
           insert into subscriptions as s (name, xid, row, fence) values (${subscriber}, ${place}, ${fence})
-          on conflict (name) do update set ${cursor} fence = excluded.fence
+          on conflict (name) do update set ${cursor} fence = excluded.fence, told_at = clock_timestamp()
             where s.fence <= excluded.fence
           returning s.xid::text || '-' || s.row as cursor`)
         if (written !== undefined) return written.cursor

@@ -14,6 +14,7 @@ import { JobStore } from "@lockkeeper/core/port/JobStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { Leases } from "@lockkeeper/core/port/Leases"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
+import { RetentionStore } from "@lockkeeper/core/port/RetentionStore"
 import { RouteStore } from "@lockkeeper/core/port/RouteStore"
 import { SealedSecrets } from "@lockkeeper/core/port/SealedSecrets"
 import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
@@ -36,6 +37,7 @@ import * as PostgresJournal from "./PostgresJournal.ts"
 import * as PostgresLeases from "./PostgresLeases.ts"
 import * as PostgresLogStore from "./PostgresLogStore.ts"
 import * as PostgresMigrations from "./PostgresMigrations.ts"
+import * as PostgresRetentionStore from "./PostgresRetentionStore.ts"
 import * as PostgresRouteStore from "./PostgresRouteStore.ts"
 import * as PostgresSealedSecrets from "./PostgresSealedSecrets.ts"
 import * as PostgresSubnetPool from "./PostgresSubnetPool.ts"
@@ -53,6 +55,7 @@ export type Stores =
   | LogStore
   | EventFeed
   | Leases
+  | RetentionStore
   | RouteStore
   | SealedSecrets
   | SubnetPool
@@ -111,6 +114,7 @@ export const layerStores = (
     Layer.effect(Journal, PostgresJournal.make),
     Layer.effect(Leases, PostgresLeases.make),
     Layer.effect(LogStore, PostgresLogStore.make({ limitBytes: options.logLimitBytes })),
+    Layer.effect(RetentionStore, PostgresRetentionStore.make),
     Layer.effect(RouteStore, PostgresRouteStore.make),
     Layer.effect(SealedSecrets, PostgresSealedSecrets.make),
     Layer.effect(SubnetPool, PostgresSubnetPool.make),

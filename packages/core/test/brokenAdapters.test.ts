@@ -23,6 +23,7 @@ import { brokenJobStores } from "./broken/brokenJobStores.ts"
 import { brokenJournals } from "./broken/brokenJournals.ts"
 import { brokenLeases } from "./broken/brokenLeases.ts"
 import { brokenLogStores } from "./broken/brokenLogStores.ts"
+import { brokenRetentionStores } from "./broken/brokenRetentionStores.ts"
 import { brokenRouters, brokenRouteStores } from "./broken/brokenRouters.ts"
 import { brokenSealedSecrets } from "./broken/brokenSealedSecrets.ts"
 import { brokenSecretCiphers } from "./broken/brokenSecretCiphers.ts"
@@ -60,6 +61,7 @@ const all: ReadonlyArray<Broken> = [
   ...brokenJournals,
   ...brokenLeases,
   ...brokenLogStores,
+  ...brokenRetentionStores,
   ...brokenRouters,
   ...brokenRouteStores,
   ...brokenSealedSecrets,

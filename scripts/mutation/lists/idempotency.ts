@@ -25,18 +25,6 @@ const store = listing("packages/adapter-postgres/src/PostgresIdempotencyStore.ts
       says: "anybody gives a key back",
       find: "and reservation = ${id} and sealed is null",
       replace: "and sealed is null and ${id}::text is not null"
-    },
-    {
-      guards: ["sweep: for update", "sweep: skip locked"],
-      says: "who deletes what has expired waits for who holds it",
-      find: "limit ${sweptAtOnce} for update skip locked",
-      replace: "limit ${sweptAtOnce}"
-    },
-    {
-      guards: ["sweep: skip locked"],
-      says: "who deletes what has expired waits for its lock",
-      find: "for update skip locked",
-      replace: "for update"
     }
   ],
   leftOut: [

@@ -17,8 +17,8 @@ const store = listing("packages/adapter-postgres/src/PostgresSubscriptions.ts", 
     {
       guards: ["write: fence = excluded.fence"],
       says: "the newest Fence is not kept",
-      find: "fence = excluded.fence\n            where s.fence",
-      replace: "fence = s.fence\n            where s.fence"
+      find: "fence = excluded.fence, told_at",
+      replace: "fence = s.fence, told_at"
     },
     {
       guards: ["write: s.fence <= excluded.fence"],

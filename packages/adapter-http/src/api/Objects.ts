@@ -13,6 +13,7 @@ import {
   Job as DomainJob,
   JobStatus,
   maxItemConcurrency,
+  JobTtl,
   maxItems,
   OnFull,
   OnItemFailure
@@ -218,6 +219,12 @@ export const NewJob = Schema.Struct({
   timeoutSeconds: Schema.optionalKey(
     Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: commandTimeout.most })).annotate({
       description: "How long each run of the command may take; an hour unless said otherwise"
+    })
+  ),
+  ttlSeconds: Schema.optionalKey(
+    JobTtl.annotate({
+      description:
+        "How long the job is kept after it ended; then it is gone, also when it could be run again. Unless said otherwise 90 days, and one with items that is not done for ever"
     })
   )
 })

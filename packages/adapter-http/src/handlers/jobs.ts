@@ -51,10 +51,10 @@ export const jobsHandlers = HttpApiBuilder.group(
       begin: Effect.fnUntraced(function* ({ params, payload }) {
         const { id: app } = yield* visibleApp(params.app)
         const { command, items, itemConcurrency = 1, onFull = "reject", onItemFailure = "continue" } = payload
-        const { timeoutSeconds = commandTimeout.default } = payload
+        const { timeoutSeconds = commandTimeout.default, ttlSeconds } = payload
         const task = { command, timeoutSeconds, itemConcurrency, onItemFailure }
         const begun = yield* Effect.uninterruptible(
-          Effect.flatMap(beginJob({ of: { app }, task, items, onFull }), taken)
+          Effect.flatMap(beginJob({ of: { app }, task, items, onFull, ttlSeconds }), taken)
         ).pipe(Effect.catchTags({ JobRefused: refusedJob, StoreError: unavailable }))
         return HttpApiSchema.withHeaders({ body: begun, headers: { location: `/v1/jobs/${begun.id}` } })
       }, Effect.provideContext(ports)),

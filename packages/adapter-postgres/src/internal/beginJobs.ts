@@ -43,9 +43,10 @@ export const beginJobs = Effect.fnUntraced(function* (
   const rows = ({ app, of, state }: Ground, entering: ReadonlyArray<Entering>) =>
     sql`insert into jobs as j
       (tenant, app, kind, key, command, timeout_seconds, item_concurrency, on_item_failure, on_full, items_total,
-        release, image, env_revision, status, fence, replica, lease_until, slot, started_at)
+        ttl_seconds, release, image, env_revision, status, fence, replica, lease_until, slot, started_at)
       select ${state.tenant}::text, ${app}::text, r.kind, r.key, r.command, r."timeoutSeconds", r."itemConcurrency",
         r."onItemFailure", r."onFull", r.items,
+        r."ttlSeconds",
         ${inRelease(of?.release)}, ${inRelease(of?.image)}, (${inRelease(of?.envRevision)})::int,
         case when r.slot is null then 'queued' else 'running' end, case when r.slot is null then 0 else 1 end,
         case when r.slot is not null or r.command is null then r.replica end,
@@ -53,7 +54,7 @@ export const beginJobs = Effect.fnUntraced(function* (
         r.slot, case when r.slot is not null then clock_timestamp() end
       from jsonb_to_recordset(${JSON.stringify(entering.map(recordOf))}::jsonb) r (
         place int, kind text, key text, command jsonb, "timeoutSeconds" int, "itemConcurrency" int, "onItemFailure" text,
-        "onFull" text, items int, replica text, ttl float8, slot int
+        "onFull" text, items int, "ttlSeconds" int, replica text, ttl float8, slot int
       )
       order by r.place returning j.*`
 
@@ -126,7 +127,7 @@ const missing = Effect.die("a Job that was just made is not there")
 
 /** A Job as a row, but for what it begins on. What waits without a command is believed to for a while, too. */
 const recordOf = ({ entry: { slot }, place, request }: Entering) => {
-  const { by, items, key, onFull, task } = request
+  const { by, items, key, onFull, task, ttlSeconds } = request
   const ttl = Duration.toMillis(by.terms.ttl)
   return {
     ...task,
@@ -135,6 +136,7 @@ const recordOf = ({ entry: { slot }, place, request }: Entering) => {
     key,
     onFull,
     items: items?.length ?? 0,
+    ttlSeconds,
     replica: by.replica,
     ttl: slot === null ? ttl * waitingLeases : ttl,
     slot

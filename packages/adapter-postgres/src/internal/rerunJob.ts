@@ -67,10 +67,10 @@ export const rerunJob = (db: Database) => {
     const [entry] = yield* entries(ground, [yield* ended(job)])
     if (entry === undefined) return yield* Effect.die("nothing is said of a Job that was asked for")
     if (entry instanceof JobRefused) return yield* entry
+    const [row] = yield* entered(job, ground, entry, by)
+    if (row === undefined) return yield* new JobNotFound({ job })
     yield* sql`update job_items set status = 'pending', exit_code = null, result = null, finished_at = null
       where job = ${job} and status = 'failed'`
-    const [row] = yield* entered(job, ground, entry, by)
-    if (row === undefined) return yield* refuse({ _tag: "AlreadyRunning" })
     const claim = jobClaimOf({ ...row, replica: by.replica, queuePosition: entry.position })
     const begun: Begun = { job: claim.job, claim: entry.slot === null ? undefined : claim, created: true }
     return begun

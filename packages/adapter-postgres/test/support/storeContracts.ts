@@ -13,6 +13,7 @@ import { JobStoreContract } from "@lockkeeper/core/testing/JobStoreContract"
 import { JournalContract } from "@lockkeeper/core/testing/JournalContract"
 import { LeasesContract } from "@lockkeeper/core/testing/LeasesContract"
 import { LogStoreContract } from "@lockkeeper/core/testing/LogStoreContract"
+import { RetentionStoreContract } from "@lockkeeper/core/testing/RetentionStoreContract"
 import { RouteStoreContract } from "@lockkeeper/core/testing/RouteStoreContract"
 import { makeSealedSecretsContract } from "@lockkeeper/core/testing/SealedSecretsContract"
 import { SubnetPoolContract } from "@lockkeeper/core/testing/SubnetPoolContract"
@@ -36,6 +37,7 @@ const contracts: Readonly<Record<string, Contract<Ports>>> = {
   Journal: JournalContract,
   Leases: LeasesContract,
   LogStore: LogStoreContract,
+  RetentionStore: RetentionStoreContract,
   RouteStore: RouteStoreContract,
   SealedSecrets: makeSealedSecretsContract(keptSecrets),
   SubnetPool: SubnetPoolContract,

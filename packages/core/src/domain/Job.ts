@@ -93,6 +93,9 @@ export const maxItemConcurrency = 32
 /** How long a command may take unless its Job says otherwise, and at most, in seconds: an hour, and a day. */
 export const commandTimeout = { default: 3_600, most: 86_400 }
 
+/** How long a Job is kept after it ended, in seconds: a minute to ten years. */
+export const JobTtl = Schema.Int.check(Schema.isBetween({ minimum: 60, maximum: 315_360_000 }))
+
 /** What a Batch does one thing with: well-formed Unicode without NUL, at most 4,096 characters. */
 export const ItemInput = Schema.String.check(
   Schema.isMaxLength(4_096),

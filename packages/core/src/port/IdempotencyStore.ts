@@ -1,6 +1,7 @@
 // Remembers what a request that carries a key was answered, so that the same request asked again is answered and not
 // carried out again. A key is reserved before anything is done: of those who ask at once, one does it.
 import { Clock, Context, Duration, Effect, Layer, type Redacted, Schema } from "effect"
+import { retention } from "../domain/Retention.ts"
 import { MemoryState, type ReservationRow } from "./MemoryState.ts"
 import type { StoreError } from "./StoreError.ts"
 
@@ -39,7 +40,10 @@ export interface ReservationTerms {
 }
 
 /** One minute, and one day. */
-export const defaultReservationTerms: ReservationTerms = { lease: Duration.minutes(1), retention: Duration.hours(24) }
+export const defaultReservationTerms: ReservationTerms = {
+  lease: Duration.minutes(1),
+  retention: retention.reservations.age
+}
 
 /** What is to be reserved. The lease is at most as long as the retention. */
 export interface ReservationRequest extends Reservation {

@@ -73,6 +73,8 @@ export interface JobRequest {
   readonly task: JobTask
   readonly items: ReadonlyArray<ItemInput> | undefined
   readonly key?: JobKey | undefined
+  /** How long it is kept after its end, in seconds, whether or not it can be run again; without it as the table of Retention says. */
+  readonly ttlSeconds?: number | undefined
   readonly onFull: OnFull
   readonly by: Worker
 }

@@ -1,5 +1,5 @@
 // What is about to be created, written before it is created, so that anyone can release it after a crash.
-import { Context, Effect, Layer } from "effect"
+import { Clock, Context, Effect, Layer } from "effect"
 import type { AppId, DeploymentId } from "../domain/App.ts"
 import type { DeploymentStatus } from "../domain/Deployment.ts"
 import { isJobId, type JobId, type WorkId } from "../domain/Job.ts"
@@ -57,7 +57,7 @@ export class Journal extends Context.Service<
       const open = (predicate: (row: IntentRow) => boolean): ReadonlyArray<Intent> =>
         [...state.intents.values()]
           .filter((row) => !row.released && predicate(row))
-          .map(({ released: _, ...row }) => row)
+          .map(({ released: _, releasedAt: __, ...row }) => row)
 
       const ofDeployments = (predicate: (row: IntentRow) => boolean): ReadonlyArray<Intent<DeploymentId>> =>
         open(predicate).flatMap(({ work, ...intent }) => (isJobId(work) ? [] : [{ ...intent, work }]))
@@ -103,9 +103,11 @@ export class Journal extends Context.Service<
             if (row !== undefined) row.workload = workload
           }),
         released: (name) =>
-          Effect.sync(() => {
+          Effect.map(Clock.currentTimeMillis, (now) => {
             const row = state.intents.get(name)
-            if (row !== undefined) row.released = true
+            if (row === undefined || row.released) return
+            row.released = true
+            row.releasedAt = now
           }),
         held: (app) => Effect.sync(() => ofDeployments((row) => row.app === app)),
         heldBy: (replica) => Effect.sync(() => ofDeployments((row) => row.replica === replica)),

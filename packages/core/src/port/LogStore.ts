@@ -55,7 +55,7 @@ export class LogStore extends Context.Service<
     ) => Effect.Effect<void, StoreError>
     /** Ends a log: nothing follows. Repeating it changes nothing. */
     readonly end: (log: LogName) => Effect.Effect<void, StoreError>
-    /** At most `limit` lines after number `after`; `ended` when there are no more and there never will be. */
+    /** At most `limit` lines after number `after`, of those that were not swept; `ended` when there are no more and there never will be. */
     readonly read: (log: LogName, after: number, limit: number) => Effect.Effect<LogPart, StoreError>
     /** How far the output of the Workload (`stdout` and `stderr`) was stored; undefined when none was. */
     readonly cursor: (log: LogName) => Effect.Effect<LogCursor | undefined, StoreError>
@@ -68,7 +68,14 @@ export class LogStore extends Context.Service<
       const state = yield* MemoryState
 
       const row = (log: LogName): LogRow => {
-        const known = state.logs.get(log) ?? { lines: [], writers: new Map(), bytes: 0, truncated: false, ended: false }
+        const known = state.logs.get(log) ?? {
+          lines: [],
+          swept: 0,
+          writers: new Map(),
+          bytes: 0,
+          truncated: false,
+          ended: false
+        }
         state.logs.set(log, known)
         return known
       }
@@ -80,7 +87,7 @@ export class LogStore extends Context.Service<
         if (place !== undefined && (target.writers.get(place.writer) ?? 0) >= place.nth) return
         if (place !== undefined) target.writers.set(place.writer, place.nth)
         for (const { stream, line, at = now } of fitting(target, entries, defaultLogLimitBytes)) {
-          target.lines.push({ seq: target.lines.length + 1, at, stream, line })
+          target.lines.push({ seq: lastOf(target) + 1, at, stream, line })
         }
       })
 
@@ -88,7 +95,7 @@ export class LogStore extends Context.Service<
         Effect.sync(() => {
           const { lines, ended } = row(log)
           const part = lines.filter((line) => line.seq > after).slice(0, limit)
-          return { lines: part, ended: ended && (part.at(-1)?.seq ?? after) >= lines.length }
+          return { lines: part, ended: ended && (part.at(-1)?.seq ?? after) >= (lines.at(-1)?.seq ?? 0) }
         })
 
       const cursor = (log: LogName) =>
@@ -103,6 +110,8 @@ export class LogStore extends Context.Service<
     })
   )
 }
+
+const lastOf = ({ lines, swept }: LogRow): number => lines.at(-1)?.seq ?? swept
 
 /** What of some entries still fits a log, with the line that says where it was cut; counts the bytes into the log. */
 const fitting = (log: LogRow, entries: ReadonlyArray<LogEntry>, limitBytes: number): ReadonlyArray<LogEntry> =>

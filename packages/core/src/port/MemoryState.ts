@@ -61,6 +61,7 @@ export interface JobRow {
   of: JobRelease | undefined
   readonly items: Array<Item>
   readonly key: JobKey | undefined
+  readonly ttlSeconds: number | undefined
   fence: Fence
   replica: ReplicaId | undefined
   leaseUntil: number
@@ -88,11 +89,14 @@ export interface IntentRow {
   readonly replica: ReplicaId
   workload: Workload | null
   released: boolean
+  /** When it was, in milliseconds. */
+  releasedAt?: number
 }
 
-/** A log: its lines, how far each of its writers came, its size in bytes, and whether it has ended. */
+/** A log: its lines, up to which number they were swept, how far each of its writers came, its size in bytes, and whether it has ended. */
 export interface LogRow {
   readonly lines: Array<LogLine>
+  swept: number
   readonly writers: Map<string, number>
   bytes: number
   truncated: boolean
@@ -132,6 +136,8 @@ export interface SubnetRow {
 export interface SubscriptionRow {
   readonly cursor: EventId
   readonly fence: Fence
+  /** When that was, in milliseconds. */
+  readonly toldAt?: number | undefined
 }
 
 /** The tables. */
@@ -165,6 +171,8 @@ export interface MemoryTables {
   /** What somebody keeps sealed, by the place that it is sealed for. The stores in memory keep what they hold as it is. */
   readonly sealed: Map<string, Uint8Array>
   readonly events: Array<Event>
+  /** The number of the last Event, which may be gone. */
+  lastEvent: number
   readonly subscriptions: Map<SubscriberName, SubscriptionRow>
   /** What the one Subscriber was told, and what becomes of telling it, where it does not listen as it should. */
   readonly told: { readonly events: Array<Event>; ailment: "refusal" | "failure" | "silence" | undefined }
@@ -198,6 +206,7 @@ export class MemoryState extends Context.Service<MemoryState, MemoryTables>()("@
     ailments: new Map(),
     sealed: new Map(),
     events: [],
+    lastEvent: 0,
     subscriptions: new Map(),
     told: { events: [], ailment: undefined },
     sequence: 0
@@ -287,7 +296,7 @@ export const publishOf = (
   data: Event["data"] = {}
 ): void => {
   state.events.push({
-    id: EventId.make(`0-${state.events.length + 1}`),
+    id: EventId.make(`0-${++state.lastEvent}`),
     type,
     at,
     tenant,

@@ -1,6 +1,6 @@
 // Keeps how far each Subscriber has been told of what happened. Telling it is the business of `deliver`; here is only what
 // has to outlive the one who tells.
-import { Context, Effect, Layer, Schema } from "effect"
+import { Clock, Context, Effect, Layer, Schema } from "effect"
 import { EventId, isAfter } from "../domain/Event.ts"
 import { Fence } from "../domain/Lease.ts"
 import { MemoryState, type SubscriptionRow } from "./MemoryState.ts"
@@ -46,23 +46,23 @@ export class Subscriptions extends Context.Service<
     Subscriptions,
     Effect.map(MemoryState, (state) => {
       const present = (): SubscriptionRow => ({
-        cursor: state.events.at(-1)?.id ?? EventId.make("0-0"),
+        cursor: EventId.make(`0-${state.lastEvent}`),
         fence: Fence.make(0)
       })
 
       const written = (subscriber: SubscriberName, fence: Fence, to?: EventId) =>
-        Effect.suspend(() => {
+        Effect.flatMap(Clock.currentTimeMillis, (toldAt) => {
           const row = state.subscriptions.get(subscriber) ?? present()
           if (row.fence > fence) return new SubscriptionStale({ subscriber, newest: row.fence })
           const cursor = to !== undefined && isAfter(to, row.cursor) ? to : row.cursor
-          state.subscriptions.set(subscriber, { cursor, fence })
+          state.subscriptions.set(subscriber, { cursor, fence, toldAt })
           return Effect.succeed(cursor)
         })
 
       return Subscriptions.of({
         begin: (subscriber) =>
-          Effect.sync(() => {
-            if (!state.subscriptions.has(subscriber)) state.subscriptions.set(subscriber, present())
+          Effect.map(Clock.currentTimeMillis, (toldAt) => {
+            if (!state.subscriptions.has(subscriber)) state.subscriptions.set(subscriber, { ...present(), toldAt })
           }),
         take: (subscriber, fence) => written(subscriber, fence),
         advance: (subscriber, fence, to) => Effect.asVoid(written(subscriber, fence, to))

@@ -57,7 +57,7 @@ export const beginInMemory = (state: MemoryTables) =>
     const deployment: Deployment = {
       id: DeploymentId.make(`dep_${position}`),
       app: app.id,
-      number: deploymentsOf(state, app.id) + 1,
+      number: nextNumber(state, app.id),
       status: "queued",
       trigger: request.trigger,
       policy,
@@ -88,10 +88,13 @@ export const beginInMemory = (state: MemoryTables) =>
     return { deployment: moved(state, now, begun, {}), created: true }
   })
 
-const deploymentsOf = (state: MemoryTables, app: AppId): number => {
-  let count = 0
-  for (const { deployment } of state.deployments.values()) count += Number(deployment.app === app)
-  return count
+/** Numbers go on after Deployments that were swept: the newest one never is. */
+const nextNumber = (state: MemoryTables, app: AppId): number => {
+  let last = 0
+  for (const { deployment } of state.deployments.values()) {
+    if (deployment.app === app) last = Math.max(last, deployment.number)
+  }
+  return last + 1
 }
 
 const deliveredBefore = (

@@ -140,7 +140,7 @@ export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service 
     const release = {
       id: ReleaseId.make(`rel_${++state.sequence}`),
       app: claim.app.id,
-      number: earlier.length + 1,
+      number: Math.max(0, ...earlier.map((row) => row.release.number)) + 1,
       image,
       envRevision,
       commit,

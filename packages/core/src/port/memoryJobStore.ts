@@ -136,6 +136,7 @@ export const makeMemoryJobs = (state: MemoryTables): typeof JobStore.Service => 
       of: release,
       items: (request.items ?? []).map(pending),
       key: request.key,
+      ttlSeconds: request.ttlSeconds,
       fence: Fence.make(0),
       replica: undefined,
       leaseUntil: 0,

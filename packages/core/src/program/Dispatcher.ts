@@ -1,10 +1,13 @@
-// One replica's share of the work: carries out queued Deployments and Jobs and, now and then, expires, reaps, collects and reconciles.
+// One replica's share of the work: carries out queued Deployments and Jobs and, now and then, expires, reaps, collects,
+// sweeps and reconciles.
 import { Context, Deferred, Duration, Effect, FiberSet, Layer } from "effect"
+import type { RetentionChoice } from "../domain/Retention.ts"
 import type { AppStore } from "../port/AppStore.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { Hints } from "../port/Hints.ts"
 import type { JobClaim } from "../port/JobRequest.ts"
 import { JobStore } from "../port/JobStore.ts"
+import type { RetentionStore } from "../port/RetentionStore.ts"
 import { adopt } from "./adopt.ts"
 import { backoff } from "./backoff.ts"
 import { carryOutJob, type JobPorts } from "./carryOutJob.ts"
@@ -15,6 +18,7 @@ import { reap, reapAbandoned } from "./reap.ts"
 import { reapJobs } from "./reapJobs.ts"
 import { makeReconcile } from "./Reconciler.ts"
 import { Replica } from "./Replica.ts"
+import { gauge, sweep } from "./sweep.ts"
 
 /** How often a replica looks for work that nobody told it of, and from when on. */
 export interface DispatcherOptions {
@@ -24,8 +28,9 @@ export interface DispatcherOptions {
   readonly reconcileEvery?: Duration.Input | undefined
   readonly expireEvery?: Duration.Input | undefined
   readonly collectEvery?: Duration.Input | undefined
-  /** How many Releases of each App keep their image; see `makeCollectImages`. */
-  readonly retainReleases?: number | undefined
+  readonly sweepEvery?: Duration.Input | undefined
+  /** How many Releases of each App stay with their image (`releases`), and the ages that differ from those of the table. */
+  readonly retention?: RetentionChoice | undefined
   /** Nothing is looked for until this succeeds, such as when the stores are not ready at the start. */
   readonly startWhen?: Effect.Effect<void> | undefined
 }
@@ -34,7 +39,7 @@ export interface DispatcherOptions {
 const atOnce = 64
 
 /** The ports that a Dispatcher works with. */
-export type DispatcherPorts = AppStore | DeployPorts | JobPorts
+export type DispatcherPorts = AppStore | DeployPorts | JobPorts | RetentionStore
 
 /** Carries out queued Deployments and Jobs in the background for as long as its layer lives. */
 export class Dispatcher extends Context.Service<
@@ -129,8 +134,13 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
     yield* loop("expiring", expire(), mayBeEnding(options.expireEvery ?? Duration.seconds(1)))
     yield* loop(
       "collecting images",
-      collectImages(options.retainReleases),
+      collectImages(options.retention?.releases),
       Effect.sleep(options.collectEvery ?? Duration.seconds(10))
+    )
+    yield* loop(
+      "sweeping",
+      Effect.andThen(sweep(options.retention), gauge()),
+      Effect.sleep(options.sweepEvery ?? Duration.minutes(1))
     )
     yield* loop(
       "reconciling",

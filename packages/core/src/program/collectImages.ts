@@ -1,5 +1,6 @@
 // Removes images to which nobody can go back any more. It knows only the images that the runtime keeps and are ours.
 import { Duration, Effect } from "effect"
+import { retention } from "../domain/Retention.ts"
 import type { ImageDigest, KeptImage } from "../domain/Workload.ts"
 import { ContainerRuntime, type RuntimeError } from "../port/ContainerRuntime.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
@@ -9,7 +10,7 @@ import { countReaped } from "./metrics.ts"
 import { Replica } from "./Replica.ts"
 
 /** How many Releases of each App keep their image, unless it is said. */
-export const defaultRetain = 5
+export const defaultRetain: number = retention.releases.newest
 
 /** How many images the store is asked about at once. */
 const batch = 100

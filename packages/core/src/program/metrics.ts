@@ -2,6 +2,7 @@
 import { Effect, Metric } from "effect"
 import type { Deployment, Trigger } from "../domain/Deployment.ts"
 import type { JobStatus } from "../domain/Job.ts"
+import type { RetentionKind, RetentionUsage, SweepKind } from "../domain/Retention.ts"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 
@@ -31,6 +32,26 @@ const jobsBegun = counter(
   "Requests for a job and for running one again, by what came of them"
 )
 const jobsEnded = counter("lockkeeper_jobs_ended_total", "Attempts at jobs that this replica ended, by status")
+
+const swept = counter("lockkeeper_swept_total", "What was removed since it was older than its class allows, by class")
+const retainedRows = Metric.gauge("lockkeeper_retained_rows", {
+  description: "How much there is of each class of what is kept, as the store estimates it"
+})
+const retainedBytes = Metric.gauge("lockkeeper_retained_bytes", {
+  description: "How many bytes each class of what is kept takes in the store, with its indexes"
+})
+
+/** Counts what a sweep removed of a class. */
+export const countSwept = (kind: SweepKind, count: number): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(swept, { class: kind }), count)
+
+/** Gauges how much there is of a class. */
+export const gaugeRetained = (kind: RetentionKind, { bytes, rows }: RetentionUsage): Effect.Effect<void> => {
+  const gauged = Metric.update(Metric.withAttributes(retainedRows, { class: kind }), rows)
+  return bytes === null
+    ? gauged
+    : Effect.andThen(gauged, Metric.update(Metric.withAttributes(retainedBytes, { class: kind }), bytes))
+}
 
 /** What may come of asking for a Job. */
 export type JobBegunOutcome =

@@ -4,6 +4,7 @@ import {
   type Item,
   ItemInput,
   type Job,
+  JobTtl,
   maxItemConcurrency,
   maxItems,
   type OnFull,
@@ -34,6 +35,11 @@ export interface BatchRequest<A> {
   readonly concurrency?: number | undefined
   readonly onItemFailure?: OnItemFailure | undefined
   readonly onFull?: OnFull | undefined
+  /**
+   * How long it is kept after it ended, in seconds, at least a minute: then its key means a new Batch. Without it one that is done
+   * is kept as the table of Retention says, and one that is not for ever.
+   */
+  readonly ttlSeconds?: number | undefined
 }
 
 /** How an Item ended. `error` is for a person; `pending` means that nothing was tried, since one before it failed. */
@@ -60,8 +66,8 @@ type BatchError = BatchInvalid | JobRefused | JobStopped | LeaseLost | SlotWithd
  * Performs every Item that is not done yet, and answers how each ended, in the order of the Items. One that fails is recorded
  * with its error and keeps no other from being done, unless `onItemFailure` is `stop`. After a crash, a cancel or a
  * failure, whoever runs the same key again goes on with what is left; of two at once, one is refused with `AlreadyRunning`.
- * A Batch that is done answers its results and performs nothing. `BatchInvalid` when an Item, or how many there are or are to
- * be worked on at once, is not as `ItemInput`, `maxItems` and `maxItemConcurrency` say.
+ * A Batch that is done answers its results and performs nothing, for as long as it is kept (`ttlSeconds`). `BatchInvalid` when an Item, how many there are or are to
+ * be worked on at once, or its time to live is not as `ItemInput`, `maxItems`, `maxItemConcurrency` and `JobTtl` say.
  */
 export const runBatch = Effect.fn("runBatch")(function* <A, E, R>(
   request: BatchRequest<A>,
@@ -87,11 +93,14 @@ const taskOf = <A>({ concurrency = 1, onItemFailure = "continue" }: BatchRequest
 })
 
 /** The Items as they are stored. */
-const checked = Effect.fnUntraced(function* <A>({ concurrency = 1, items }: BatchRequest<A>) {
+const checked = Effect.fnUntraced(function* <A>({ concurrency = 1, items, ttlSeconds }: BatchRequest<A>) {
   const invalid = (detail: string) => new BatchInvalid({ detail })
   if (items.length > maxItems) return yield* invalid(`it has more than ${maxItems} items`)
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > maxItemConcurrency) {
     return yield* invalid(`its concurrency is no whole number from 1 to ${maxItemConcurrency}`)
+  }
+  if (ttlSeconds !== undefined && !Schema.is(JobTtl)(ttlSeconds)) {
+    return yield* invalid("its time to live is no whole number of seconds from a minute to ten years")
   }
   const wrong = items.findIndex((item) => !Schema.is(ItemInput)(item))
   if (wrong >= 0) {
@@ -102,11 +111,17 @@ const checked = Effect.fnUntraced(function* <A>({ concurrency = 1, items }: Batc
 
 /** Begins the Batch, or runs again the one that there is. */
 const entered = Effect.fnUntraced(function* <A>(request: BatchRequest<A>) {
-  const { key, onFull = "queue", tenant } = request
+  const { key, onFull = "queue", tenant, ttlSeconds } = request
   const inputs = yield* checked(request)
-  const begun = yield* beginJob({ of: { tenant }, task: taskOf(request), items: inputs, key, onFull })
-  if (begun.created || begun.job.status === "succeeded") return begun
-  return yield* Effect.catchTag(rerunJob(begun.job.id), "JobNotFound", Effect.die)
+  const enter = Effect.gen(function* () {
+    const begun = yield* beginJob({ of: { tenant }, task: taskOf(request), items: inputs, key, onFull, ttlSeconds })
+    return begun.created || begun.job.status === "succeeded" ? begun : yield* rerunJob(begun.job.id)
+  })
+  // One whose time is over may be swept in between: the key is free then.
+  return yield* enter.pipe(
+    Effect.retry({ while: ({ _tag }) => _tag === "JobNotFound", times: 1 }),
+    Effect.catchTag("JobNotFound", Effect.die)
+  )
 })
 
 const worked = Effect.fnUntraced(function* <A, E, R>(

@@ -17,6 +17,7 @@ import { JobStore } from "../port/JobStore.ts"
 import { Journal } from "../port/Journal.ts"
 import { Leases } from "../port/Leases.ts"
 import { LogStore } from "../port/LogStore.ts"
+import { RetentionStore } from "../port/RetentionStore.ts"
 import { Router, RouterError } from "../port/Router.ts"
 import { SourceError, SourceFetcher } from "../port/SourceFetcher.ts"
 import { StoreError } from "../port/StoreError.ts"
@@ -106,6 +107,18 @@ export const failpointAppStore = (
     claimExpired: (limit) => around("AppStore.claimExpired", port.claimExpired(limit)),
     ending: (limit) => around("AppStore.ending", port.ending(limit)),
     settle: (ending) => around("AppStore.settle", port.settle(ending))
+  })
+}
+
+/** Answers the same store with a failpoint around each call of a method, as {@link failpointPorts} does. */
+export const failpointRetentionStore = (
+  port: RetentionStore["Service"],
+  reason: () => StoreError["reason"] = () => "unavailable"
+): RetentionStore["Service"] => {
+  const around = aroundStore(reason)
+  return RetentionStore.of({
+    sweep: (kind, terms, limit) => around("RetentionStore.sweep", port.sweep(kind, terms, limit)),
+    usage: around("RetentionStore.usage", port.usage)
   })
 }
 

@@ -15,6 +15,7 @@ import { HealthProbe } from "../../src/port/HealthProbe.ts"
 import { hinted } from "../../src/port/hinted.ts"
 import { Hints } from "../../src/port/Hints.ts"
 import { JobStore } from "../../src/port/JobStore.ts"
+import { RetentionStore } from "../../src/port/RetentionStore.ts"
 import { Journal } from "../../src/port/Journal.ts"
 import { LogStore } from "../../src/port/LogStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
@@ -23,7 +24,12 @@ import { SourceFetcher } from "../../src/port/SourceFetcher.ts"
 import type { StoreError } from "../../src/port/StoreError.ts"
 import type { DispatcherPorts } from "../../src/program/Dispatcher.ts"
 import { Replica } from "../../src/program/Replica.ts"
-import { failpointAppStore, type FailpointPorts, failpointPorts } from "../../src/testing/failpointPorts.ts"
+import {
+  failpointAppStore,
+  failpointRetentionStore,
+  type FailpointPorts,
+  failpointPorts
+} from "../../src/testing/failpointPorts.ts"
 import { endsAfter, endsBefore, type Reaction } from "../../src/testing/Reaction.ts"
 
 /** What a replica's ports do. Reactions are found by `Port.method#n` for the n-th call, or `Port.method` for every one. */
@@ -67,6 +73,7 @@ const stores = Layer.mergeAll(
   EventFeed.layerMemory,
   Hints.layerMemory,
   JobStore.layerMemory,
+  RetentionStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
   Router.layerMemory,
@@ -128,6 +135,10 @@ export const startReplica = Effect.fnUntraced(function* (name: string, terms: Le
     Context.add(
       AppStore,
       failpointAppStore(yield* AppStore, () => script.reason)
+    ),
+    Context.add(
+      RetentionStore,
+      failpointRetentionStore(yield* RetentionStore, () => script.reason)
     ),
     Context.add(Replica, { id, terms })
   )

@@ -16,6 +16,7 @@ import { JobStoreContract } from "../../src/testing/JobStoreContract.ts"
 import { JournalContract } from "../../src/testing/JournalContract.ts"
 import { LeasesContract } from "../../src/testing/LeasesContract.ts"
 import { LogStoreContract } from "../../src/testing/LogStoreContract.ts"
+import { RetentionStoreContract } from "../../src/testing/RetentionStoreContract.ts"
 import { RouterContract } from "../../src/testing/RouterContract.ts"
 import { RouteStoreContract } from "../../src/testing/RouteStoreContract.ts"
 import { makeSealedSecretsContract } from "../../src/testing/SealedSecretsContract.ts"
@@ -44,6 +45,7 @@ export type ContractName =
   | "Journal"
   | "Leases"
   | "LogStore"
+  | "RetentionStore"
   | "Router"
   | "RouteStore"
   | "SealedSecrets"
@@ -70,6 +72,7 @@ export const contracts: Readonly<Record<ContractName, Contract<MemoryPorts>>> = 
   Journal: JournalContract,
   Leases: LeasesContract,
   LogStore: LogStoreContract,
+  RetentionStore: RetentionStoreContract,
   Router: RouterContract,
   RouteStore: RouteStoreContract,
   SealedSecrets: makeSealedSecretsContract(memorySealed),

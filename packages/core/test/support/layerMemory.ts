@@ -12,6 +12,7 @@ import { HealthProbe } from "../../src/port/HealthProbe.ts"
 import { Hints } from "../../src/port/Hints.ts"
 import { IdempotencyStore } from "../../src/port/IdempotencyStore.ts"
 import { JobStore } from "../../src/port/JobStore.ts"
+import { RetentionStore } from "../../src/port/RetentionStore.ts"
 import { Journal } from "../../src/port/Journal.ts"
 import { Leases } from "../../src/port/Leases.ts"
 import { LogStore } from "../../src/port/LogStore.ts"
@@ -45,6 +46,7 @@ export const layerMemory = Layer.mergeAll(
   Hints.layerMemory,
   IdempotencyStore.layerMemory,
   JobStore.layerMemory,
+  RetentionStore.layerMemory,
   Journal.layerMemory,
   Leases.layerMemory,
   LogStore.layerMemory,

@@ -1,7 +1,7 @@
 // Deployments, Releases and Slots on PostgreSQL. Who takes several rows takes the Tenant first, then the App, then the
 // Deployment. What each method does in detail is below src/internal.
 
-import { type AppId, DeploymentId, ReleaseId } from "@lockkeeper/core/domain/App"
+import { AppId, DeploymentId, ReleaseId } from "@lockkeeper/core/domain/App"
 import type { Deployment } from "@lockkeeper/core/domain/Deployment"
 import { Fence, type ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { cut, type Page, type PageRequest } from "@lockkeeper/core/domain/Page"
@@ -17,7 +17,7 @@ import { appColumns, appFields, appTables } from "./internal/appRows.ts"
 import { beginDeployment } from "./internal/beginDeployment.ts"
 import { claims } from "./internal/claims.ts"
 import { Instant, Int8 } from "./internal/columns.ts"
-import { database, rowsOf } from "./internal/Database.ts"
+import { database, eachRowOf, readableOf, rowsOf } from "./internal/Database.ts"
 import {
   deploymentColumns,
   deploymentRows,
@@ -32,20 +32,20 @@ import { standing } from "./internal/standing.ts"
 
 const usageRows = rowsOf(TenantUsage)
 
-const servingRows = rowsOf(
-  Schema.Struct({
-    ...appFields,
-    releaseId: ReleaseId,
-    releaseNumber: Release.fields.number,
-    releaseImage: Release.fields.image,
-    releaseRevision: Release.fields.envRevision,
-    releaseCommit: Release.fields.commit,
-    releaseCreatedAt: Instant,
-    deployment: DeploymentId,
-    fence: Int8.pipe(Schema.decodeTo(Fence)),
-    routeFence: Int8.pipe(Schema.decodeTo(Fence))
-  })
-)
+const servingFields = Schema.Struct({
+  ...appFields,
+  releaseId: ReleaseId,
+  releaseNumber: Release.fields.number,
+  releaseImage: Release.fields.image,
+  releaseRevision: Release.fields.envRevision,
+  releaseCommit: Release.fields.commit,
+  releaseCreatedAt: Instant,
+  deployment: DeploymentId,
+  fence: Int8.pipe(Schema.decodeTo(Fence)),
+  routeFence: Int8.pipe(Schema.decodeTo(Fence))
+})
+
+const servingRows = eachRowOf(AppId, servingFields)
 
 /** Makes the store. */
 export const make: Effect.Effect<DeploymentStore["Service"], never, SqlClient.SqlClient | SecretCipher> = Effect.gen(
@@ -107,14 +107,14 @@ export const make: Effect.Effect<DeploymentStore["Service"], never, SqlClient.Sq
 
     const serving = db.statement<ReadonlyArray<Serving>>(
       "DeploymentStore.serving",
-      Effect.map(
-        servingRows(sql`select ${sql.literal(appColumns)}, r.id as "releaseId", r.number as "releaseNumber",
+      servingRows(sql`select ${sql.literal(appColumns)}, r.id as "releaseId", r.number as "releaseNumber",
           r.image as "releaseImage", r.env_revision as "releaseRevision", r.commit as "releaseCommit",
           r.created_at as "releaseCreatedAt", d.id as deployment, d.fence,
           (select max(e.fence) from deployments e where e.app = a.id and e.finished_at is not null) as "routeFence"
         from ${sql.literal(appTables)} join deployments d on d.id = r.deployment
-        where a.status = 'live' order by a.position`),
-        (rows) => rows.map(servingOf)
+        where a.status = 'live' order by a.position`).pipe(
+        Effect.flatMap((rows) => readableOf("DeploymentStore.serving", rows)),
+        Effect.map((readable) => readable.map(servingOf))
       )
     )
 
@@ -164,7 +164,7 @@ export const layer: Layer.Layer<DeploymentStore, never, SqlClient.SqlClient | Se
   make
 )
 
-const servingOf = (row: Effect.Success<ReturnType<typeof servingRows<never, never>>>[number]): Serving => {
+const servingOf = (row: Schema.Schema.Type<typeof servingFields>): Serving => {
   const {
     deployment,
     fence,

@@ -11,7 +11,7 @@ import { type Intent, Journal } from "@lockkeeper/core/port/Journal"
 import { Effect, Layer, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import { Int8 } from "./internal/columns.ts"
-import { database, rowsOf } from "./internal/Database.ts"
+import { database, eachRowOf, readableOf, rowsOf } from "./internal/Database.ts"
 
 const fields = {
   name: WorkloadName,
@@ -21,8 +21,10 @@ const fields = {
   workload: Schema.NullOr(Workload)
 }
 
-const intentRows = rowsOf(Schema.Struct({ ...fields, work: WorkId }))
-const deploymentIntentRows = rowsOf(Schema.Struct({ ...fields, work: DeploymentId }))
+const intentRows = eachRowOf(WorkloadName, Schema.Struct({ ...fields, work: WorkId }))
+const deploymentIntentFields = Schema.Struct({ ...fields, work: DeploymentId })
+const deploymentIntentRows = rowsOf(deploymentIntentFields)
+const eachDeploymentIntentRows = eachRowOf(WorkloadName, deploymentIntentFields)
 const jobIntentRows = rowsOf(Schema.Struct({ ...fields, work: JobId }))
 
 const appRows = rowsOf(Schema.Struct({ status: AppStatus }))
@@ -33,7 +35,8 @@ const nameRows = rowsOf(Schema.Struct({ name: WorkloadName }))
 export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient> = Effect.gen(function* () {
   const db = yield* database
   const { sql } = db
-  const columns = sql`i.name, i.app, coalesce(i.deployment, i.job) as work, i.fence, i.replica, i.workload`
+  // `id` is the name as well: what names a row that cannot be read.
+  const columns = sql`i.name as id, i.name, i.app, coalesce(i.deployment, i.job) as work, i.fence, i.replica, i.workload`
 
   const again = sql`on conflict (name) do update
     set replica = excluded.replica, workload = null, confirmed_at = null, released_at = null
@@ -101,8 +104,11 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
   const heldBy = (replica: ReplicaId) =>
     db.statement<ReadonlyArray<Intent<DeploymentId>>>(
       "Journal.heldBy",
-      deploymentIntentRows(sql`select ${columns} from intents i
-        where i.replica = ${replica} and i.deployment is not null and i.released_at is null order by i.position`)
+      Effect.flatMap(
+        eachDeploymentIntentRows(sql`select ${columns} from intents i
+        where i.replica = ${replica} and i.deployment is not null and i.released_at is null order by i.position`),
+        (rows) => readableOf("Journal.heldBy", rows)
+      )
     )
 
   const heldFor = (job: JobId) =>
@@ -115,7 +121,8 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
   const unowned = (limit: number) =>
     db.statement<ReadonlyArray<Intent>>(
       "Journal.unowned",
-      intentRows(sql`select ${columns} from intents i
+      Effect.flatMap(
+        intentRows(sql`select ${columns} from intents i
         left join deployments d on d.id = i.deployment left join jobs j on j.id = i.job
         where i.released_at is null and case
           when i.job is not null then j.status <> 'running' or j.fence <> i.fence
@@ -123,7 +130,9 @@ export const make: Effect.Effect<Journal["Service"], never, SqlClient.SqlClient>
             select 1 from releases r join apps a on a.id = r.app
             where r.deployment = i.deployment and r.current and a.status = 'live'
           ) end
-        order by random() limit ${limit}`)
+        order by random() limit ${limit}`),
+        (rows) => readableOf("Journal.unowned", rows)
+      )
     )
 
   const unknown = (names: ReadonlyArray<WorkloadName>) =>

@@ -6,7 +6,9 @@ import type { AppId } from "@lockkeeper/core/domain/App"
 import type { Event } from "@lockkeeper/core/domain/Event"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
+import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EventFeed, EventUnreadable } from "@lockkeeper/core/port/EventFeed"
+import { Journal } from "@lockkeeper/core/port/Journal"
 import { Subscriber } from "@lockkeeper/core/port/Subscriber"
 import { SubscriberName, Subscriptions } from "@lockkeeper/core/port/Subscriptions"
 import { deliver } from "@lockkeeper/core/program/deliver"
@@ -25,6 +27,13 @@ const statuses = Effect.fnUntraced(function* (apps: ReadonlyArray<{ readonly id:
   const rows = yield* sql<{ status: string }>`select status from unnest(${apps.map(({ id }) => id)}::text[])
     with ordinality i (id, n) join apps a using (id) order by n`
   return rows.map(({ status }) => status)
+})
+
+/** A live App with a Release. */
+const servingApp = Effect.gen(function* () {
+  const app = yield* Given.registered()
+  yield* Given.deployed(app)
+  return app
 })
 
 const damagedApp = Effect.fnUntraced(function* (request: Parameters<typeof Given.registered>[0] = {}) {
@@ -84,6 +93,46 @@ layer(stores(), { excludeTestServices: true })("a row that cannot be read", (it)
       if (found === undefined) return assert.fail("it does not end")
       assert.isTrue(yield* apps.settle(found))
       assert.deepStrictEqual(yield* statuses([damaged]), ["deleting"])
+    })
+  )
+
+  const servingDamages = {
+    "its App": (app: AppId) => ["apps", "health_check = '{}'", "id", app] as const,
+    "its Release": (app: AppId) => ["releases", "image = 'odd'", "app", app] as const
+  }
+
+  it.effect.each(Object.entries(servingDamages))(
+    "INV-8: of what serves (%s) keeps no other App from being told as serving",
+    ([, damage]) =>
+      Effect.gen(function* () {
+        const [deployments, sql] = [yield* DeploymentStore, yield* SqlClient.SqlClient]
+        const [damaged, readable] = [yield* servingApp, yield* servingApp]
+        const [table, set, key, id] = damage(damaged.id)
+        yield* sql`update ${sql(table)} set ${sql.literal(set)} where ${sql(key)} = ${id}`
+        const serving = yield* deployments.serving
+        assert.isTrue(serving.some(({ app }) => app.id === readable.id))
+        assert.isFalse(serving.some(({ app }) => app.id === damaged.id))
+        yield* sql`update apps set status = 'stopped' where id = ${damaged.id}`
+      })
+  )
+
+  it.effect("INV-7 INV-8: of an intent keeps no other from being known as this replica's, or from being released", () =>
+    Effect.gen(function* () {
+      const [journal, deployments, sql] = [yield* Journal, yield* DeploymentStore, yield* SqlClient.SqlClient]
+      const claim = yield* Given.claimed(yield* Given.registered())
+      const { app, deployment, fence, replica } = claim
+      const names = [yield* Given.freshWorkloadName, yield* Given.freshWorkloadName]
+      const intent = { app: app.id, work: deployment.id, fence, replica }
+      yield* Effect.forEach(names, (name) => journal.intend({ ...intent, name }))
+      const [damaged, readable] = names
+      yield* sql`update intents set workload = '{"id":"1"}', confirmed_at = now() where name = ${damaged ?? ""}`
+      const heldNames = Effect.map(journal.heldBy(replica), (held) => held.map(({ name }) => name))
+      assert.deepStrictEqual(yield* heldNames, [readable])
+      yield* deployments.finish(claim, Given.endings[0])
+      const unowned = (yield* journal.unowned(10_000)).map(({ name }) => name)
+      assert.include(unowned, readable)
+      assert.notInclude(unowned, damaged)
+      yield* Effect.forEach(names, journal.released)
     })
   )
 

@@ -178,6 +178,12 @@ export const corePrograms = joined([
         says: "what is abandoned is ended without a lease",
         find: "whileLeased(claim, Effect.scoped(work))",
         replace: "Effect.scoped(work)"
+      },
+      {
+        guards: ['undoSwitch: app.status === "live"'],
+        says: "traffic is led nowhere where it is not told what served before",
+        find: 'release === undefined && app.status === "live"',
+        replace: 'release === undefined && app.status === "deleted"'
       }
     ]
   }),

@@ -3,7 +3,7 @@
 
 import { failpoint } from "@lockkeeper/core/port/failpoint"
 import { StoreError } from "@lockkeeper/core/port/StoreError"
-import { type Context, Duration, Effect, Fiber, type Result, Schema } from "effect"
+import { type Context, Duration, Effect, Fiber, Result, Schema } from "effect"
 import { SqlClient, SqlError, type Statement } from "effect/sql"
 import { type Fault, isFault, storeError } from "./faults.ts"
 import { monotonic } from "./monotonic.ts"
@@ -166,3 +166,20 @@ export const eachRowOf = <Id, A>(
       Effect.map(decodeIds(rows), (ids) => ids.map((each, index) => ({ id: each.id, read: decode(rows[index]) })))
     )
 }
+
+/** Those of {@link eachRowOf} that fit. Every other one is left as it is, and the log says that it was passed over. */
+export const readableOf = Effect.fnUntraced(function* <Id extends string, A>(
+  operation: string,
+  rows: ReadonlyArray<EachRow<Id, A>>
+): Effect.fn.Return<ReadonlyArray<A>> {
+  const readable: Array<A> = []
+  for (const { id, read } of rows) {
+    if (Result.isSuccess(read)) readable.push(read.success)
+    else yield* passedOver(id, storeError(operation, read.failure))
+  }
+  return readable
+})
+
+/** Says that a row cannot be read and stands in nobody's way. */
+export const passedOver = (id: string, error: StoreError): Effect.Effect<void> =>
+  Effect.logError(`${id} is passed over, since its row cannot be read`, error)

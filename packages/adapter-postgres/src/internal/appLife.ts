@@ -7,11 +7,10 @@ import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import { DateTime, Effect, Result, Schema } from "effect"
 import type { Statement } from "effect/sql"
 import { appColumns, appJoins, appRows, appTables, fencedAppRows, lockedAppRows } from "./appRows.ts"
-import { type Database, rowsOf } from "./Database.ts"
+import { type Database, passedOver, readableOf, rowsOf } from "./Database.ts"
 import { transition } from "./deploymentRows.ts"
 import { eraseEnv } from "./envRows.ts"
 import { endJobsOf } from "./jobRows.ts"
-import { storeError } from "./faults.ts"
 
 const idRows = rowsOf(Schema.Struct({ id: AppId }))
 const settledRows = rowsOf(Schema.Struct({ status: AppStatus }))
@@ -125,16 +124,8 @@ export const appLife = (db: Database) => {
       Effect.gen(function* () {
         const rows = yield* fencedAppRows(sql`select ${columns}, a.last_fence as fence from ${tables}
           where not a.settled and a.status <> 'live' order by random() limit ${limit}`)
-        const endings: Array<AppEnding> = []
-        for (const { id, read } of rows) {
-          if (Result.isFailure(read)) {
-            yield* passedOver(id, storeError("AppStore.ending", read.failure))
-            continue
-          }
-          const { fence, ...app } = read.success
-          endings.push({ app, fence })
-        }
-        return endings
+        const readable = yield* readableOf("AppStore.ending", rows)
+        return readable.map(({ fence, ...app }) => ({ app, fence }))
       })
     )
 
@@ -176,6 +167,3 @@ export const appLife = (db: Database) => {
 
 /** An instant as the database takes it. */
 export const instant = (at: DateTime.Utc | null): string | null => (at === null ? null : DateTime.formatIso(at))
-
-const passedOver = (app: AppId, error: StoreError) =>
-  Effect.logError(`${app} is passed over, since its row cannot be read`, error)

@@ -1,5 +1,6 @@
 // Ends what a dead holder began and releases what nobody owns. Any replica may run it, at any time, as often as it likes.
 import { Effect } from "effect"
+import type { App } from "../domain/App.ts"
 import { isJobId } from "../domain/Job.ts"
 import type { Claim } from "../port/Claim.ts"
 import type { WorkloadName } from "../domain/Workload.ts"
@@ -8,7 +9,7 @@ import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { type Intent, Journal } from "../port/Journal.ts"
 import { LogName } from "../port/LogStore.ts"
 import { Router, type RouterError } from "../port/Router.ts"
-import type { StoreError } from "../port/StoreError.ts"
+import { StoreError } from "../port/StoreError.ts"
 import { noRedactor, openLog } from "./DeploymentLog.ts"
 import { ended } from "./ended.ts"
 import { whileLeased } from "./lease.ts"
@@ -97,7 +98,10 @@ const endAbandoned = Effect.fnUntraced(function* (claim: Claim) {
   )
 })
 
-/** If traffic goes to what an abandoned Deployment started, it goes back to the Release that served before. */
+/**
+ * If traffic goes to what an abandoned Deployment started, it goes back to the Release that served before. Where that is not
+ * told of a live App, since its row cannot be read, nothing is switched or released: what serves stays.
+ */
 const undoSwitch = Effect.fnUntraced(function* (
   { app, deployment, fence }: Claim,
   held: ReadonlyArray<Intent>
@@ -108,9 +112,19 @@ const undoSwitch = Effect.fnUntraced(function* (
   const switched = held.find((intent) => isSameAddress(intent.workload?.address, address))
   if (switched?.work !== deployment.id) return
   const release = (yield* store.serving).find((serving) => serving.app.id === app.id)
+  if (release === undefined && app.status === "live" && app.currentRelease !== null) return yield* unreadable(app)
   const before = held.findLast((intent) => intent.work === release?.deployment && intent.workload !== null)
   yield* switchBack({ app: app.id, hostPort: app.hostPort, fence }, before?.workload?.address)
 })
+
+const unreadable = ({ currentRelease, id }: App) =>
+  Effect.fail(
+    new StoreError({
+      operation: "DeploymentStore.serving",
+      reason: "corrupt",
+      cause: new Error(`${currentRelease ?? "the release"} of ${id} is not told of`)
+    })
+  )
 
 const releaseUnowned = Effect.fnUntraced(function* (intent: Intent) {
   if (isJobId(intent.work)) return yield* releaseWorkload(intent.name, intent.workload?.id)

@@ -1,7 +1,8 @@
 // What any replica does for one that is dead: the release that served keeps serving, and one failure stops nothing else.
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Context, Effect } from "effect"
 import { TestClock } from "effect/testing"
+import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
 import { deploy } from "../../src/program/deploy.ts"
 import { reap } from "../../src/program/reap.ts"
@@ -39,6 +40,25 @@ describe("reap", () => {
       yield* killedAfterSwap(app)
       expect(servingOf(state, app.id).address).not.toStrictEqual(before.address)
       yield* reapedLater(yield* startReplica("two"))
+      expect(servingOf(state, app.id)).toStrictEqual(before)
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-8: what serves stays while it is not told which release served before", () =>
+    Effect.gen(function* () {
+      const { app, before, state } = yield* switchedAndDead
+      yield* killedAfterSwap(app)
+      const switched = servingOf(state, app.id)
+      expect(switched.address).not.toStrictEqual(before.address)
+      const { context } = yield* startReplica("two")
+      const untold = { ...Context.get(context, DeploymentStore), serving: Effect.succeed([]) }
+      yield* TestClock.adjust("1 minute")
+      yield* whileTimePasses(Effect.provideContext(reap(), Context.add(context, DeploymentStore, untold)))
+      expect(servingOf(state, app.id)).toStrictEqual(switched)
+      expect(heldBy(state, app.id).workloads).toHaveLength(2)
+
+      yield* reapedLater(yield* startReplica("three"))
       expect(servingOf(state, app.id)).toStrictEqual(before)
       expectSettled(state, app.id)
     }).pipe(Effect.provide(world))

@@ -7,7 +7,7 @@ import { type Route, Router, RouterError } from "@lockkeeper/core/port/Router"
 import { type RouteState } from "@lockkeeper/core/domain/Route"
 import { RouteStore } from "@lockkeeper/core/port/RouteStore"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
-import { Cause, Duration, Effect, Layer, type Scope } from "effect"
+import { Duration, Effect, Layer, type Scope } from "effect"
 import { hold } from "./internal/proxyHolder.ts"
 import { makeSignal } from "./internal/proxySignal.ts"
 
@@ -42,9 +42,6 @@ const durationsOf = (options: ProxyRouterOptions) => {
 }
 
 const unavailable = (detail: string) => new RouterError({ reason: "unavailable", detail })
-
-const isStale = (cause: Cause.Cause<RouterError>) =>
-  cause.reasons.some((reason) => Cause.isFailReason(reason) && reason.error.reason === "stale")
 
 const storeFailed = ({ message }: StoreError) => unavailable(message)
 
@@ -115,12 +112,16 @@ export const make = Effect.fnUntraced(function* (
       wake.notify()
     }).pipe(
       Effect.timeout(applyTimeout),
-      Effect.catch((cause) => Effect.logWarning("a route that was not switched could not be put back", cause))
+      Effect.tapError((cause) => Effect.logWarning("a route that was not switched could not be put back", cause)),
+      Effect.mapError(() => unavailable(`whether ${route.app} was switched is not known`))
     )
 
   const swap = Effect.fn("Router.swap")(function* (route: Route): Effect.fn.Return<void, RouterError> {
     const before = yield* Effect.mapError(store.get(route.app), storeFailed)
-    yield* Effect.onError(apply(route), (cause) => (isStale(cause) ? Effect.void : putBack(route, before)))
+    yield* apply(route).pipe(
+      Effect.tapError(({ reason }) => (reason === "stale" ? Effect.void : putBack(route, before))),
+      Effect.onInterrupt(() => Effect.ignore(putBack(route, before)))
+    )
   })
 
   const current = Effect.fn("Router.current")(function* (

@@ -10,10 +10,16 @@ const http = [
   listing("packages/adapter-http/src/ProxyRouter.ts", [httpTest("ProxyRouter"), httpTest("ProxyRouterReplicas")], {
     mutations: [
       {
-        guards: ["swap: Effect.onError"],
+        guards: [],
         says: "a route that was not switched stays wanted",
-        find: "(isStale(cause) ? Effect.void : putBack(route, before))",
-        replace: "(isStale(cause) ? Effect.void : Effect.void)"
+        find: '(reason === "stale" ? Effect.void : putBack(route, before))',
+        replace: '(reason === "stale" ? putBack(route, before) : Effect.void)'
+      },
+      {
+        guards: ["swap: Effect.onInterrupt"],
+        says: "a route whose switch was interrupted stays wanted",
+        find: "\n      Effect.onInterrupt(() => Effect.ignore(putBack(route, before)))",
+        replace: ""
       }
     ],
     leftOut: [

@@ -180,10 +180,17 @@ export const corePrograms = joined([
         replace: "Effect.scoped(work)"
       },
       {
-        guards: ['undoSwitch: app.status === "live"'],
+        guards: ['leadBack: app.status === "live"'],
         says: "traffic is led nowhere where it is not told what served before",
         find: 'release === undefined && app.status === "live"',
         replace: 'release === undefined && app.status === "deleted"'
+      },
+      {
+        guards: [],
+        says: "what nobody owns is released while traffic goes there",
+        find: "    yield* leadAway(intent)\n",
+        replace: "    yield* Effect.forkDetach(Effect.delay(leadAway(intent), 60_000))\n",
+        tests: [testOf("traffic")]
       }
     ]
   }),
@@ -194,22 +201,43 @@ export const corePrograms = joined([
         says: "newer Workloads are retired too",
         find: "intent.fence < serving.fence",
         replace: "intent.fence !== serving.fence"
+      },
+      {
+        guards: [],
+        says: "what the traffic goes to is retired too",
+        find: "older.filter((intent) => intent !== routed)",
+        replace: "older.filter((intent) => intent !== routed || intent === routed)",
+        tests: [testOf("traffic")]
       }
     ]
   }),
-  listing("packages/core/src/program/traffic.ts", deploying, {
+  listing("packages/core/src/program/traffic.ts", [...deploying, testOf("traffic")], {
     mutations: [
       {
         guards: ["switchTo: Effect.addFinalizer"],
         says: "traffic is not led back",
-        find: "if (!(yield* Ref.get(kept)) && !(yield* Ref.get(refused))) yield* undo",
-        replace: "if (yield* Ref.get(refused)) yield* Effect.void"
+        find: "if (!(yield* Ref.get(kept)) && !(yield* Ref.get(isNewer))) yield* undo",
+        replace: "if (yield* Ref.get(isNewer)) yield* Effect.void"
       },
       {
         guards: ["switchTo: Effect.uninterruptible"],
         says: "an interruption while traffic is switched",
-        find: "yield* Effect.uninterruptible(Effect.tapError(router.swap(route), () => Ref.set(refused, true)))",
-        replace: "yield* Effect.tapError(router.swap(route), () => Ref.set(refused, true))"
+        find: `yield* Effect.uninterruptible(
+    Effect.tapError(router.swap(route), ({ reason }) => Ref.set(isNewer, reason === "stale"))
+  )`,
+        replace: `yield* Effect.tapError(router.swap(route), ({ reason }) => Ref.set(isNewer, reason === "stale"))`
+      },
+      {
+        guards: [],
+        says: "a switch whose answer is lost is taken for none",
+        find: 'Ref.set(isNewer, reason === "stale")',
+        replace: "Ref.set(isNewer, reason.length > 0)"
+      },
+      {
+        guards: [],
+        says: "where the traffic goes is not read back",
+        find: "if (isSameAddress(yield* router.current(route.app), route.address)) {",
+        replace: "if (isSameAddress(undefined, route.address)) {"
       }
     ]
   })

@@ -6,8 +6,9 @@ import type { Address } from "../domain/Workload.ts"
 import { MemoryState } from "./MemoryState.ts"
 
 /**
- * Traffic was not switched; it goes where it went before. `port_conflict`: something else listens on the App's port;
- * `stale`: a newer Fence has switched it already; `unavailable`: whoever holds the router did not answer in time.
+ * Traffic was not switched. `port_conflict`: something else listens on the App's port, and it goes where it went before;
+ * `stale`: a newer Fence has switched it already; `unavailable`: whoever holds the router did not answer in time, and where
+ * the traffic goes is for {@link Router} `current` to say.
  */
 export class RouterError extends Schema.TaggedError<RouterError>()("RouterError", {
   reason: Schema.Literals(["port_conflict", "stale", "unavailable"]),

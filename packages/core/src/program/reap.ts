@@ -1,7 +1,8 @@
 // Ends what a dead holder began and releases what nobody owns. Any replica may run it, at any time, as often as it likes.
 import { Effect } from "effect"
-import type { App } from "../domain/App.ts"
+import type { App, AppId } from "../domain/App.ts"
 import { isJobId } from "../domain/Job.ts"
+import type { Fence } from "../domain/Lease.ts"
 import type { Claim } from "../port/Claim.ts"
 import type { WorkloadName } from "../domain/Workload.ts"
 import { ContainerRuntime } from "../port/ContainerRuntime.ts"
@@ -98,19 +99,32 @@ const endAbandoned = Effect.fnUntraced(function* (claim: Claim) {
   )
 })
 
-/**
- * If traffic goes to what an abandoned Deployment started, it goes back to the Release that served before. Where that is not
- * told of a live App, since its row cannot be read, nothing is switched or released: what serves stays.
- */
+/** If traffic goes to what an abandoned Deployment started, it goes back to the Release that served before. */
 const undoSwitch = Effect.fnUntraced(function* (
   { app, deployment, fence }: Claim,
   held: ReadonlyArray<Intent>
 ): Effect.fn.Return<void, RouterError | StoreError, DeploymentStore | Router> {
+  const routed = yield* routedOf(app.id, held)
+  if (routed?.work === deployment.id) yield* leadBack(app, fence, held)
+})
+
+/** The newest of some intents to whose Workload the traffic of an App goes: addresses are used again. */
+const routedOf = Effect.fnUntraced(function* (app: AppId, held: ReadonlyArray<Intent>) {
   const router = yield* Router
+  const address = yield* router.current(app)
+  return held.findLast((intent) => isSameAddress(intent.workload?.address, address))
+})
+
+/**
+ * Leads the traffic of an App to the Release that serves. Where that is not told of a live App, since its row cannot be
+ * read, nothing is switched or released: what serves stays.
+ */
+const leadBack = Effect.fnUntraced(function* (
+  app: App,
+  fence: Fence,
+  held: ReadonlyArray<Intent>
+): Effect.fn.Return<void, RouterError | StoreError, DeploymentStore | Router> {
   const store = yield* DeploymentStore
-  const address = yield* router.current(app.id)
-  const switched = held.find((intent) => isSameAddress(intent.workload?.address, address))
-  if (switched?.work !== deployment.id) return
   const release = (yield* store.serving).find((serving) => serving.app.id === app.id)
   if (release === undefined && app.status === "live" && app.currentRelease !== null) return yield* unreadable(app)
   const before = held.findLast((intent) => intent.work === release?.deployment && intent.workload !== null)
@@ -126,11 +140,28 @@ const unreadable = ({ currentRelease, id }: App) =>
     })
   )
 
+/** Releases what nobody owns, once it is known that no traffic goes there. */
 const releaseUnowned = Effect.fnUntraced(function* (intent: Intent) {
   if (isJobId(intent.work)) return yield* releaseWorkload(intent.name, intent.workload?.id)
   const router = yield* Router
-  return yield* router.drain(intent.app).pipe(
-    Effect.catchCause((cause) => Effect.logWarning(`the traffic of ${intent.app} was not drained`, cause)),
-    Effect.andThen(releaseWorkload(intent.name, intent.workload?.id))
-  )
+  const released = Effect.gen(function* () {
+    yield* leadAway(intent)
+    yield* Effect.catchCause(router.drain(intent.app), (cause) =>
+      Effect.logWarning(`the traffic of ${intent.app} was not drained`, cause)
+    )
+    yield* releaseWorkload(intent.name, intent.workload?.id)
+  })
+  return yield* Effect.catchCause(released, (cause) => Effect.logWarning(`${intent.name} was not released yet`, cause))
+})
+
+/** Leads traffic away that goes to what nobody owns, such as a switch that came late: to what serves, else to nowhere. */
+const leadAway = Effect.fnUntraced(function* ({ app, fence, name }: Intent) {
+  const journal = yield* Journal
+  const router = yield* Router
+  const store = yield* DeploymentStore
+  const held = yield* journal.held(app)
+  const routed = yield* routedOf(app, held)
+  if (routed?.name !== name) return
+  const serving = (yield* store.serving).find((candidate) => candidate.app.id === app)
+  yield* serving === undefined ? router.remove(app, fence) : leadBack(serving.app, serving.routeFence, held)
 })

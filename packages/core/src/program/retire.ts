@@ -10,6 +10,7 @@ import { type Intent, Journal } from "../port/Journal.ts"
 import { LogName, LogStore } from "../port/LogStore.ts"
 import { Router } from "../port/Router.ts"
 import { openLog } from "./DeploymentLog.ts"
+import { isSameAddress } from "./traffic.ts"
 
 /** Stops a Workload and records that nothing of it is left. When that fails it stays in the Journal, for the Reaper. */
 export const releaseWorkload = Effect.fn("releaseWorkload")(function* (
@@ -25,7 +26,10 @@ export const releaseWorkload = Effect.fn("releaseWorkload")(function* (
   )
 })
 
-/** Releases the Workloads of an App's older Deployments, after the requests that they still answer; the newer ones stay. */
+/**
+ * Releases the Workloads of an App's older Deployments, after the requests that they still answer; the newer ones stay, and
+ * so does one to which the traffic goes.
+ */
 export const retireOlder = Effect.fn("retireOlder")(function* (
   serving: Claim
 ): Effect.fn.Return<void, never, ContainerRuntime | Journal | LogStore | Router> {
@@ -35,8 +39,12 @@ export const retireOlder = Effect.fn("retireOlder")(function* (
     const router = yield* Router
     const held = yield* journal.held(app)
     const older = held.filter((intent) => intent.fence < serving.fence)
-    if (older.length > 0) yield* router.drain(app)
-    yield* Effect.forEach(older, retire, { concurrency: 4, discard: true })
+    if (older.length === 0) return
+    yield* router.drain(app)
+    const address = yield* router.current(app)
+    const routed = held.findLast(({ workload }) => isSameAddress(workload?.address, address))
+    const idle = older.filter((intent) => intent !== routed)
+    yield* Effect.forEach(idle, retire, { concurrency: 4, discard: true })
   })
   yield* Effect.catchCause(retired, (cause) =>
     Effect.logWarning(`the older workloads of ${app} are left to the reaper`, cause)

@@ -173,22 +173,6 @@ describe("cleaning up", () => {
     }).pipe(Effect.provide(world))
   )
 
-  it.effect("INV-8: a switch that is refused is not undone, and the reason is told", () =>
-    Effect.gen(function* () {
-      const state = yield* MemoryState
-      const app = yield* registered()
-      const { run, script } = yield* startReplica("one")
-      script.reactions.set("Router.swap", fails)
-      const deployment = yield* run(deploy(asked(app)))
-      expect(deployment).toMatchObject({ status: "failed", error: { detail: "a failpoint" } })
-      expect(script.calls.filter((call) => call.startsWith("Router"))).toStrictEqual([
-        "Router.current#1",
-        "Router.swap#1"
-      ])
-      expectSettled(state, app.id)
-    }).pipe(Effect.provide(world))
-  )
-
   it.effect("H14: releasing what is gone, or was never there, changes nothing", () =>
     Effect.gen(function* () {
       const state = yield* MemoryState

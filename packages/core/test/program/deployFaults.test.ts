@@ -30,11 +30,11 @@ const cases: ReadonlyArray<readonly [string, Case]> = [
   ["is where the process is killed, after its effect", { fault: "is cut off after", reason: "unavailable" }]
 ]
 
-/** Stores fail in two ways and may lose an answer; the failure of another port says that nothing was done. */
+/** Stores fail in two ways. They and a Router may lose an answer; the failure of another port says that nothing was done. */
 const applies = (point: Point, { fault, reason }: Case): boolean => {
   const isStore = /Store|Journal/.test(point.name)
   if (fault === "fails") return point.canFail && (isStore || reason === "unavailable")
-  return fault !== "loses its answer" || isStore
+  return fault !== "loses its answer" || isStore || (point.canFail && point.name.startsWith("Router."))
 }
 
 /** Where the caller cannot know what was written: the Deployment may be left to the queue or to the Reaper. */
@@ -45,8 +45,10 @@ const isUnknownAfter = ({ name }: Point, { fault, reason }: Case): boolean =>
   (name === "DeploymentStore.finish" && (fault.startsWith("dies") || reason === "unexpected"))
 
 /** Where what is left over is the Reaper's, because its release or its record could not be made. */
-const isLeftOver = ({ name }: Point, { fault }: Case): boolean =>
-  /finish|intend|held|drain|stop|released/.test(name) || fault.startsWith("is interrupted")
+const isLeftOver = ({ name, nth }: Point, { fault }: Case): boolean =>
+  /finish|intend|held|drain|stop|released/.test(name) ||
+  (name === "Router.current" && nth > 1) ||
+  fault.startsWith("is interrupted")
 
 const begun = Effect.fnUntraced(function* (redeploy: boolean) {
   const app = yield* registered({ preDeploy: ["migrate"] })
@@ -67,6 +69,7 @@ const deployedWith = Effect.fnUntraced(function* (app: App, point: Point, { faul
   script.reason = reason
   const { reached } = yield* runWithFault(Effect.provideContext(deploy(asked(app)), ports), point, fault, driven)
   expect(reached, "the point is reached").toBe(true)
+  expect(script.misled, "stopped while traffic went there").toStrictEqual([])
 })
 
 const check = Effect.fnUntraced(function* (redeploy: boolean, point: Point, fault: Case) {
@@ -84,6 +87,7 @@ const check = Effect.fnUntraced(function* (redeploy: boolean, point: Point, faul
     const other = yield* startReplica("two")
     yield* other.run(takenFromQueue)
     yield* reapedLater(other)
+    expect(other.script.misled, "stopped by another while traffic went there").toStrictEqual([])
 
     const log = state.logs.get(`deployment/${row.deployment.id}`)
     if (!isUnknown && !/admit|begin|LogStore|Hints/.test(point.name)) expect(log?.ended, "its log has ended").toBe(true)

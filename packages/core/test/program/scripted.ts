@@ -18,7 +18,7 @@ import { JobStore } from "../../src/port/JobStore.ts"
 import { RetentionStore } from "../../src/port/RetentionStore.ts"
 import { Journal } from "../../src/port/Journal.ts"
 import { LogStore } from "../../src/port/LogStore.ts"
-import { MemoryState } from "../../src/port/MemoryState.ts"
+import { MemoryState, type MemoryTables } from "../../src/port/MemoryState.ts"
 import { Router } from "../../src/port/Router.ts"
 import { SourceFetcher } from "../../src/port/SourceFetcher.ts"
 import type { StoreError } from "../../src/port/StoreError.ts"
@@ -37,6 +37,8 @@ export interface Script {
   readonly calls: Array<string>
   readonly reactions: Map<string, Reaction>
   readonly exited: Map<WorkloadName, string>
+  /** What was stopped while the traffic of its App went there: it must stay empty. */
+  readonly misled: Array<WorkloadName>
   reason: StoreError["reason"]
   crashed: boolean
   building: (say: (entry: LogEntry) => Effect.Effect<void>) => Effect.Effect<void, RuntimeError>
@@ -101,9 +103,15 @@ const reactionOf = (script: Script): FailpointReaction => {
 }
 
 /** A runtime whose builds, commands, output and exits are those of the script. */
-const scriptedRuntime = (runtime: ContainerRuntime["Service"], script: Script) =>
+const scriptedRuntime = (runtime: ContainerRuntime["Service"], script: Script, tables: MemoryTables) =>
   ContainerRuntime.of({
     ...runtime,
+    stop: (name, id) => {
+      const port = tables.workloads.get(name)?.address.port
+      const isRouted = [...tables.routes.values()].some(({ address }) => address !== undefined && address.port === port)
+      if (isRouted) script.misled.push(name)
+      return runtime.stop(name, id)
+    },
     build: (tree, say) => Effect.andThen(script.building(say), runtime.build(tree, say)),
     run: (spec, say, started) => Effect.andThen(script.running, runtime.run(spec, say, started)),
     inspect: (workload) => {
@@ -119,6 +127,7 @@ export const startReplica = Effect.fnUntraced(function* (name: string, terms: Le
     calls: [],
     reactions: new Map(),
     exited: new Map(),
+    misled: [],
     reason: "unavailable",
     crashed: false,
     building: () => Effect.void,
@@ -128,7 +137,7 @@ export const startReplica = Effect.fnUntraced(function* (name: string, terms: Le
   }
   const id = ReplicaId.make(name)
   const originals = (yield* Effect.context<Exclude<FailpointPorts, HealthProbe>>()).pipe(
-    Context.add(ContainerRuntime, scriptedRuntime(yield* ContainerRuntime, script)),
+    Context.add(ContainerRuntime, scriptedRuntime(yield* ContainerRuntime, script, yield* MemoryState)),
     Context.add(HealthProbe, HealthProbe.of({ probe: () => Effect.suspend(() => script.probing) }))
   )
   const ports = failpointPorts(originals, () => script.reason).pipe(

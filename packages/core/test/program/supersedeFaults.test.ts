@@ -90,7 +90,7 @@ const check = Effect.fnUntraced(function* (place: Place, side: Side, point: Poin
 
 /** Stores may lose an answer; the failure of another port says that nothing was done. */
 const applies = ({ canFail, name }: Point, fault: Fault): boolean =>
-  fault === "loses its answer" ? canFail && /Store|Journal/.test(name) : canFail || fault !== "fails"
+  fault === "loses its answer" ? canFail && /Store|Journal|Router/.test(name) : canFail || fault !== "fails"
 
 /** How often somebody looks who waits is left to chance: the first looks stand for all. */
 const isCertain = ({ name, nth }: Point): boolean => nth <= 3 || !/^DeploymentStore\.(?:admit|get)$/.test(name)

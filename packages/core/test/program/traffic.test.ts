@@ -1,0 +1,123 @@
+// Where traffic goes is read back before anything is stopped to which it might go: after a switch whose answer was lost, and
+// before the Workload is retired that served.
+import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { Fence } from "../../src/domain/Lease.ts"
+import { IpAddress } from "../../src/domain/Workload.ts"
+import { MemoryState } from "../../src/port/MemoryState.ts"
+import { deploy } from "../../src/program/deploy.ts"
+import { reap } from "../../src/program/reap.ts"
+import { asked, registered } from "../../src/testing/Fixture.ts"
+import { fails, loses } from "../../src/testing/Reaction.ts"
+import { driven, expectSettled, heldBy, reapedLater, servingOf } from "./invariants.ts"
+import { startReplica, world } from "./scripted.ts"
+
+describe("traffic", () => {
+  it.effect("INV-8: a switch that is refused is read back before its Workload is stopped, and the reason is told", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const app = yield* registered()
+      const { run, script } = yield* startReplica("one")
+      script.reactions.set("Router.swap", fails)
+      const deployment = yield* run(deploy(asked(app)))
+      expect(deployment).toMatchObject({ status: "failed", error: { detail: "a failpoint" } })
+      const routed = script.calls.filter((call) => /Router|stop/.test(call))
+      expect(routed.slice(0, 4)).toStrictEqual([
+        "Router.current#1",
+        "Router.swap#1",
+        "Router.remove#1",
+        "Router.current#2"
+      ])
+      expect(routed[4]).toMatch(/stop/)
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect(
+    "INV-8: a switch whose answer is lost, and that cannot be undone, is the Reaper's: nothing is stopped",
+    () =>
+      Effect.gen(function* () {
+        const state = yield* MemoryState
+        const app = yield* registered()
+        const one = yield* startReplica("one")
+        yield* one.run(deploy(asked(app)))
+        const before = servingOf(state, app.id)
+        const two = yield* startReplica("two")
+        two.script.reactions.set("Router.swap#1", loses)
+        for (let nth = 2; nth < 20; nth++) two.script.reactions.set(`Router.swap#${nth}`, fails)
+        yield* driven(yield* Effect.forkDetach(two.run(deploy(asked(app)))))
+        expect(two.script.misled).toStrictEqual([])
+        expect(servingOf(state, app.id).workload, "the traffic leads to what is there").toBeDefined()
+        yield* reapedLater(one)
+        expect(servingOf(state, app.id)).toStrictEqual(before)
+        expect(one.script.misled).toStrictEqual([])
+        expectSettled(state, app.id)
+      }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-8: a switch that comes late, when it was undone already, is noticed: nothing is stopped", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const app = yield* registered()
+      const one = yield* startReplica("one")
+      yield* one.run(deploy(asked(app)))
+      const before = servingOf(state, app.id)
+      let switched = state.routes.get(app.id)
+      one.script.reactions.set("Router.swap#2", (call, refuse) =>
+        Effect.andThen(
+          Effect.tap(call, () => Effect.sync(() => (switched = state.routes.get(app.id)))),
+          refuse ?? Effect.die("it cannot fail")
+        )
+      )
+      one.script.reactions.set("Router.swap#3", (call) =>
+        Effect.tap(call, () => Effect.sync(() => switched !== undefined && state.routes.set(app.id, switched)))
+      )
+      yield* Effect.exit(one.run(deploy(asked(app))))
+      expect(one.script.misled).toStrictEqual([])
+      expect(servingOf(state, app.id).workload, "the traffic leads to what is there").toBeDefined()
+      yield* reapedLater(yield* startReplica("two"))
+      expect(servingOf(state, app.id)).toStrictEqual(before)
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-8: a switch that somebody with a newer Fence has overtaken is left as it is", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const app = yield* registered()
+      const { run, script } = yield* startReplica("one")
+      const newer = { fence: Fence.make(99), address: { host: IpAddress.make("127.0.0.1"), port: 1 } }
+      script.reactions.set("Router.swap#1", (call) =>
+        Effect.andThen(
+          Effect.sync(() => state.routes.set(app.id, newer)),
+          call
+        )
+      )
+      expect(yield* run(deploy(asked(app)))).toMatchObject({ status: "failed" })
+      expect(state.routes.get(app.id)).toStrictEqual(newer)
+      expect(script.calls).not.toContain("Router.remove#1")
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-8: an older Workload to which the traffic goes is not stopped before it was led away", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const app = yield* registered()
+      const { run, script } = yield* startReplica("one")
+      yield* run(deploy(asked(app)))
+      const before = state.routes.get(app.id)
+      script.reactions.set("Router.drain#1", (call) =>
+        Effect.andThen(
+          Effect.sync(() => before !== undefined && state.routes.set(app.id, before)),
+          call
+        )
+      )
+      const second = yield* run(deploy(asked(app)))
+      expect(heldBy(state, app.id).workloads).toHaveLength(2)
+      yield* run(reap())
+      expect(script.misled).toStrictEqual([])
+      expect(servingOf(state, app.id).deployment).toBe(second.id)
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+})

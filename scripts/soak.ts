@@ -10,6 +10,8 @@ import { parseArgs } from "node:util"
 const proofs = [
   "test/e2e/failpoints.test.ts",
   "test/e2e/kills.test.ts",
+  "test/e2e/freezes.test.ts",
+  "test/e2e/faultedScenes.test.ts",
   "test/e2e/histories.test.ts",
   "test/e2e/envMerge.test.ts",
   "packages/adapter-postgres/test/deploymentInterleavings.test.ts",

@@ -7,6 +7,7 @@ import { Console, Duration, Effect, Redacted } from "effect"
 import { begin, deployedApp, ended, makeApp, serves } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
 import { atRest, type Footprint } from "../harness/footprint.ts"
+import { soak } from "../harness/sample.ts"
 import { makePlace } from "../harness/server.ts"
 import { goodApp, silentApp } from "../harness/testApp.ts"
 import { footprint, start, World } from "../harness/world.ts"
@@ -136,6 +137,8 @@ layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })(
         assert.deepStrictEqual(overlaps(told), [])
         const both = Effect.all([footprint(), footprint(second.place)])
         yield* eventually("only the newest one is left, on one of them", both, isLeftAlone)
+        soak.count("U5 INV-2: fifty webhooks of two servers", { begun: asked.length, superseded: others.length })
+        assert.lengthOf(others, 49)
       })
     )
   }

@@ -5,7 +5,14 @@ import { Schema } from "effect"
 /** What becomes of the server at a point `name#n`: the n-th time that it is reached after the order. */
 export const FailpointOrder = Schema.Struct({
   point: Schema.String,
-  fault: Schema.Literals(["none", "is killed before", "is killed after", "is stopped before", "is frozen before"])
+  fault: Schema.Literals([
+    "none",
+    "is killed before",
+    "is killed after",
+    "is stopped before",
+    "is frozen before",
+    "is frozen after"
+  ])
 })
 
 /** The type of {@link FailpointOrder}. */

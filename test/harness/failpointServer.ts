@@ -28,7 +28,8 @@ const reactions: Readonly<Record<FailpointOrder["fault"], Reaction>> = {
   "is killed before": endsBefore(signalled("SIGKILL")),
   "is killed after": endsAfter(signalled("SIGKILL")),
   "is stopped before": (call) => Effect.andThen(signalled("SIGTERM"), call),
-  "is frozen before": (call) => Effect.andThen(signalled("SIGSTOP"), call)
+  "is frozen before": (call) => Effect.andThen(signalled("SIGSTOP"), call),
+  "is frozen after": (call) => Effect.tap(call, () => signalled("SIGSTOP"))
 }
 
 const react: FailpointReaction = (point, effect, refuse) =>

@@ -107,6 +107,7 @@ layer(stores(), { excludeTestServices: true })("Apps that end", (it) => {
   it.effect("R1 R9 E5: whoever meets the expirer, an expired App is neither changed, deployed nor served", () =>
     Effect.gen(function* () {
       const [apps, deployments, sql] = [yield* AppStore, yield* DeploymentStore, yield* SqlClient.SqlClient]
+      const counts: Record<string, number> = {}
       for (const round of Array.from({ length: soak.rounds(20) }).keys()) {
         const app = yield* Given.registered({ expiresAt: past })
         const way = round % 4
@@ -123,6 +124,7 @@ layer(stores(), { excludeTestServices: true })("Apps that end", (it) => {
         yield* expired
         assert.strictEqual((yield* apps.get(app.id)).status, "expired")
         assert.include(["Success", "AppNotLive", "AppGone", "DeploymentRefused", "StopRequested"], tag)
+        counts[tag] = (counts[tag] ?? 0) + 1
 
         const events = yield* sql`select type from events where app = ${app.id} order by xid, id`
         const types = events.map((row) => String(row["type"]))
@@ -137,6 +139,8 @@ layer(stores(), { excludeTestServices: true })("Apps that end", (it) => {
         const late = claim === undefined ? tagOf(Given.begun(app)) : tagOf(deployments.activate(claim))
         assert.include(["DeploymentRefused", "AppGone", "LeaseLost", "StopRequested"], yield* late)
       }
+      soak.count("R1 R9: whoever meets the expirer", counts)
+      assert.isNotEmpty(counts)
     })
   )
 })

@@ -19,15 +19,24 @@ type Stores = Effect.Success<ReturnType<typeof replicas>>[number]
 
 const limit = 600_000
 
-/** Runs a race again and again, each time with the two pools in another order. */
+/**
+ * Runs a race again and again, each time with the two pools in another order, counts what each came to, and answers that. A
+ * race that was not run is no proof.
+ */
 const races = Effect.fnUntraced(function* <E, R>(
+  proof: string,
   rounds: number,
-  race: (one: Stores, other: Stores, round: number) => Effect.Effect<void, E, R>
+  race: (one: Stores, other: Stores, round: number) => Effect.Effect<string, E, R>
 ) {
   const [one, other] = yield* replicas()
+  const counts: Record<string, number> = {}
   for (const round of Array.from({ length: rounds }).keys()) {
-    yield* round % 2 === 0 ? race(one, other, round) : race(other, one, round)
+    const outcome = yield* round % 2 === 0 ? race(one, other, round) : race(other, one, round)
+    counts[outcome] = (counts[outcome] ?? 0) + 1
   }
+  soak.count(proof, { rounds, ...counts })
+  assert.isAbove(rounds, 0)
+  return counts
 })
 
 const within =
@@ -88,7 +97,7 @@ layer(stores(), { excludeTestServices: true })("on two replicas at once", (it) =
   it.effect(
     "INV-4: of a cancel and a success one wins, and whoever cancels is told which",
     () =>
-      races(soak.rounds(20), (one, other) =>
+      races("INV-4: a cancel and a success", soak.rounds(20), (one, other) =>
         Effect.gen(function* () {
           const claim = yield* Given.deploying(yield* Given.registered())
           const cancel = Effect.flatMap(DeploymentStore, (store) => store.requestCancel(claim.deployment.id))
@@ -102,8 +111,17 @@ layer(stores(), { excludeTestServices: true })("on two replicas at once", (it) =
             const ended = yield* (yield* DeploymentStore).finish(claim, { status: "cancelled" })
             assert.strictEqual(ended.status, "cancelled")
           }
-          assert.strictEqual(yield* statusOf(claim), Result.isSuccess(success) ? "healthy" : "cancelled")
+          const status = yield* statusOf(claim)
+          assert.strictEqual(status, Result.isSuccess(success) ? "healthy" : "cancelled")
+          return status
         })
+      ).pipe(
+        Effect.tap((counts) =>
+          Effect.sync(() => {
+            // Nothing is shown by a race that the same one always wins.
+            if (soak.rounds(0) > 0) assert.sameMembers(Object.keys(counts), ["healthy", "cancelled"])
+          })
+        )
       ),
     limit
   )
@@ -111,7 +129,7 @@ layer(stores(), { excludeTestServices: true })("on two replicas at once", (it) =
   it.effect(
     "R9: a build that ends while its App expires serves nothing, and its row stays as the end of the App left it",
     () =>
-      races(soak.rounds(20), (one, other) =>
+      races("R1 R9: a build and an expiry", soak.rounds(20), (one, other) =>
         Effect.gen(function* () {
           const claim = yield* Given.claimed(yield* Given.registered({ expiresAt: DateTime.makeUnsafe(0) }))
           const expire = Effect.flatMap(AppStore, (apps) => apps.claimExpired(1_000))
@@ -126,6 +144,7 @@ layer(stores(), { excludeTestServices: true })("on two replicas at once", (it) =
             (yield* (yield* DeploymentStore).serving).filter((serving) => serving.app.id === app.id),
             []
           )
+          return status
         })
       ),
     limit
@@ -134,7 +153,7 @@ layer(stores(), { excludeTestServices: true })("on two replicas at once", (it) =
   it.effect(
     "INV-6: an App that is deleted while it is deployed is gone, and nothing of it is in progress or serves",
     () =>
-      races(soak.rounds(20), (one, other, round) =>
+      races("INV-6: a deploy and a deletion", soak.rounds(20), (one, other, round) =>
         Effect.gen(function* () {
           const [apps, deployments] = [yield* AppStore, yield* DeploymentStore]
           const app = yield* Given.registered()
@@ -154,6 +173,7 @@ layer(stores(), { excludeTestServices: true })("on two replicas at once", (it) =
           assert.strictEqual((yield* Effect.flip(deployments.begin(Given.asked(app))))._tag, "DeploymentRefused")
           const { items } = yield* deployments.list(app.id, { limit: 10 })
           assert.isTrue(items.every(({ status }) => isTerminal(status)))
+          return items[0]?.status ?? "refused"
         })
       ),
     limit
@@ -162,7 +182,7 @@ layer(stores(), { excludeTestServices: true })("on two replicas at once", (it) =
   it.effect(
     "INV-2: of Deployments that begin at once one waits at most and one is in progress, whatever their Policies",
     () =>
-      races(soak.rounds(20), (one, other) =>
+      races("U5 INV-2: five begin at once", soak.rounds(20), (one, other) =>
         Effect.gen(function* () {
           const app = yield* Given.registered()
           yield* Given.claimed(app)
@@ -176,6 +196,7 @@ layer(stores(), { excludeTestServices: true })("on two replicas at once", (it) =
           const { items } = yield* (yield* DeploymentStore).list(app.id, { limit: 10 })
           const statuses = items.map(({ status }): string => status)
           assert.deepStrictEqual(statuses, ["queued", "superseded", "superseded", "superseded", "building"])
+          return "one waits"
         })
       ),
     limit
@@ -192,7 +213,7 @@ layer(stores(), { excludeTestServices: true })("on two replicas at once", (it) =
         yield* sql`update tenants set job_cap = 1 where name = ${b.tenant}`
         yield* Given.deployed(b)
         const again: Partial<DeploymentRequest> = { policy: "queue", trigger: { kind: "redeploy" }, release: "current" }
-        yield* races(soak.rounds(20) / 20, (one, other) =>
+        yield* races("R6 INV-3: forty of two Apps under a cap of one", soak.rounds(20) / 20, (one, other) =>
           Effect.gen(function* () {
             const asks = Array.from({ length: 40 }, (_, index) =>
               within(index % 2 === 0 ? one : other)(
@@ -203,6 +224,7 @@ layer(stores(), { excludeTestServices: true })("on two replicas at once", (it) =
             const work = Effect.all([within(one)(worked(apps)), within(other)(worked(apps))], { concurrency: 2 })
             yield* Effect.all([begin, work], { concurrency: 2 })
             yield* work
+            return "carried out"
           })
         )
         assert.strictEqual(yield* mostAtOnce(apps), 1)

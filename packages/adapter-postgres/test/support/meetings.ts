@@ -10,6 +10,7 @@ import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Rewrite } from "../../../../test/harness/gatedSession.ts"
 import { explorer, type Meeting, report } from "../../../../test/harness/interleavings.ts"
+import { soak } from "../../../../test/harness/sample.ts"
 import { layerStores, type Stores, type StoresOptions } from "../../src/layer.ts"
 import { cipher, putStatus } from "./stores.ts"
 
@@ -39,6 +40,8 @@ export const meets = Effect.fnUntraced(function* <G>(meeting: Meeting<G, Ports>,
   const found = yield* met(meeting, options)
   if (isWhole || !found.isComplete) console.info(report(found), Object.fromEntries(found.explained))
   if (found.offending.length > 0) assert.fail(report(found))
+  soak.count("orders of statements", { meetings: 1, orders: found.tried })
+  assert.isAbove(found.tried, 0)
   const unseen = (meeting.tolerated ?? []).filter(({ because }) => !found.explained.has(because))
   if (found.isComplete) assert.deepStrictEqual(unseen, [], "what is tolerated never happens")
 })

@@ -187,6 +187,13 @@ export const corePrograms = joined([
       },
       {
         guards: [],
+        says: "a switch of a holder that was frozen is carried out after its Deployment was ended",
+        find: "if (address === undefined && app.currentRelease !== null) return",
+        replace: "if (address === undefined || app.currentRelease !== null) return",
+        tests: [testOf("traffic")]
+      },
+      {
+        guards: [],
         says: "what nobody owns is released while traffic goes there",
         find: "    yield* leadAway(intent)\n",
         replace: "    yield* Effect.forkDetach(Effect.delay(leadAway(intent), 60_000))\n",

@@ -1,10 +1,10 @@
 // Ends what a dead holder began and releases what nobody owns. Any replica may run it, at any time, as often as it likes.
 import { Effect } from "effect"
-import type { App, AppId } from "../domain/App.ts"
+import type { App } from "../domain/App.ts"
 import { isJobId } from "../domain/Job.ts"
 import type { Fence } from "../domain/Lease.ts"
 import type { Claim } from "../port/Claim.ts"
-import type { WorkloadName } from "../domain/Workload.ts"
+import type { Address, WorkloadName } from "../domain/Workload.ts"
 import { ContainerRuntime } from "../port/ContainerRuntime.ts"
 import { DeploymentStore } from "../port/DeploymentStore.ts"
 import { type Intent, Journal } from "../port/Journal.ts"
@@ -99,21 +99,25 @@ const endAbandoned = Effect.fnUntraced(function* (claim: Claim) {
   )
 })
 
-/** If traffic goes to what an abandoned Deployment started, it goes back to the Release that served before. */
+/**
+ * If traffic goes to what an abandoned Deployment started, it goes back to the Release that served before. It is decided anew
+ * under the new Fence in any case: a switch that its old holder, frozen until then, still carries out is refused.
+ */
 const undoSwitch = Effect.fnUntraced(function* (
   { app, deployment, fence }: Claim,
   held: ReadonlyArray<Intent>
 ): Effect.fn.Return<void, RouterError | StoreError, DeploymentStore | Router> {
-  const routed = yield* routedOf(app.id, held)
-  if (routed?.work === deployment.id) yield* leadBack(app, fence, held)
+  const router = yield* Router
+  const address = yield* router.current(app.id)
+  const isSwitched = routedOf(held, address)?.work === deployment.id
+  if (isSwitched) return yield* leadBack(app, fence, held)
+  if (address === undefined && app.currentRelease !== null) return
+  yield* switchBack({ app: app.id, hostPort: app.hostPort, fence }, address)
 })
 
-/** The newest of some intents to whose Workload the traffic of an App goes: addresses are used again. */
-const routedOf = Effect.fnUntraced(function* (app: AppId, held: ReadonlyArray<Intent>) {
-  const router = yield* Router
-  const address = yield* router.current(app)
-  return held.findLast((intent) => isSameAddress(intent.workload?.address, address))
-})
+/** The newest of some intents to whose Workload an address leads: addresses are used again. */
+const routedOf = (held: ReadonlyArray<Intent>, address: Address | undefined) =>
+  held.findLast((intent) => isSameAddress(intent.workload?.address, address))
 
 /**
  * Leads the traffic of an App to the Release that serves. Where that is not told of a live App, since its row cannot be
@@ -160,8 +164,7 @@ const leadAway = Effect.fnUntraced(function* ({ app, fence, name }: Intent) {
   const router = yield* Router
   const store = yield* DeploymentStore
   const held = yield* journal.held(app)
-  const routed = yield* routedOf(app, held)
-  if (routed?.name !== name) return
+  if (routedOf(held, yield* router.current(app))?.name !== name) return
   const serving = (yield* store.serving).find((candidate) => candidate.app.id === app)
   yield* serving === undefined ? router.remove(app, fence) : leadBack(serving.app, serving.routeFence, held)
 })

@@ -8,8 +8,8 @@ import { MemoryState } from "../../src/port/MemoryState.ts"
 import { deploy } from "../../src/program/deploy.ts"
 import { reap } from "../../src/program/reap.ts"
 import { asked, registered } from "../../src/testing/Fixture.ts"
-import { fails, loses } from "../../src/testing/Reaction.ts"
-import { driven, expectSettled, heldBy, reapedLater, servingOf } from "./invariants.ts"
+import { fails, hangs, loses, makeHold } from "../../src/testing/Reaction.ts"
+import { driven, expectSettled, heldBy, newest, reapedLater, servingOf } from "./invariants.ts"
 import { startReplica, world } from "./scripted.ts"
 
 describe("traffic", () => {
@@ -79,6 +79,39 @@ describe("traffic", () => {
       expect(servingOf(state, app.id)).toStrictEqual(before)
       expectSettled(state, app.id)
     }).pipe(Effect.provide(world))
+  )
+
+  it.effect.each([
+    ["over a serving release", true],
+    ["of an App that served nothing", false]
+  ] as const)(
+    "INV-8 H22 R9: a holder %s that is frozen before its switch and goes on after its lease switches nothing",
+    ([, redeploy]) =>
+      Effect.gen(function* () {
+        const state = yield* MemoryState
+        const app = yield* registered()
+        if (redeploy) yield* (yield* startReplica("earlier")).run(deploy(asked(app)))
+        const before = servingOf(state, app.id)
+        const one = yield* startReplica("one")
+        const hold = yield* makeHold
+        let isSwitched = false
+        one.script.reactions.set("Router.swap#1", (call, refuse) =>
+          Effect.tap(hold.before(call, refuse), () => Effect.sync(() => (isSwitched = true)))
+        )
+        const zombie = yield* Effect.forkDetach(one.run(deploy(asked(app))))
+        yield* hold.reached
+        one.script.reactions.set("DeploymentStore.renew", hangs)
+        const two = yield* startReplica("two")
+        yield* reapedLater(two)
+        expect(servingOf(state, app.id)).toStrictEqual(before)
+        expect((yield* newest(app)).deployment.status).toBe("failed")
+        yield* hold.release
+        yield* driven(zombie)
+        expect(isSwitched, "traffic was switched").toBe(false)
+        expect(servingOf(state, app.id)).toStrictEqual(before)
+        yield* reapedLater(two)
+        expectSettled(state, app.id)
+      }).pipe(Effect.provide(world))
   )
 
   it.effect("INV-8: a switch that somebody with a newer Fence has overtaken is left as it is", () =>

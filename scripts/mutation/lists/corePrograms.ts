@@ -171,6 +171,28 @@ export const corePrograms = joined([
       }
     ]
   }),
+  listing("packages/core/src/program/overdue.ts", [testOf("health")], {
+    mutations: [
+      {
+        guards: [],
+        says: "a Deployment that gets on may take for ever",
+        find: "if (now >= end) return",
+        replace: "if (now < 0) return"
+      },
+      {
+        guards: [],
+        says: "a Deployment that says nothing is waited for",
+        find: "if (now >= quietEnd) return",
+        replace: "if (now < 0) return"
+      },
+      {
+        guards: [],
+        says: "what says something is taken for silent",
+        find: "Effect.andThen(moved, log.say(entry))",
+        replace: "Effect.andThen(Effect.void, log.say(entry))"
+      }
+    ]
+  }),
   listing("packages/core/src/program/reap.ts", [testOf("reap"), testOf("lease")], {
     mutations: [
       {

@@ -20,6 +20,7 @@ import { conclude } from "./conclude.ts"
 import { type LogWriter, noRedactor, openLog } from "./DeploymentLog.ts"
 import { activate, awaitHealthy, imageOf, readEnv, startWorkload, type StepError } from "./deploySteps.ts"
 import { holdLease } from "./lease.ts"
+import { overdue } from "./overdue.ts"
 import { preDeploy } from "./preDeploy.ts"
 import type { Replica } from "./Replica.ts"
 import { retireOlder } from "./retire.ts"
@@ -42,7 +43,7 @@ export type DeployPorts =
  * Deploys an App and answers how that ended: `healthy`, or `failed` with the reason, the previous version still serving.
  * A delivery id seen before answers the Deployment that it made, as it stands. When a Dispatcher carries the Deployment
  * out first, this waits for its end, and so it does for a Slot and for another Deployment of the App. Asked to stop, it
- * ends `cancelled` or `superseded`. Interrupted, the Deployment is `cancelled` and everything it made is released first.
+ * ends `cancelled` or `superseded`; over its `Deadlines`, `failed` with `deadline_exceeded`. Interrupted, the Deployment is `cancelled` and everything it made is released first.
  */
 export const deploy = Effect.fn("deploy")(function* (
   request: DeploymentRequest
@@ -75,8 +76,10 @@ const carriedOut = Effect.fnUntraced(function* (
     const committed = yield* Ref.make(false)
     const log = yield* openLog(LogName.make(`deployment/${claim.deployment.id}`), noRedactor)
     const lost = yield* holdLease(claim)
-    const work = Effect.scoped(serve(claim, committed, log))
-    const exit = yield* Effect.exit(restore(Effect.raceFirst(work, Effect.raceFirst(lost, stopped(claim)))))
+    const { heard, overdue: late } = yield* overdue(claim, log)
+    const work = Effect.scoped(serve(claim, committed, heard))
+    const cut = Effect.raceFirst(lost, Effect.raceFirst(stopped(claim), late))
+    const exit = yield* Effect.exit(restore(Effect.raceFirst(work, cut)))
     return yield* conclude(claim, exit, committed, log)
   })
   const deployment = yield* Effect.scoped(ended)

@@ -17,6 +17,7 @@ import type { LogStore } from "../port/LogStore.ts"
 import { Router, type RouterError } from "../port/Router.ts"
 import { type SourceError, SourceFetcher, type SourceImage, type SourceTree } from "../port/SourceFetcher.ts"
 import type { StoreError } from "../port/StoreError.ts"
+import { Deadlines, type StepDeadlines } from "./deadlines.ts"
 import type { LogWriter } from "./DeploymentLog.ts"
 import { ended } from "./ended.ts"
 import { Replica } from "./Replica.ts"
@@ -31,15 +32,7 @@ export class StepFailed extends Schema.TaggedError<StepFailed>()("StepFailed", {
 /** What may go wrong in a step. */
 export type StepError = SourceError | RuntimeError | RouterError | AppGone | StopRequested | StoreError | StepFailed
 
-/** How long each step may take. */
-export const deadlines = {
-  fetch: Duration.minutes(10),
-  build: Duration.minutes(20),
-  preDeploy: Duration.minutes(20),
-  start: Duration.minutes(2)
-}
-
-const said: { readonly [Step in keyof typeof deadlines]: string } = {
+const said: { readonly [Step in keyof StepDeadlines]: string } = {
   fetch: "fetch",
   build: "build",
   preDeploy: "the command before the deploy",
@@ -48,13 +41,15 @@ const said: { readonly [Step in keyof typeof deadlines]: string } = {
 
 /** Runs the work of a step until its deadline. */
 export const within = <A, E, R>(
-  step: keyof typeof deadlines,
+  step: keyof StepDeadlines,
   work: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | StepFailed, R> =>
-  Effect.timeoutOrElse(work, {
-    duration: deadlines[step],
-    orElse: () => failed("deadline_exceeded", `${said[step]} took longer than ${Duration.format(deadlines[step])}`)
-  })
+  Effect.flatMap(Deadlines, ({ [step]: duration }) =>
+    Effect.timeoutOrElse(work, {
+      duration,
+      orElse: () => failed("deadline_exceeded", `${said[step]} took longer than ${Duration.format(duration)}`)
+    })
+  )
 
 /** The image to run: that of a Release when the Deployment was made from one, else what is built from its Source. */
 export const imageOf = Effect.fn("imageOf")(function* (

@@ -6,7 +6,7 @@ import type { App } from "../../src/domain/App.ts"
 import { ContainerRuntime, type WorkloadSpec } from "../../src/port/ContainerRuntime.ts"
 import { MemoryState, type MemoryTables } from "../../src/port/MemoryState.ts"
 import { deploy } from "../../src/program/deploy.ts"
-import { deadlines } from "../../src/program/deploySteps.ts"
+import { defaultDeadlines } from "../../src/program/deadlines.ts"
 import { reap } from "../../src/program/reap.ts"
 import { makeReconcile } from "../../src/program/Reconciler.ts"
 import { asked, plain, registered, revised } from "../../src/testing/Fixture.ts"
@@ -176,7 +176,7 @@ describe("the reconciler", () => {
       kill(state, app)
       replica.script.reactions.set("ContainerRuntime.start#2", hangs)
       const fiber = yield* Effect.forkDetach(pass)
-      yield* TestClock.adjust(deadlines.start)
+      yield* TestClock.adjust(defaultDeadlines.start)
       yield* driven(fiber, 0)
       yield* TestClock.adjust("1 second")
       expect(yield* pass).toBe(1)

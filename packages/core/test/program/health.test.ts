@@ -1,12 +1,12 @@
 // Deployments whose version does not come to serve, and steps that do not come to an end.
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Schedule, Stream } from "effect"
+import { Duration, Effect, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type { LogEntry } from "../../src/domain/LogLine.ts"
 import { ImageDigest } from "../../src/domain/Workload.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
 import { deploy } from "../../src/program/deploy.ts"
-import { deadlines } from "../../src/program/deploySteps.ts"
+import { Deadlines, defaultDeadlines } from "../../src/program/deadlines.ts"
 import { asked, registered } from "../../src/testing/Fixture.ts"
 import { driven, expectSettled, newest, servingOf, whileTimePasses } from "./invariants.ts"
 import { fails, hangs, makeHold, times } from "../../src/testing/Reaction.ts"
@@ -124,6 +124,10 @@ describe("awaiting health", () => {
   )
 })
 
+/** Says one line then, and no other. */
+const silentAfter = (duration: Duration.Input) => (say: (entry: LogEntry) => Effect.Effect<void>) =>
+  Effect.andThen(Effect.sleep(duration), Effect.andThen(say({ stream: "stdout", line: "a line" }), Effect.never))
+
 describe("deadlines", () => {
   it.effect.each([
     ["fetch", "SourceFetcher.fetch#1"],
@@ -136,9 +140,32 @@ describe("deadlines", () => {
       const fiber = yield* Effect.forkDetach(run(deploy(asked(app))))
       yield* TestClock.adjust("1 second")
       expect(script.calls).toContain(call)
-      yield* TestClock.adjust(deadlines[step])
+      yield* TestClock.adjust(defaultDeadlines[step])
       yield* driven(fiber, 0)
       expect((yield* newest(app)).deployment).toMatchObject({ status: "failed", error: { code: "deadline_exceeded" } })
+      expect(servingOf(state, app.id)).toStrictEqual(before)
+      expectSettled(state, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  const speaking = (every: Duration.Input) => (say: (entry: LogEntry) => Effect.Effect<void>) =>
+    Effect.forever(Effect.andThen(Effect.sleep(every), say({ stream: "stdout", line: "still building" })))
+
+  it.effect.each([
+    ["takes too long as a whole, though it gets on", speaking("1 minute"), 9, "the deployment took longer than 9m"],
+    ["says nothing for too long", () => Effect.never, 4, "nothing was heard of it for 4m"],
+    ["falls silent after a while", silentAfter("2 minutes"), 6, "nothing was heard of it for 4m"]
+  ] as const)("X5: a Deployment that %s ends, and what served goes on", ([, building, minutes, detail]) =>
+    Effect.gen(function* () {
+      const { app, before, run, script, state } = yield* prepared
+      script.building = building
+      const limits = { ...defaultDeadlines, overall: Duration.minutes(9), progress: Duration.minutes(4) }
+      const deployed = Effect.provideService(deploy(asked(app)), Deadlines, limits)
+      const fiber = yield* Effect.forkDetach(run(deployed))
+      yield* TestClock.adjust(Duration.seconds(minutes * 60 - 1))
+      expect(fiber.pollUnsafe(), "not before its time").toBeUndefined()
+      const { error, status } = yield* yield* driven(fiber, 2)
+      expect([status, error]).toStrictEqual(["failed", { code: "deadline_exceeded", detail }])
       expect(servingOf(state, app.id)).toStrictEqual(before)
       expectSettled(state, app.id)
     }).pipe(Effect.provide(world))
@@ -150,7 +177,7 @@ describe("deadlines", () => {
       const hold = yield* makeHold
       script.reactions.set("ContainerRuntime.start#1", hold.after)
       const fiber = yield* Effect.forkDetach(run(deploy(asked(app))))
-      yield* TestClock.adjust(deadlines.start)
+      yield* TestClock.adjust(defaultDeadlines.start)
       yield* driven(fiber, 0)
       expect((yield* newest(app)).deployment.error?.code).toBe("deadline_exceeded")
       expect(servingOf(state, app.id)).toStrictEqual(before)

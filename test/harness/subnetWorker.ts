@@ -1,6 +1,6 @@
 // One of several processes that take Subnets of pools on one database and keep them or give them back.
 
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as PostgresLayer from "@lockkeeper/adapter-postgres/layer"
 import * as PostgresSubnetPool from "@lockkeeper/adapter-postgres/PostgresSubnetPool"
 import { format, parse } from "@lockkeeper/core/domain/Subnet"

@@ -9,16 +9,8 @@ import type { Policy } from "../domain/Policy.ts"
 import { open, type Source } from "../domain/Source.ts"
 import { TenantName } from "../domain/Tenant.ts"
 import type { Command, WorkloadPort } from "../domain/Workload.ts"
-import {
-  erase,
-  activeDeployment,
-  activeDeployments,
-  appOf,
-  type AppRow,
-  askToStop,
-  MemoryState,
-  publish
-} from "./MemoryState.ts"
+import { erase, activeDeployment, activeDeployments, appOf, type AppRow, MemoryState, publish } from "./MemoryState.ts"
+import { askToStop } from "./memoryDeployments.ts"
 import { endJobsOf } from "./memoryJobs.ts"
 import type { StoreError } from "./StoreError.ts"
 

@@ -243,13 +243,6 @@ export const activeDeployment = (state: MemoryTables, app: AppId): DeploymentRow
   return inProgress ?? queued
 }
 
-/** Puts on record how a Deployment is to end; who was asked before ends as it was asked first. */
-export const askToStop = (row: DeploymentRow, as: StopStatus, at: DateTime.Utc): void => {
-  if (row.stopAs !== undefined) return
-  row.stopAs = as
-  row.stopRequestedAt = at
-}
-
 /** Erases the secrets of an App: the keys in its Sources, and the values of its Env. */
 export const erase = (state: MemoryTables, row: AppRow): void => {
   const { id, source } = row.app

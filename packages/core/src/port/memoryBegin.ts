@@ -5,17 +5,9 @@ import type { Deployment } from "../domain/Deployment.ts"
 import { choose, decide } from "../domain/Policy.ts"
 import { atRef, open } from "../domain/Source.ts"
 import { DeploymentRefused, type DeploymentRequest, queueLimit } from "./DeploymentRequest.ts"
-import { moved, positioned } from "./memoryDeployments.ts"
+import { askToStop, moved, positioned } from "./memoryDeployments.ts"
 import { isQueued, ofTenant } from "./memorySlots.ts"
-import {
-  activeDeployments,
-  appOf,
-  type AppRow,
-  askToStop,
-  type DeploymentRow,
-  type MemoryTables,
-  publish
-} from "./MemoryState.ts"
+import { activeDeployments, appOf, type AppRow, type DeploymentRow, type MemoryTables, publish } from "./MemoryState.ts"
 
 const refuse = (reason: DeploymentRefused["reason"]) => new DeploymentRefused({ reason })
 

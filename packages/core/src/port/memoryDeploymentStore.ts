@@ -12,10 +12,10 @@ import { type AdmissionRequest, type Claim, type DeploymentOutcome, LeaseLost, S
 import { DeploymentNotFound, ReleaseNotFound } from "./DeploymentRequest.ts"
 import type { DeploymentStore } from "./DeploymentStore.ts"
 import { beginInMemory } from "./memoryBegin.ts"
-import { moved, positioned, unneededImages } from "./memoryDeployments.ts"
+import { askToStop, moved, positioned, unneededImages } from "./memoryDeployments.ts"
 import { capOf, hasFreeSlot, holdsSlot, isBehind, isQueued, isReady, slotsTaken, waiting } from "./memorySlots.ts"
 import { standingOf } from "./memoryStanding.ts"
-import { appOf, type AppRow, askToStop, type DeploymentRow, type MemoryTables } from "./MemoryState.ts"
+import { appOf, type AppRow, type DeploymentRow, type MemoryTables } from "./MemoryState.ts"
 
 /** Builds the store over the tables. */
 export const makeMemory = (state: MemoryTables): typeof DeploymentStore.Service => {

@@ -1,7 +1,7 @@
 // How the tables in memory are read and changed as Deployments: what a row is answered as, and the one way in which its
 // status changes. Not here: the methods of the store (memoryDeploymentStore.ts).
 import type { DateTime } from "effect"
-import { type Deployment, isTerminal } from "../domain/Deployment.ts"
+import { type Deployment, isTerminal, type StopStatus } from "../domain/Deployment.ts"
 import type { Release } from "../domain/Release.ts"
 import { hasEnded } from "../domain/Job.ts"
 import type { ImageDigest } from "../domain/Workload.ts"
@@ -51,4 +51,11 @@ export const unneededImages = (
     ...ofJobs.map(({ of }) => of?.image)
   ])
   return images.filter((image) => !needed.has(image))
+}
+
+/** Puts on record how a Deployment is to end; who was asked before ends as it was asked first. */
+export const askToStop = (row: DeploymentRow, as: StopStatus, at: DateTime.Utc): void => {
+  if (row.stopAs !== undefined) return
+  row.stopAs = as
+  row.stopRequestedAt = at
 }

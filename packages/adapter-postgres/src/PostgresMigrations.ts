@@ -30,7 +30,7 @@ import { logChunks } from "./migrations/0008_log_chunks.ts"
 import { jobs } from "./migrations/0009_jobs.ts"
 import { erasedSecrets } from "./migrations/0010_erased_secrets.ts"
 import { retention } from "./migrations/0011_retention.ts"
-import { subnets } from "./migrations/0013_subnets.ts"
+import { subnets } from "./migrations/0012_subnets.ts"
 
 /**
  * One step of the schema. Released, it never changes: `statements` are compared by their checksum. With `index`, its only

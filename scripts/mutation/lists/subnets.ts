@@ -96,7 +96,7 @@ const free = listing("packages/adapter-postgres/src/internal/freeSubnets.ts", po
   ]
 })
 
-const schema = listing("packages/adapter-postgres/src/migrations/0013_subnets.ts", rowTests, {
+const schema = listing("packages/adapter-postgres/src/migrations/0012_subnets.ts", rowTests, {
   mutations: [
     {
       guards: ["subnets: check (pool ~ '^[a-z0-9_-]{1,64}$')"],

@@ -15,6 +15,7 @@ export const tablesOf: { readonly [K in RetentionKind]: ReadonlyArray<string> } 
   revisions: ["env_changes", "env_snapshots"],
   apps: ["apps", "routes"],
   slots: ["slots"],
+  subnets: ["subnets", "free_subnets", "subnet_ranges"],
   tenants: ["tenants"],
   installation: ["installation", "lockkeeper_migrations", "leases", "counters"]
 }

@@ -108,6 +108,14 @@ export const retention = {
     holds: "the work that it is for has not ended; then it is given back",
     isSettable: false
   },
+  subnets: {
+    what: "blocks of addresses that somebody has, and those that rest or were given before",
+    age: null,
+    since: "",
+    newest: 0,
+    holds: "it is as large as the most that were ever given at once",
+    isSettable: false
+  },
   tenants: {
     what: "tenants",
     age: null,

@@ -5,7 +5,7 @@ import type { Migration } from "../PostgresMigrations.ts"
 
 /** Subnets that somebody has, those that nobody has, and how far the ranges of pools are cut into blocks. */
 export const subnets: Migration = {
-  id: 13,
+  id: 12,
   name: "subnets",
   statements: [
     `create sequence subnets_fence_seq`,

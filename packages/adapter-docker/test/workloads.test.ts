@@ -229,7 +229,7 @@ describeWith("docker")("a Workload on Docker", () => {
 })
 
 describeWith("docker")("a name on Docker", () => {
-  it.live("that a foreign container has is refused, and that container is left alone", () =>
+  it.live("K6 that a foreign container has is refused, to a command too, and that container is left alone", () =>
     Effect.gen(function* () {
       const made = yield* runtime()
       const image = yield* made.buildOf(sleeping)
@@ -239,7 +239,13 @@ describeWith("docker")("a name on Docker", () => {
         (container) => Effect.promise(() => container.remove({ force: true }))
       )
       const error = yield* Effect.flip(made.start(spec))
-      assert.deepStrictEqual([error.reason, error.detail.includes("not ours")], ["start_failed", true])
+      assert.deepStrictEqual([error.reason, error.detail.includes("not ours")], ["name_conflict", true])
+      const command = made.run(
+        { ...spec, command: ["true"] },
+        () => Effect.void,
+        () => Effect.void
+      )
+      assert.strictEqual((yield* Effect.flip(command))._tag === "RuntimeError" && error.reason, "name_conflict")
       yield* made.stop(spec.name, undefined)
       assert.strictEqual((yield* Effect.promise(() => foreign.inspect())).State.Status, "created")
       assert.deepStrictEqual(yield* made.owned, [])

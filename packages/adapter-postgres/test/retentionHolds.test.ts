@@ -138,6 +138,35 @@ layer(stores(), { excludeTestServices: true })("the database refuses to delete",
     })
   )
 
+  it.effect("INV-7: one in progress of which there is a newer one, and the Revision that it will serve with", () =>
+    Effect.gen(function* () {
+      const [cipher, sql] = [yield* SecretCipher, yield* SqlClient.SqlClient]
+      const app = yield* Given.registered()
+      for (const value of ["1", "2"]) yield* Given.revised(app, { A: value })
+      const { deployment } = yield* Given.deploying(app)
+      yield* Given.begun(app, { policy: "queue" })
+      yield* sql`delete from deployment_history where deployment = ${deployment.id}`
+      const error = yield* Effect.flip(sql`with s as (delete from slots where deployment = ${deployment.id})
+        delete from deployments where id = ${deployment.id}`)
+      assert.strictEqual(stateOf(error), "23001")
+      yield* Given.revised(app, { A: "3" })
+      const whole = yield* cipher.seal(Redacted.make('{"A":"3"}'), `env/${app.id}/3`)
+      yield* sql`insert into env_snapshots (app, revision, sealed) values (${app.id}, 3, ${whole})`
+      yield* held(sql`delete from env_changes where app = ${app.id} and last = 2`)
+    })
+  )
+
+  it.effect("no numbers of lines are swept that a log never had, and no Job lives for less than nothing", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const refused = (statement: Effect.Effect<unknown, SqlError.SqlError>) =>
+        Effect.map(Effect.flip(statement), (error) => assert.strictEqual(stateOf(error), "23514"))
+      yield* refused(sql`insert into logs (name, lines, swept) values ('deployment/dep_x', 1, 2)`)
+      const job = yield* halfDone({ tenant: yield* Given.freshTenant })
+      yield* refused(sql`update jobs set ttl_seconds = -1 where id = ${job}`)
+    })
+  )
+
   it.effect("E10 INV-5: what the Revision that serves is read from, or to erase it, until its App is deleted", () =>
     Effect.gen(function* () {
       const [cipher, sql] = [yield* SecretCipher, yield* SqlClient.SqlClient]

@@ -101,7 +101,7 @@ export const make = (
       item?: CommandSpec["item"]
     ): Effect.fn.Return<Owned, RuntimeError> {
       if (closing) return yield* failed(spec.name, "this server is stopping")
-      if (workloads.has(spec.name) || starting.has(spec.name)) return yield* failed(spec.name, "the name is in use")
+      if (workloads.has(spec.name) || starting.has(spec.name)) return yield* nameInUse(spec.name)
       starting.add(spec.name)
       const scope = yield* Scope.make()
       const launched = yield* launch(spec, argv, item).pipe(
@@ -210,6 +210,9 @@ export const layer = (options: ProcessContainerRuntimeOptions): Layer.Layer<Cont
 
 const failed = (name: WorkloadName, problem: string): RuntimeError =>
   new RuntimeError({ reason: "start_failed", detail: `${name} could not be started: ${problem}` })
+
+const nameInUse = (name: WorkloadName): RuntimeError =>
+  new RuntimeError({ reason: "name_conflict", detail: `the name ${name} is in use` })
 
 const wouldNotEnd = (name: WorkloadName): RuntimeError =>
   new RuntimeError({ reason: "engine_unavailable", detail: `a process of ${name} does not end although it was killed` })

@@ -158,7 +158,7 @@ describe("a Workload", () => {
       const { builds, directory, homes, owned, runLine, start } = yield* runtime()
       const workload = yield* runLine("exec sleep 1000")
       const used = yield* Effect.flip(start(specOf(workload.image, "workload")))
-      assert.deepStrictEqual([used.reason, yield* owned], ["start_failed", ["workload"]])
+      assert.deepStrictEqual([used.reason, yield* owned], ["name_conflict", ["workload"]])
       assert.lengthOf(homes(), 1)
 
       Fs.renameSync(builds, Path.join(directory, "away"))

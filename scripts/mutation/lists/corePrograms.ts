@@ -150,8 +150,14 @@ export const corePrograms = joined([
       {
         guards: ["runCommand: Effect.acquireUseRelease"],
         says: "a command that did not end as it should is not released",
-        find: "(Exit.isSuccess(exit) ? Effect.void : releaseWorkload(name, undefined))",
-        replace: "(Exit.isSuccess(exit) ? Effect.void : Effect.void)"
+        find: "Effect.ignore(journal.released(name)) : releaseWorkload(name, undefined)",
+        replace: "Effect.ignore(journal.released(name)) : Effect.void"
+      },
+      {
+        guards: ["runCommand: Effect.acquireUseRelease"],
+        says: "what bears the name of a command already is stopped",
+        find: "isConflict(exit) ? Effect.ignore",
+        replace: "isConflict(exit) && name.length === 0 ? Effect.ignore"
       }
     ]
   }),

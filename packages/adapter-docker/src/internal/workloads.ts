@@ -129,7 +129,7 @@ const created = Effect.fnUntraced(function* (
 
 /** The refusal of a name that is in use. */
 export const nameInUse = ({ name }: WorkloadSpec, by = ""): RuntimeError =>
-  new RuntimeError({ reason: "start_failed", detail: `the name ${name} is in use${by}` })
+  new RuntimeError({ reason: "name_conflict", detail: `the name ${name} is in use${by}` })
 
 /**
  * Fails when a container bears the name. One that was made for this very spec and never started is what a call has left

@@ -29,6 +29,7 @@ export class RuntimeError extends Schema.TaggedError<RuntimeError>()("RuntimeErr
     "no_build_file",
     "build_failed",
     "start_failed",
+    "name_conflict",
     "port_conflict",
     "image_gone",
     "engine_unavailable"
@@ -75,14 +76,14 @@ export class ContainerRuntime extends Context.Service<
       say: (entry: LogEntry) => Effect.Effect<void>
     ) => Effect.Effect<ImageDigest, RuntimeError>
     /**
-     * Starts a Workload under its name. One in use is refused with `start_failed`, and what bears it goes on; otherwise,
+     * Starts a Workload under its name. One in use is refused with `name_conflict`, and what bears it goes on; otherwise,
      * interrupted or failed, nothing of that name is left.
      */
     readonly start: (spec: WorkloadSpec) => Effect.Effect<Workload, RuntimeError>
     /** What is to be seen of a Workload now. */
     readonly inspect: (workload: Workload) => Effect.Effect<WorkloadState, RuntimeError>
     /**
-     * Runs a command to its end, as long as that takes, and answers how it ended once all that it said was said. What runs is
+     * Runs a command to its end under a free name, as `start` has it, as long as that takes, and answers how it ended once all that it said was said. What runs is
      * told to `started`, to be written down; when that fails, the command is ended. Until its end it is among what is
      * `owned`, and it can be stopped as a Workload can. Nothing of it is left, however it ends.
      */
@@ -151,7 +152,7 @@ export class ContainerRuntime extends Context.Service<
           return yield* new RuntimeError({ reason: "image_gone", detail: `the image ${spec.image} is gone` })
         }
         if (state.workloads.has(spec.name)) {
-          return yield* new RuntimeError({ reason: "start_failed", detail: `the name ${spec.name} is in use` })
+          return yield* new RuntimeError({ reason: "name_conflict", detail: `the name ${spec.name} is in use` })
         }
         const workload = {
           id: WorkloadId.make(`memory-${++state.sequence}`),

@@ -88,9 +88,16 @@ const performBatch = Effect.fnUntraced(function* (place: Place) {
   yield* log.say({ stream: "system", line: `running ${place.command.join(" ")} for each item` })
   yield* performItems(claim, (item) =>
     Effect.gen(function* () {
-      const { exitCode, reason } = yield* runOnce(place, item)
+      const { exitCode, reason, result } = yield* runOnce(place, item).pipe(
+        Effect.map((exit) => ({ ...exit, result: null })),
+        Effect.catchTag("RuntimeError", (error) =>
+          error.reason === "name_conflict"
+            ? Effect.succeed({ exitCode: null, reason: `failed: ${error.detail}`, result: nameConflict })
+            : Effect.fail(error)
+        )
+      )
       yield* log.say({ stream: "system", line: `item ${item.number} ${reason}` })
-      const outcome: ItemOutcome = { status: exitCode === 0 ? "done" : "failed", exitCode, result: null }
+      const outcome: ItemOutcome = { status: exitCode === 0 ? "done" : "failed", exitCode, result }
       return outcome
     })
   )
@@ -98,6 +105,9 @@ const performBatch = Effect.fnUntraced(function* (place: Place) {
   const outcome: JobOutcome = done === total ? { status: "succeeded", exitCode: 0 } : { status: "failed", exitCode: 1 }
   return outcome
 })
+
+/** What is recorded of an Item whose command would have had the name of something else, which was left alone. */
+const nameConflict = JSON.stringify({ code: "name_conflict" })
 
 /** Runs the command once, for an Item if there is one. One that takes too long is ended, and has no code. */
 const runOnce = Effect.fnUntraced(function* ({ app, claim, command, env, log, of }: Place, item: Item | undefined) {

@@ -87,8 +87,9 @@ const redacted = (outcome: DeploymentOutcome, redactor: Redactor): DeploymentOut
 export const failureOf = (error: Exclude<StepError | LeaseLost, StopRequested>): DeploymentFailure => {
   switch (error._tag) {
     case "SourceError":
-    case "RuntimeError":
       return { code: error.reason, detail: error.detail }
+    case "RuntimeError":
+      return { code: error.reason === "name_conflict" ? "start_failed" : error.reason, detail: error.detail }
     case "RouterError":
       return { code: error.reason === "port_conflict" ? "port_conflict" : "store_unavailable", detail: error.detail }
     case "StepFailed":

@@ -34,6 +34,7 @@ export const preDeploy = Effect.fn("preDeploy")(function* (
   yield* log.say({ stream: "system", line: `${command[0]} ${reason}` })
 })
 
-const notStarted = (error: RuntimeError) => Effect.fail(error.reason === "start_failed" ? failed(error.detail) : error)
+const notStarted = (error: RuntimeError) =>
+  Effect.fail(error.reason === "start_failed" || error.reason === "name_conflict" ? failed(error.detail) : error)
 
 const failed = (detail: string): StepFailed => new StepFailed({ failure: { code: "pre_deploy_failed", detail } })

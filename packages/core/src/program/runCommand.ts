@@ -1,5 +1,5 @@
 // Runs a command to its end where a Workload would run, on record from before it exists until nothing of it is left.
-import { Effect, Exit } from "effect"
+import { Cause, Effect, Exit, Option } from "effect"
 import type { LogEntry } from "../domain/LogLine.ts"
 import type { CommandExit } from "../domain/Workload.ts"
 import type { LeaseLost } from "../port/Claim.ts"
@@ -11,7 +11,7 @@ import { releaseWorkload } from "./retire.ts"
 
 /**
  * Runs a command and answers how it ended. Its intent is on record before it exists, and nothing of it is left, however it
- * ends: when that cannot be written it is a `StoreError`, and the Reaper sees to it.
+ * ends: when that cannot be written it is a `StoreError`, and the Reaper sees to it. What bears its name already is left alone.
  */
 export const runCommand = Effect.fn("runCommand")(function* (
   spec: CommandSpec,
@@ -24,6 +24,16 @@ export const runCommand = Effect.fn("runCommand")(function* (
   return yield* Effect.acquireUseRelease(
     journal.intend({ name, app, work, fence, replica }),
     () => Effect.tap(runtime.run(spec, say, journal.confirm), () => journal.released(name)),
-    (_, exit) => (Exit.isSuccess(exit) ? Effect.void : releaseWorkload(name, undefined))
+    (_, exit) => {
+      if (Exit.isSuccess(exit)) return Effect.void
+      return isConflict(exit) ? Effect.ignore(journal.released(name)) : releaseWorkload(name, undefined)
+    }
   )
 })
+
+/** Whether nothing was started, since something else has the name. */
+const isConflict = <A>(exit: Exit.Failure<A, RuntimeError | LeaseLost | StoreError>): boolean =>
+  Option.exists(
+    Cause.findErrorOption(exit.cause),
+    (error) => error._tag === "RuntimeError" && error.reason === "name_conflict"
+  )

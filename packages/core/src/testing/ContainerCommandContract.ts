@@ -91,6 +91,30 @@ export const makeContainerCommandContract = (
   ),
 
   law(
+    "K6",
+    "a command under a name in use is refused as that, and what bears it goes on",
+    Effect.gen(function* () {
+      const runtime = yield* ContainerRuntime
+      const spec = yield* Given.workloadSpec(yield* build)
+      const told = yield* Deferred.make<Workload>()
+      const command = ["sleep", "1000"] as const
+      const tell = (workload: Workload) => Effect.asVoid(Deferred.succeed(told, workload))
+      const running = yield* Effect.forkChild(runtime.run({ ...spec, command }, () => Effect.void, tell))
+      const { id, name } = yield* Deferred.await(told)
+      const again = runtime.run(
+        { ...spec, command: ["true"] },
+        () => Effect.void,
+        () => Effect.void
+      )
+      const { reason } = yield* refused("RuntimeError", again)
+      yield* equal("the reason", reason, "name_conflict")
+      yield* equal("whether what bears it exists", yield* Given.isOwned(spec), true)
+      yield* runtime.stop(name, id)
+      yield* Fiber.join(running)
+    })
+  ),
+
+  law(
     "INV-9",
     "a command of an image that is not there is refused as gone",
     Effect.gen(function* () {

@@ -76,7 +76,7 @@ export const makeContainerRuntimeContract = (tree: SourceTree, deeper: SourceTre
           const runtime = yield* ContainerRuntime
           const workload = yield* runtime.start(spec)
           const { reason } = yield* refused("RuntimeError", runtime.start(spec))
-          yield* equal("the reason", reason, "start_failed")
+          yield* equal("the reason", reason, "name_conflict")
           yield* equal("what is seen", yield* runtime.inspect(workload), { state: "running", image: spec.image })
           yield* equal("whether it exists", yield* Given.isOwned(spec), true)
         })

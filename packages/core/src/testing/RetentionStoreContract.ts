@@ -69,6 +69,9 @@ export const RetentionStoreContract: Contract<RetentionPorts> = [
       const app = yield* Given.registered()
       const ended = yield* cancelledDeployments(app, 3)
       const waiting = yield* Given.begun(yield* Given.registered())
+      const released = yield* Given.registered()
+      const { deployment: healthy } = yield* Given.deployed(released)
+      yield* cancelledDeployments(released, 1)
       yield* swept("deployments", inAnHour)
       yield* equal("which are there within their age", yield* Effect.forEach(ended, ({ id }) => isThere(id)), [
         true,
@@ -81,7 +84,8 @@ export const RetentionStoreContract: Contract<RetentionPorts> = [
         false,
         true
       ])
-      yield* equal("whether one that waits is there", yield* isThere(waiting.id), true)
+      const others = [yield* isThere(waiting.id), yield* isThere(healthy.id)]
+      yield* equal("whether one that waits, and one with a Release, is there", others, [true, true])
       yield* equal("the number of the next one", (yield* Given.begun(app)).number, 4)
     })
   ),

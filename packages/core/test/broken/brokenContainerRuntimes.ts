@@ -54,6 +54,14 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
     layer: altered(ContainerRuntime, () => ({ hasImage: () => Effect.succeed(false) }))
   },
   {
+    what: "a ContainerRuntime that replaces what bears the name of a command",
+    contract: "ContainerRuntime",
+    violates: ["K6"],
+    layer: altered(ContainerRuntime, (original) => ({
+      run: (spec, say, started) => Effect.andThen(original.stop(spec.name, undefined), original.run(spec, say, started))
+    }))
+  },
+  {
     what: "a ContainerRuntime that replaces what bears the name",
     contract: "ContainerRuntime",
     violates: ["ContainerRuntime-4 a name in use", "ContainerRuntime-4 of several"],
@@ -75,7 +83,7 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
     violates: ["ContainerRuntime-4 of several"],
     layer: altered(ContainerRuntime, (original, { workloads }) => ({
       start: Effect.fnUntraced(function* (spec) {
-        if (workloads.has(spec.name)) return yield* failed("start_failed")
+        if (workloads.has(spec.name)) return yield* failed("name_conflict")
         yield* Effect.yieldNow
         workloads.delete(spec.name)
         return yield* original.start(spec)
@@ -169,7 +177,7 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
   {
     what: "a ContainerRuntime that runs a command under a name of its own",
     contract: "ContainerRuntime",
-    violates: ["H22"],
+    violates: ["H22", "K6"],
     layer: altered(ContainerRuntime, (original) => ({
       run: (spec, say, started) =>
         original.run({ ...spec, name: WorkloadName.make(`${spec.name}-command`) }, say, (workload) =>
@@ -202,7 +210,7 @@ export const brokenContainerRuntimes: ReadonlyArray<Broken> = [
   {
     what: "a ContainerRuntime that takes a missing image for the end of the command",
     contract: "ContainerRuntime",
-    violates: ["INV-9 a command"],
+    violates: ["K6", "INV-9 a command"],
     layer: altered(ContainerRuntime, (original) => ({
       run: (spec, say, started) =>
         Effect.catchIf(

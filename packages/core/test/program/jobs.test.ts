@@ -4,7 +4,7 @@ import { Duration, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import type { App } from "../../src/domain/App.ts"
 import type { Job } from "../../src/domain/Job.ts"
-import { Command } from "../../src/domain/Workload.ts"
+import { Command, WorkloadName } from "../../src/domain/Workload.ts"
 import { CheckpointStore } from "../../src/port/CheckpointStore.ts"
 import type { JobRequest } from "../../src/port/JobRequest.ts"
 import { JobStore } from "../../src/port/JobStore.ts"
@@ -161,6 +161,26 @@ describe("what a job needs", () => {
 const claimTerms = { ttl: Duration.seconds(15), renewEvery: Duration.seconds(4) }
 
 describe("a batch", () => {
+  it.effect("K6: whose item would have the name of something else records name_conflict, and leaves that alone", () =>
+    Effect.gen(function* () {
+      const replica = yield* startReplica("one")
+      const app = yield* released(replica)
+      const claim = yield* claimed(replica, app, { task: command("env"), items: Jobs.inputs("a", "b", "c") })
+      const { workloads } = yield* MemoryState
+      const [serving] = [...workloads.values()]
+      const name = WorkloadName.make(`${claim.job.id}-${claim.fence}-2`)
+      const foreign = { ...(serving ?? expect.fail("nothing serves")), name }
+      workloads.set(name, foreign)
+      const job = yield* replica.run(carryOutJob(claim))
+      expect(job).toMatchObject({ status: "failed", items: { total: 3, done: 2, failed: 1 } })
+      const { items } = yield* (yield* CheckpointStore).items(job.id, { limit: 3 })
+      expect(items[1]).toMatchObject({ status: "failed", exitCode: null, result: '{"code":"name_conflict"}' })
+      expect(workloads.get(name)).toBe(foreign)
+      workloads.delete(name)
+      expect(yield* left(app)).toStrictEqual(nothing)
+    }).pipe(Effect.provide(world))
+  )
+
   it.effect("H13: performs each item once, as many at once as it may, and fails when one does", () =>
     Effect.gen(function* () {
       const replica = yield* startReplica("one")

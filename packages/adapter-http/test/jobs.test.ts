@@ -103,13 +103,15 @@ describe("a Job", () => {
         { onItemFailure: "panic" },
         { onFull: "wait" },
         { timeoutSeconds: 0 },
+        { ttlSeconds: 59 },
+        { ttlSeconds: 0.5 },
         { timeoutSeconds: 86_401 },
         { timeoutSeconds: 1.5 },
         { shell: true }
       ]
       for (const fields of bad) assertProblem(yield* begin(fields), 400, "invalid_body")
       assertProblem(yield* call("POST", path, { body: {} }), 400, "invalid_body")
-      const most = { items: ["x".repeat(4_096), "", "ü\n"], itemConcurrency: 32, timeoutSeconds: 86_400 }
+      const most = { items: ["x".repeat(4_096), "", "ü\n"], itemConcurrency: 32, timeoutSeconds: 86_400, ttlSeconds: 60 }
       const answer = yield* begin({ ...most, onFull: "queue", onItemFailure: "stop" })
       assert.deepInclude(answer.fields, { kind: "batch", items: { total: 3, done: 0, failed: 0 } })
     })

@@ -37,6 +37,12 @@ layer(Layer.provideMerge(layerTables, stores()), { excludeTestServices: true })(
   )
 
   it.effect(
+    "INV-1 INV-3 K3: Jobs and Deployments share the Slots of their Tenant, in one queue, and only the newest Fence writes",
+    () => kept(Models.jobs, 6, 1),
+    limit
+  )
+
+  it.effect(
     "INV-4: what was asked to stop ends so, at once while it waits, and never becomes healthy",
     () => kept(Models.stops, 6, 1),
     limit

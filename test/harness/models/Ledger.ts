@@ -118,6 +118,15 @@ export const recorded = (ledger: Ledger, seen: Seen): Ledger => {
       return ofDeployment(ledger, seen.deployment, (entry) => (isRunning(entry) ? { lapsed: true } : {}))
     case "abandon":
       return changed(ledger, (entry) => (entry.replica === seen.replica && isRunning(entry) ? { lapsed: true } : {}))
+    case "setCap":
+    case "beginJob":
+    case "rerunJob":
+    case "admitJob":
+    case "cancelJob":
+    case "finishJob":
+    case "giveBackJob":
+    case "abandonJobs":
+    case "takeOverJobs":
     case "renew":
     case "revise":
     case "intend":

@@ -22,7 +22,7 @@ export interface RuleParts<State> {
   /** What looking must find. */
   readonly expected: (ledger: Ledger, state: State) => unknown
   /** Why it is wrong that everything ends here, when all leases ran out and all work was taken and ended; or undefined. */
-  readonly unsettled?: (ledger: Ledger) => string | undefined
+  readonly unsettled?: (ledger: Ledger, state: State) => string | undefined
   /** Whether it looks at the end of a run only. */
   readonly looksLate?: boolean
 }
@@ -59,7 +59,7 @@ export const makeRule = <State>(parts: RuleParts<State>): Rule => {
       const expected = parts.expected(ledger, state)
       return isDeepStrictEqual(found, expected) ? undefined : `there is ${shown(found)} instead of ${shown(expected)}`
     },
-    unsettled: () => parts.unsettled?.(ledger),
+    unsettled: () => parts.unsettled?.(ledger, state),
     memory: () => inspect([ledger, state], canonical)
   })
   return at(emptyLedger, parts.start)

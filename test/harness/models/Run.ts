@@ -4,6 +4,7 @@
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import type { Claim } from "@lockkeeper/core/port/Claim"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import { JobStore } from "@lockkeeper/core/port/JobStore"
 import * as Given from "@lockkeeper/core/testing/Fixture"
 import { Context, Effect, Schema } from "effect"
 import type { Ask, Call } from "./asks.ts"
@@ -33,6 +34,7 @@ type History = ReadonlyArray<Rule>
 const heir = { replica: ReplicaId.make("heir"), terms: Given.longTerms }
 
 const deployments = (use: (store: typeof DeploymentStore.Service) => Call): Call => Effect.flatMap(DeploymentStore, use)
+const jobs = (use: (store: typeof JobStore.Service) => Call): Call => Effect.flatMap(JobStore, use)
 const abandoned = (replica: ReplicaId) => deployments((store) => store.abandon(replica))
 const takenOver = deployments((store) => store.claimAbandoned(heir, 10_000))
 const admitted = deployments((store) => store.admit(heir))
@@ -96,16 +98,58 @@ export const startRun = Effect.fnUntraced(function* (
     for (const claim of known.claims.slice(first)) yield* together([ended(claim)])
   })
 
-  const settle = Effect.gen(function* () {
-    const holders = new Set(known.claims.map(({ replica }) => replica))
-    for (const replica of holders) yield* together([abandoned(replica)])
-    let first = known.claims.length
-    yield* together([takenOver])
+  /** Takes and ends Deployments until there is none to be had. */
+  const endDeployments = Effect.fnUntraced(function* (from: number) {
+    let first = from
     do {
       yield* endFrom(first)
       first = known.claims.length
       yield* together([admitted])
     } while (known.claims.length > first)
+  })
+
+  /** The same for Jobs. */
+  const endJobs = Effect.fnUntraced(function* (from: number) {
+    let first = from
+    do {
+      for (const claim of known.jobClaims.slice(first)) {
+        yield* together([jobs((store) => store.finish(claim, { status: "failed", exitCode: null }))])
+      }
+      first = known.jobClaims.length
+      yield* together([jobs((store) => store.admit(heir))])
+    } while (known.jobClaims.length > first)
+  })
+
+  /** Lets the leases of Jobs run out, and Tenants whose cap was changed have as many Slots as they like. */
+  const freeJobs = Effect.gen(function* () {
+    for (const replica of new Set(known.jobClaims.map((claim) => claim.replica))) {
+      yield* together([jobs((store) => store.abandon(replica))])
+    }
+    for (const tenant of known.capped) {
+      yield* together([deployments((store) => store.setCap(tenant, null))])
+    }
+    const first = known.jobClaims.length
+    yield* together([jobs((store) => store.claimAbandoned(heir, 10_000))])
+    yield* endJobs(first)
+  })
+
+  const settle = Effect.gen(function* () {
+    const [hasJobs, holders] = [
+      known.jobs.length + known.capped.length > 0,
+      new Set(known.claims.map(({ replica }) => replica))
+    ]
+    for (const replica of holders) yield* together([abandoned(replica)])
+    const first = known.claims.length
+    yield* together([takenOver])
+    yield* endDeployments(first)
+    if (hasJobs) yield* freeJobs
+    let given: number
+    do {
+      given = known.claims.length + known.jobClaims.length
+      if (!hasJobs) break
+      yield* endDeployments(known.claims.length)
+      yield* endJobs(known.jobClaims.length)
+    } while (known.claims.length + known.jobClaims.length > given)
 
     const found = yield* look(true)
     yield* keep(histories, (history) => [

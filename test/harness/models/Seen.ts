@@ -2,8 +2,10 @@
 // these and nothing else, so that they know neither a store nor a program.
 
 import type { App, AppId, AppStatus, DeploymentId } from "@lockkeeper/core/domain/App"
+import type { Job, JobId } from "@lockkeeper/core/domain/Job"
 import type { Deployment } from "@lockkeeper/core/domain/Deployment"
 import type { ReplicaId } from "@lockkeeper/core/domain/Lease"
+import type { JobCap, TenantName, TenantUsage } from "@lockkeeper/core/domain/Tenant"
 import type { ImageDigest, Workload, WorkloadName } from "@lockkeeper/core/domain/Workload"
 import type { AppEnding, AppStore } from "@lockkeeper/core/port/AppStore"
 import type { AdmissionRequest, Claim, DeploymentOutcome } from "@lockkeeper/core/port/Claim"
@@ -11,11 +13,13 @@ import type { DeploymentRequest } from "@lockkeeper/core/port/DeploymentRequest"
 import type { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import type { EnvEdit, EnvRevised, EnvStore } from "@lockkeeper/core/port/EnvStore"
 import type { EventFeed } from "@lockkeeper/core/port/EventFeed"
+import type { Begun, JobClaim, JobOutcome, JobRequest } from "@lockkeeper/core/port/JobRequest"
+import type { JobStore } from "@lockkeeper/core/port/JobStore"
 import type { Intent, Journal } from "@lockkeeper/core/port/Journal"
 import type { Tables } from "./Tables.ts"
 
 /** The ports that the rules are about, and the tables behind them. */
-export type ModelPorts = AppStore | DeploymentStore | EnvStore | EventFeed | Journal | Tables
+export type ModelPorts = AppStore | DeploymentStore | EnvStore | EventFeed | JobStore | Journal | Tables
 
 /** The name of a call, and either the value that it was answered with or the tag of its refusal. */
 interface Call<Name extends string, A> {
@@ -54,6 +58,15 @@ export type Seen =
   | (Call<"setExpiry", App> & { readonly app: AppId; readonly isOver: boolean })
   | (Call<"claimExpired", ReadonlyArray<App>> & { readonly limit: number })
   | (Call<"settle", boolean> & { readonly ending: AppEnding })
+  | (Call<"setCap", TenantUsage> & { readonly tenant: TenantName; readonly jobCap: JobCap })
+  | (Call<"beginJob", Begun> & { readonly job: JobRequest })
+  | (Call<"rerunJob", Begun> & { readonly id: JobId })
+  | (Call<"admitJob", JobClaim | undefined> & { readonly id: JobId | undefined })
+  | (Call<"cancelJob", Job> & { readonly id: JobId })
+  | (Call<"finishJob", Job> & { readonly held: JobClaim; readonly ended: JobOutcome })
+  | (Call<"giveBackJob", Job> & { readonly held: JobClaim })
+  | (Call<"abandonJobs", void> & { readonly replica: ReplicaId })
+  | (Call<"takeOverJobs", ReadonlyArray<JobClaim>> & { readonly limit: number })
   | (Call<"setStatus", void> & { readonly app: AppId; readonly status: AppStatus })
   | (Call<"lapse", void> & { readonly deployment: DeploymentId })
 

@@ -42,7 +42,8 @@ export interface How {
 
 const terms = Given.longTerms
 
-const replicaOf = (number: number): ReplicaId => ReplicaId.make(`replica-${number}`)
+/** A replica of this number. */
+export const replicaOf = (number: number): ReplicaId => ReplicaId.make(`replica-${number}`)
 
 const imageOf = (number: number): ImageDigest => ImageDigest.make(`sha256:${String(number).padStart(64, "0")}`)
 
@@ -65,7 +66,8 @@ const journal = (use: (journal: typeof Journal.Service) => Call): Call => Effect
 
 const tables = (use: (tables: typeof Tables.Service) => Effect.Effect<void>): Call => Effect.flatMap(Tables, use)
 
-const ask =
+/** Makes an ask of one of those that are known. */
+export const ask =
   <Of, Args extends ReadonlyArray<unknown>>(
     name: string,
     list: (known: Known) => ReadonlyArray<Of>,

@@ -7,7 +7,9 @@ import type { Rule } from "./Rule.ts"
 import { activity as activityRule } from "./rules/activity.ts"
 import { envs as envsRule } from "./rules/envs.ts"
 import { events as eventsRule, eventsBySubject } from "./rules/events.ts"
+import * as Jobs from "./jobAsks.ts"
 import { holding as holdingRule } from "./rules/holding.ts"
+import { jobs as jobsRule } from "./rules/jobs.ts"
 import { liveness as livenessRule } from "./rules/liveness.ts"
 import { ownership as ownershipRule } from "./rules/ownership.ts"
 import { releases as releasesRule } from "./rules/releases.ts"
@@ -90,6 +92,41 @@ export const activity: Model = {
 export const slots: Model = {
   rules: [slotsRule],
   asks: [begin, begin, admitAny, admitAny, ...claims, stop, start]
+}
+
+const onFull = fc.constantFrom(...(["reject", "queue", "queue"] as const))
+const jobEnd = fc.constantFrom(...(["succeeded", "failed", "failed", "cancelled"] as const))
+const beginJob = fc.tuple(app, onFull, replica).map((args) => Jobs.begin(...args))
+const rerunJob = fc.tuple(recent, replica).map((args) => Jobs.rerun(...args))
+const admitAnyJob = replica.map(Jobs.admitAny)
+const admitJob = fc.tuple(recent, replica).map((args) => Jobs.admit(...args))
+const cancelJob = recent.map((of) => Jobs.cancel(of))
+const finishJob = fc.tuple(recent, jobEnd).map((args) => Jobs.finish(...args))
+const giveBackJob = recent.map((of) => Jobs.giveBack(of))
+const abandonJobs = recent.map((of) => Jobs.abandon(of))
+const takeOverJobs = fc.tuple(replica, fc.constantFrom(1, 10_000)).map((args) => Jobs.takeOver(...args))
+const setCap = fc.tuple(app, fc.constantFrom(0, 1, 2, 3, null)).map((args) => Jobs.setCap(...args))
+
+/** INV-1, INV-3 and K3 for Jobs, and Deployments beside them. */
+export const jobs: Model = {
+  rules: [jobsRule],
+  asks: [
+    ...work,
+    cancel,
+    beginJob,
+    beginJob,
+    beginJob,
+    rerunJob,
+    admitAnyJob,
+    admitJob,
+    cancelJob,
+    finishJob,
+    finishJob,
+    giveBackJob,
+    abandonJobs,
+    takeOverJobs,
+    setCap
+  ]
 }
 
 /** INV-4. */

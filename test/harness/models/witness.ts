@@ -4,6 +4,8 @@ import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { DeploymentRefused } from "@lockkeeper/core/port/DeploymentRequest"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { type EnvEdit, EnvStore } from "@lockkeeper/core/port/EnvStore"
+import { JobRefused } from "@lockkeeper/core/port/JobRequest"
+import { JobStore } from "@lockkeeper/core/port/JobStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { Context, Effect, Result } from "effect"
 import type { ModelPorts, Seen } from "./Seen.ts"
@@ -27,6 +29,7 @@ export const witnessed = (
   const apps = Context.get(ports, AppStore)
   const deployments = Context.get(ports, DeploymentStore)
   const envs = Context.get(ports, EnvStore)
+  const jobs = Context.get(ports, JobStore)
   const journal = Context.get(ports, Journal)
   const tables = Context.get(ports, Tables)
 
@@ -56,7 +59,22 @@ export const witnessed = (
         told(deployments.finish(claim, outcome), (answer) => ({ call: "finish", claim, outcome, ...answer })),
       abandon: (replica) => told(deployments.abandon(replica), (answer) => ({ call: "abandon", replica, ...answer })),
       claimAbandoned: (request, limit) =>
-        told(deployments.claimAbandoned(request, limit), (answer) => ({ call: "claimAbandoned", limit, ...answer }))
+        told(deployments.claimAbandoned(request, limit), (answer) => ({ call: "claimAbandoned", limit, ...answer })),
+      setCap: (tenant, jobCap) =>
+        told(deployments.setCap(tenant, jobCap), (answer) => ({ call: "setCap", tenant, jobCap, ...answer }))
+    }),
+    Context.add(JobStore, {
+      ...jobs,
+      begin: (job) => told(jobs.begin(job), (answer) => ({ call: "beginJob", job, ...answer })),
+      rerun: (id, by) => told(jobs.rerun(id, by), (answer) => ({ call: "rerunJob", id, ...answer })),
+      admit: (by, id) => told(jobs.admit(by, id), (answer) => ({ call: "admitJob", id, ...answer })),
+      requestCancel: (id) => told(jobs.requestCancel(id), (answer) => ({ call: "cancelJob", id, ...answer })),
+      finish: (held, ended) =>
+        told(jobs.finish(held, ended), (answer) => ({ call: "finishJob", held, ended, ...answer })),
+      giveBack: (held) => told(jobs.giveBack(held), (answer) => ({ call: "giveBackJob", held, ...answer })),
+      abandon: (replica) => told(jobs.abandon(replica), (answer) => ({ call: "abandonJobs", replica, ...answer })),
+      claimAbandoned: (by, limit) =>
+        told(jobs.claimAbandoned(by, limit), (answer) => ({ call: "takeOverJobs", limit, ...answer }))
     }),
     Context.add(EnvStore, {
       ...envs,
@@ -84,7 +102,7 @@ export const witnessed = (
 }
 
 const tagOf = (error: unknown): string => {
-  if (error instanceof DeploymentRefused) return error.reason._tag
+  if (error instanceof DeploymentRefused || error instanceof JobRefused) return error.reason._tag
   const isTagged = typeof error === "object" && error !== null && "_tag" in error
   return isTagged ? String(error._tag) : String(error)
 }

@@ -3,13 +3,14 @@
 
 import { describe, expect, test } from "vitest"
 import { failureOf, holds } from "../../../../test/harness/models/properties.ts"
+import { brokenJobStores } from "./brokenJobStores.ts"
 import { brokenStores } from "./brokenStores.ts"
 import { memoryPorts } from "./memoryPorts.ts"
 
 const aHandful = 24
 
 describe("the models notice", { timeout: 120_000 }, () => {
-  test.each(brokenStores)("X18 $what", async ({ layer, model, width }) => {
+  test.each([...brokenStores, ...brokenJobStores])("X18 $what", async ({ layer, model, width }) => {
     const property = holds(model, { ports: memoryPorts(layer), maxCommands: 40, width })
     const failure = await failureOf(property, 20_000)
     expect(failure?.asks.length).toBeGreaterThan(0)

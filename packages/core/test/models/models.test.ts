@@ -17,6 +17,9 @@ describe("the memory layers, asked for one thing after the other", { timeout: 60
   test("INV-3: a Tenant never has more running than its cap, no Slot is lost, and the queue is served in order", () =>
     expectProperty(holds(Models.slots, trial), 60))
 
+  test("INV-1 INV-3 K3: Jobs and Deployments share the Slots of their Tenant, in one queue, and only the newest Fence writes", () =>
+    expectProperty(holds(Models.jobs, trial), 60))
+
   test("INV-4: what was asked to stop ends so, at once while it waits, and never becomes healthy", () =>
     expectProperty(holds(Models.stops, trial), 60))
 

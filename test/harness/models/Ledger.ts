@@ -87,7 +87,9 @@ export const recorded = (ledger: Ledger, seen: Seen): Ledger => {
       return { ...ledger, tenants: put(ledger.tenants, id, tenant), statuses: put(ledger.statuses, id, status) }
     }
     case "setStatus":
-      return { ...ledger, statuses: put(ledger.statuses, seen.app, seen.status) }
+      return ledger.statuses.get(seen.app) === "deleted"
+        ? ledger
+        : { ...ledger, statuses: put(ledger.statuses, seen.app, seen.status) }
     case "mark":
       return ledger.statuses.get(seen.app) === seen.to ? ledger : appEnded(ledger, seen.app, seen.to)
     case "setExpiry":

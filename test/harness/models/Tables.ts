@@ -7,7 +7,10 @@ import { Context, type Effect } from "effect"
 export class Tables extends Context.Service<
   Tables,
   {
-    /** Moves an App to a status and does nothing else, so that its Deployments are asked nothing. */
+    /**
+     * Moves an App to a status and does nothing else, so that its Deployments are asked nothing. One that is deleted stays
+     * so: its secrets may be erased, and nothing reads what is left.
+     */
     readonly setStatus: (app: AppId, status: AppStatus) => Effect.Effect<void>
     /** Lets the lease of a Deployment in progress run out now. */
     readonly lapse: (deployment: DeploymentId) => Effect.Effect<void>

@@ -3,7 +3,6 @@
 import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { Tables } from "../../../../test/harness/models/Tables.ts"
-import { putStatus } from "./stores.ts"
 
 /** What a run does to the tables. Foreign keys lead from a Tenant to all that is its, Events excepted. */
 export const layerTables = Layer.effect(
@@ -14,7 +13,8 @@ export const layerTables = Layer.effect(
     const sql = <A, E>(use: (sql: SqlClient.SqlClient) => Effect.Effect<A, E>) =>
       done(Effect.flatMap(SqlClient.SqlClient, use))
     return Tables.of({
-      setStatus: (app, status) => done(putStatus(app, status)),
+      setStatus: (app, status) =>
+        sql((sql) => sql`update apps set status = ${status} where id = ${app} and status <> 'deleted'`),
       lapse: (deployment) =>
         sql(
           (sql) => sql`update deployments set lease_until = clock_timestamp()

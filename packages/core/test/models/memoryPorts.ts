@@ -14,7 +14,7 @@ export const layerTables = Layer.effect(
       setStatus: (id, status) =>
         Effect.sync(() => {
           const row = apps.get(id)
-          if (row !== undefined) row.app = { ...row.app, status }
+          if (row !== undefined && row.app.status !== "deleted") row.app = { ...row.app, status }
         }),
       lapse: (id) =>
         Effect.sync(() => {

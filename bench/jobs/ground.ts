@@ -8,6 +8,7 @@ import type { LeaseLost } from "@lockkeeper/core/port/Claim"
 import type { JobRefused, JobRequest, Worker } from "@lockkeeper/core/port/JobRequest"
 import { JobStore } from "@lockkeeper/core/port/JobStore"
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
+import type { PoolExhausted, SubnetLost } from "@lockkeeper/core/port/SubnetPool"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import { longTerms } from "@lockkeeper/core/testing/Fixture"
 import { inSlot } from "@lockkeeper/core/testing/JobFixture"
@@ -95,7 +96,7 @@ export const sampled = Effect.fnUntraced(function* <E, R>(
 })
 
 /** What may go wrong while Jobs are measured. */
-export type Fault = StoreError | JobRefused | LeaseLost | SqlError.SqlError | PgbenchFailed
+export type Fault = StoreError | JobRefused | PoolExhausted | SubnetLost | LeaseLost | SqlError.SqlError | PgbenchFailed
 
 /** A part with everything that it may need from its surroundings. */
 export type Case = Part<Fault, Cluster | SqlClient.SqlClient>

@@ -52,7 +52,7 @@ const main = Effect.gen(function* () {
     { concurrency: atOnce, discard: true }
   )
   Fs.writeFileSync(Path.join(directory, `${name}.done`), "")
-  yield* Effect.never
+  return yield* Effect.never
 })
 
 const pools = Layer.unwrap(

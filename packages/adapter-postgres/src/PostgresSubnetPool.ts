@@ -54,6 +54,7 @@ export const make: Effect.Effect<SubnetPool["Service"], never, SqlClient.SqlClie
   ): Effect.fn.Return<Given, Fault> {
     const [row] = yield* free.given(request, spans, locked)
     if (row === undefined) return "nothing"
+    if (row.cut !== null) known.set(keyOf(request.pool), row.cut)
     if (row.clearing) return "clearing"
     return { pool: request.pool.name, owner: request.owner, subnet: yield* blockOf(row.net), fence: row.fence }
   })

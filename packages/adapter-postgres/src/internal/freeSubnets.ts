@@ -8,9 +8,14 @@ import { Duration, Schema } from "effect"
 import { Int8 } from "./columns.ts"
 import { type Database, rowsOf } from "./Database.ts"
 
-/** A block that an owner has, and whether somebody is clearing it. */
+/** A block that an owner has, whether somebody is clearing it, and how many blocks of its range are cut. */
 const heldRows = rowsOf(
-  Schema.Struct({ net: Schema.String, fence: Int8.pipe(Schema.decodeTo(Fence)), clearing: Schema.Boolean })
+  Schema.Struct({
+    net: Schema.String,
+    fence: Int8.pipe(Schema.decodeTo(Fence)),
+    clearing: Schema.Boolean,
+    cut: Schema.NullOr(Int8)
+  })
 )
 
 const cutRows = rowsOf(Schema.Struct({ cut: Int8 }))
@@ -51,7 +56,7 @@ export const freeSubnets = ({ sql }: Database) => {
    * somebody else was at it. Who waits takes no locked row for one that is given away.
    */
   const given = ({ owner, pool, ttl }: SubnetRequest, spans: ReadonlyArray<SubnetSpan>, locked: "wait" | "skip") => {
-    const { name, prefix } = pool
+    const { name, prefix, range } = pool
     return heldRows(sql`with own as (
         select net, fence, clearing from subnets where pool = ${name} and owner = ${owner}
       ), held as (
@@ -67,10 +72,14 @@ export const freeSubnets = ({ sql }: Database) => {
       ), made as (
         insert into subnets (pool, owner, net, lease_until)
         select ${name}, ${owner}, net, ${from(ttl)} from gone returning net, fence
+      ), found as (
+        select net::text, fence, false as clearing from held
+        union all select net::text, fence, false from made
+        union all select net::text, fence, true from own where clearing
       )
-      select net::text, fence, false as clearing from held
-      union all select net::text, fence, false from made
-      union all select net::text, fence, true from own where clearing`)
+      select found.*, (
+        select cut from subnet_ranges where range = ${format(range)}::text::cidr and prefix = ${prefix}
+      ) from found`)
   }
 
   /** Whether there is a candidate, in somebody's hands or not. */

@@ -61,6 +61,22 @@ describeWith("docker")("a server on Docker", () => {
     )
 
     it.effect(
+      "INV-15 H11 has the block of a tenant's network from the database, for as long as the network is there",
+      () =>
+        Effect.gen(function* () {
+          const { archives, sql } = yield* World
+          const server = yield* start()
+          const { id, tenant } = yield* deployedApp(server.client, yield* archives.source(goodApp("one")))
+          const held = sql`select 1 from subnets where owner like ${`${tenant}/%`} and lease_until > now()`
+          assert.lengthOf(yield* held, 1)
+          yield* server.client.apps.delete({ params: { app: id } })
+          yield* eventually("it is given back", held, ({ length }) => length === 0)
+          assert.lengthOf(yield* sql`select 1 from free_subnets where reusable_at > now()`, 1)
+          yield* stopServer(server, "SIGTERM")
+        })
+    )
+
+    it.effect(
       "INV-8 H24 B13 whose engine is away serves on, fails deploys with engine_unavailable, and goes on with it",
       () =>
         Effect.gen(function* () {

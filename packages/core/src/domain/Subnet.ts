@@ -15,8 +15,10 @@ const isIpAddress = Schema.is(IpAddress)
 
 const numberOf = (address: string): number => address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0)
 
-const addressOf = (number: number): IpAddress =>
-  IpAddress.make([24, 16, 8, 0].map((bits) => Math.floor(number / 2 ** bits) % 256).join("."))
+const textOf = (number: number): string =>
+  `${Math.floor(number / 2 ** 24) % 256}.${Math.floor(number / 2 ** 16) % 256}.${Math.floor(number / 2 ** 8) % 256}.${number % 256}`
+
+const addressOf = (number: number): IpAddress => IpAddress.make(textOf(number))
 
 /** Reads `10.0.0.0/24`, and an address alone as a block of one; undefined when it is neither. Bits behind the prefix are dropped. */
 export const parse = (text: string): Subnet | undefined => {
@@ -28,7 +30,7 @@ export const parse = (text: string): Subnet | undefined => {
 }
 
 /** Writes a block as `10.0.0.0/24`. */
-export const format = ({ first, prefix }: Subnet): string => `${addressOf(first)}/${prefix}`
+export const format = ({ first, prefix }: Subnet): string => `${textOf(first)}/${prefix}`
 
 /** Whether two blocks share an address. */
 export const overlaps = (one: Subnet, other: Subnet): boolean =>

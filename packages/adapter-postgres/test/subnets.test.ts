@@ -175,7 +175,7 @@ layer(stores(), { excludeTestServices: true })("a pool of Subnets", (it) => {
         yield* refused("PoolExhausted", reserve(whole))
         yield* refused("PoolExhausted", reserve(part))
         yield* Effect.forEach([first, ...all], release)
-        const again = yield* Effect.forEach([part, whole, part, whole], (pool) => reserve(pool))
+        const again = yield* Effect.forEach([part, part, whole, whole], (pool) => reserve(pool))
         assert.strictEqual(unique(again.map(({ subnet }) => subnet.first)), 4)
       })
   )
@@ -197,7 +197,7 @@ layer(stores(), { excludeTestServices: true })("a pool of Subnets", (it) => {
       meets({
         given: Effect.gen(function* () {
           const pool = yield* freshPool(2)
-          yield* reserve(pool)
+          yield* reserve(pool, { owner: SubnetOwner.make("0") })
           return pool
         }),
         a: (pool) => outcomeOf(reserve(pool, { owner: SubnetOwner.make("a") })),

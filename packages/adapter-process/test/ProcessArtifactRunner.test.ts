@@ -75,7 +75,7 @@ describe("an artifact", () => {
     })
   )
 
-  it.live("H6 with a flipped byte, a missing end or another sum is not there, and what was there before is", () =>
+  it.live("B25 H6 with a flipped byte, a missing end or another sum is not there, and what was there before is", () =>
     Effect.gen(function* () {
       const flipped = Buffer.from(content)
       flipped[70_000] = (flipped[70_000] ?? 0) ^ 1

@@ -23,7 +23,7 @@ const isTopology = (value: unknown): boolean => Result.isSuccess(Schema.decodeUn
 
 describe("a topology", () => {
   const shapes: ReadonlyArray<readonly [string, string, Declared]> = [
-    ["duplicate_node", "x", { nodes: [a("y"), a("x"), a("x", { image: "b:2" })], steps: [] }],
+    ["duplicate_node", "x", { nodes: [a("x"), a("y"), a("x", { image: "b:2" })], steps: [] }],
     ["image_or_source", "x", { nodes: [{ name: "x" }], steps: [] }],
     ["image_or_source", "x", { nodes: [a("x", { source: { type: "image", reference: "a:1" } })], steps: [] }],
     ["duplicate_port", "x", { nodes: [a("x", { ports: [80, 443, 80] })], steps: [] }],
@@ -48,6 +48,15 @@ describe("a topology", () => {
     assert.deepStrictEqual(reasonOf({ ...declared, nodes: [...declared.nodes].reverse() }), [reason, node])
   })
 
+  it("H27 with two mistakes is refused for the first in the order of names, however it is declared", () => {
+    const nodes = [{ name: "y" }, a("x", { dependsOn: ["z"] }), a("w", { dependsOn: ["z"] }), { name: "z" }]
+    for (const declared of [nodes, [...nodes].reverse()]) {
+      assert.deepStrictEqual(reasonOf({ nodes: declared, steps: [] }), ["image_or_source", "y"])
+      const others = declared.filter(({ name }) => name === "x" || name === "w")
+      assert.deepStrictEqual(reasonOf({ nodes: others, steps: [] }), ["unknown_dependency", "w"])
+    }
+  })
+
   it("H27 with a cycle is refused with its nodes, however it is declared and whoever waits for it", () => {
     const nodes = [
       a("d", { dependsOn: ["b"] }),
@@ -63,6 +72,9 @@ describe("a topology", () => {
       assert.strictEqual(failure.message, "a waits for b waits for c waits for a")
     }
     assert.deepStrictEqual(reasonOf({ nodes: [a("x", { dependsOn: ["x"] })], steps: [] }), ["cycle", "x"])
+    const waits = [a("a", { dependsOn: ["c"] }), a("b", { dependsOn: ["c"] }), a("c", { dependsOn: ["b"] })]
+    const behind = refusal({ nodes: waits, steps: [] })
+    assert.deepStrictEqual("nodes" in behind && behind.nodes.join(), "b,c")
   })
 
   it("H27 with any cycle is refused, and with no other thing", () => {

@@ -52,7 +52,9 @@ describe("a threshold", () => {
     ]
     for (const [results, verdict] of cases) assert.strictEqual(judge([threshold], results), verdict)
     for (const metric of ["toString", "__proto__", "constructor"]) {
-      assert.strictEqual(keeps({ metric: MetricName.make(metric), max: 1 }, [{}]), "inconclusive")
+      const threshold = { metric: MetricName.make(metric), max: 1 }
+      assert.strictEqual(keeps(threshold, [{}]), "inconclusive")
+      assert.strictEqual(keeps(threshold, [{}, Object.fromEntries([[metric, 1]])]), "pass")
     }
   })
 

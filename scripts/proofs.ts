@@ -3,6 +3,7 @@
 // passed. Run it after `npm test`. With LOCKKEEPER_TEST_REQUIRE=all, a test that was skipped has not passed.
 
 import { readFileSync } from "node:fs"
+import { proofTimes } from "./proofFiles.ts"
 import { lastRun, type RunTest } from "./results.ts"
 
 const notePattern = /^\[\^(?<note>[a-z0-9-]+)\]: `(?<file>[^`]+)`: (?<title>.+)$/
@@ -95,7 +96,7 @@ const main = (): void => {
     ...guaranteeProblems(readFileSync("docs/guarantees.md", "utf8"), run, isStrict),
     ...requirementProblems(readFileSync("docs/requirements.md", "utf8"), run, isStrict)
   ]
-  for (const problem of problems) console.log(problem)
+  for (const line of [...problems, ...proofTimes(run)]) console.log(line)
   console.log(`documents held against ${run.length} tests, ${problems.length} problems`)
   process.exitCode = problems.length > 0 ? 1 : 0
 }

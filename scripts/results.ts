@@ -7,9 +7,12 @@ export const resultsFile = "node_modules/.cache/lockkeeper/tests.json"
 
 /** One test of a run. `name` is that of its suites and its own, with ` > ` between them. */
 export interface RunTest {
+  /** The runtime that it was on: `main` or `docker`. */
+  readonly project: string
   readonly file: string
   readonly name: string
   readonly state: "passed" | "failed" | "skipped" | "pending"
+  readonly seconds: number
 }
 
 /** Reads it; undefined where no test has run. */

@@ -6,36 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-
-const proofs = [
-  "test/e2e/failpoints.test.ts",
-  "test/e2e/kills.test.ts",
-  "test/e2e/freezes.test.ts",
-  "test/e2e/faultedScenes.test.ts",
-  "test/e2e/histories.test.ts",
-  "test/e2e/envMerge.test.ts",
-  "packages/adapter-postgres/test/deploymentInterleavings.test.ts",
-  "packages/adapter-postgres/test/storeInterleavings.test.ts",
-  "packages/adapter-postgres/test/commitFaults.test.ts",
-  "packages/adapter-postgres/test/restarts.test.ts",
-  "packages/adapter-postgres/test/pgbouncer.test.ts",
-  "packages/adapter-postgres/test/races.test.ts",
-  "packages/adapter-postgres/test/lifecycleRaces.test.ts",
-  "packages/adapter-postgres/test/appLife.test.ts",
-  "test/e2e/stops.test.ts",
-  "test/e2e/slots.test.ts",
-  "test/e2e/slotFaults.test.ts",
-  "test/e2e/subnets.test.ts",
-  "test/e2e/batches.test.ts",
-  "packages/adapter-postgres/test/fairness.test.ts",
-  "packages/adapter-postgres/test/envReplicas.test.ts",
-  "packages/adapter-postgres/test/envTeardown.test.ts",
-  "packages/adapter-postgres/test/migrationFaults.test.ts",
-  "test/e2e/migrateReplicas.test.ts",
-  "packages/adapter-postgres/test/models.test.ts",
-  "packages/core/test/models",
-  "packages/core/test/testing"
-]
+import { soaked } from "./proofFiles.ts"
 
 const { values } = parseArgs({
   options: { minutes: { type: "string", default: "10" }, seed: { type: "string", default: "1" } }
@@ -59,7 +30,7 @@ const round = (seed: number, share: number): boolean => {
     FC_SEED: String(seed),
     ...(share > 0 ? { FC_RUNS: String(Math.round(1_000 * share)), SOAK: "1" } : {})
   }
-  const args = ["vitest", "run", "--bail", "1", "--testTimeout", "3600000", ...proofs]
+  const args = ["vitest", "run", "--bail", "1", "--testTimeout", "3600000", ...soaked]
   return spawnSync("npx", args, { env, stdio: "inherit" }).status === 0
 }
 

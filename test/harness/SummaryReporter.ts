@@ -11,9 +11,11 @@ export class SummaryReporter implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, errors: ReadonlyArray<unknown>): void {
     const tests = modules.flatMap((module) =>
       [...module.children.allTests()].map((test): RunTest => ({
+        project: module.project.name,
         file: module.relativeModuleId,
         name: test.fullName,
-        state: test.result().state
+        state: test.result().state,
+        seconds: (test.diagnostic()?.duration ?? 0) / 1000
       }))
     )
     mkdirSync(dirname(resultsFile), { recursive: true })

@@ -1,9 +1,17 @@
 // The check that holds documents against the last test run.
 import { assert, describe, it } from "@effect/vitest"
+import { existsSync } from "node:fs"
+import { proofFiles, proofTimes, soaked } from "../../scripts/proofFiles.ts"
 import { guaranteeProblems, requirementProblems } from "../../scripts/proofs.ts"
 import type { RunTest } from "../../scripts/results.ts"
 
-const ran = (name: string, state: RunTest["state"] = "passed", file = "a.test.ts"): RunTest => ({ file, name, state })
+const ran = (name: string, state: RunTest["state"] = "passed", file = "a.test.ts"): RunTest => ({
+  project: "main",
+  file,
+  name,
+  state,
+  seconds: 1.5
+})
 
 const guarantees = (cell: string, note: string): string =>
   `# What\n\n| what | holds |\n| --- | --- |\n| a | b |\n\n## Shown by\n\n| what | kill |\n| --- | --- |\n| Env | ${cell} |\n\n${note}\n`
@@ -51,5 +59,22 @@ describe("proofs", () => {
     assert.deepStrictEqual(requirementProblems(row, [ran("E1 here", "passed", "b.test.ts")], false), [
       "a test of E1 in a.test.ts does not exist"
     ])
+  })
+
+  it("K14 are counted with the time that they took on each runtime, and nothing else is", () => {
+    const [file = ""] = soaked
+    const models = "packages/core/test/models/models.test.ts"
+    const run = [ran("a", "passed", file), ran("b", "passed", models), ran("c", "passed", "a.test.ts")]
+    assert.deepStrictEqual(proofTimes([...run, { ...ran("a", "passed", file), project: "docker" }]), [
+      "docker: proofs of 1 tests took 2 s of the workers",
+      "main: proofs of 2 tests took 3 s of the workers"
+    ])
+  })
+
+  it("K14 are in files that there are", () => {
+    assert.deepStrictEqual(
+      proofFiles.filter((path) => !existsSync(path)),
+      []
+    )
   })
 })

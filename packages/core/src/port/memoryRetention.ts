@@ -19,7 +19,7 @@ export const makeMemoryRetention = (state: MemoryTables): typeof RetentionStore.
   const isNamed = (work: WorkId): boolean => [...state.intents.values()].some((intent) => intent.work === work)
 
   const forget = (work: WorkId): void => {
-    for (const of of ["deployment", "workload", "job"]) state.logs.delete(`${of}/${work}`)
+    for (const kind of ["deployment", "workload", "job"]) state.logs.delete(`${kind}/${work}`)
   }
 
   const reservations = (now: number): ReadonlyArray<Removal> =>

@@ -111,7 +111,12 @@ describe("a Job", () => {
       ]
       for (const fields of bad) assertProblem(yield* begin(fields), 400, "invalid_body")
       assertProblem(yield* call("POST", path, { body: {} }), 400, "invalid_body")
-      const most = { items: ["x".repeat(4_096), "", "ü\n"], itemConcurrency: 32, timeoutSeconds: 86_400, ttlSeconds: 60 }
+      const most = {
+        items: ["x".repeat(4_096), "", "ü\n"],
+        itemConcurrency: 32,
+        timeoutSeconds: 86_400,
+        ttlSeconds: 60
+      }
       const answer = yield* begin({ ...most, onFull: "queue", onItemFailure: "stop" })
       assert.deepInclude(answer.fields, { kind: "batch", items: { total: 3, done: 0, failed: 0 } })
     })

@@ -49,6 +49,7 @@ export const make: Effect.Effect<RetentionStore["Service"], never, SqlClient.Sql
         revisions: of("revisions"),
         apps: of("apps"),
         slots: of("slots"),
+        subnets: of("subnets"),
         tenants: of("tenants"),
         installation: of("installation")
       }

@@ -211,6 +211,7 @@ const usageOf = (state: MemoryTables): { readonly [K in RetentionKind]: Retentio
     revisions: counted(sum([...state.revisions.values()].map((rows) => rows.length))),
     apps: counted(state.apps, state.routes),
     slots: counted({ size: [...state.jobs.values()].filter(({ job }) => job.status === "running").length }),
+    subnets: counted(state.subnets, state.resting),
     tenants: counted(state.caps),
     installation: counted(state.leases)
   }

@@ -116,7 +116,7 @@ export const startRun = Effect.fnUntraced(function* (
         yield* together([jobs((store) => store.finish(claim, { status: "failed", exitCode: null }))])
       }
       first = known.jobClaims.length
-      yield* together([jobs((store) => store.admit(heir))])
+      yield* together([jobs((store) => store.admit(heir, 1))])
     } while (known.jobClaims.length > first)
   })
 

@@ -42,12 +42,12 @@ export const rerun = ask<JobId, [replica: number]>("rerunJob", begun, (job, [rep
 /** A replica asks for any Job. */
 export const admitAny = (replica: number): Ask => ({
   label: `admitAnyJob(${replica})`,
-  call: () => jobs((store) => store.admit(worker(replica)))
+  call: () => jobs((store) => store.admit(worker(replica), 1))
 })
 
 /** A replica asks for one Job. */
 export const admit = ask<JobId, [replica: number]>("admitJob", begun, (job, [replica]) =>
-  jobs((store) => store.admit(worker(replica), job))
+  jobs((store) => store.admitJob(worker(replica), job))
 )
 
 /** Asks a Job to end, wherever it is. */

@@ -67,7 +67,14 @@ export const witnessed = (
       ...jobs,
       begin: (job) => told(jobs.begin(job), (answer) => ({ call: "beginJob", job, ...answer })),
       rerun: (id, by) => told(jobs.rerun(id, by), (answer) => ({ call: "rerunJob", id, ...answer })),
-      admit: (by, id) => told(jobs.admit(by, id), (answer) => ({ call: "admitJob", id, ...answer })),
+      admit: (by, limit) =>
+        told(jobs.admit(by, limit), ({ refusal, value }) => ({
+          call: "admitJob",
+          id: undefined,
+          value: value?.[0],
+          refusal
+        })),
+      admitJob: (by, id) => told(jobs.admitJob(by, id), (answer) => ({ call: "admitJob", id, ...answer })),
       requestCancel: (id) => told(jobs.requestCancel(id), (answer) => ({ call: "cancelJob", id, ...answer })),
       finish: (held, ended) =>
         told(jobs.finish(held, ended), (answer) => ({ call: "finishJob", held, ended, ...answer })),

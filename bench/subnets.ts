@@ -1,7 +1,7 @@
 // What a Subnet costs: taken and given back beside the same statements through the bare driver, and taken where many are held
 // beside where few are. One JSON line for each goal, a table in the end; 1 when a goal was missed.
 
-import { NodeServices } from "@effect/platform-node"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer } from "effect"
 import { allReached, asked, runBench, saysWhere } from "./common/runBench.ts"
 import { description, layer } from "./env/cluster.ts"

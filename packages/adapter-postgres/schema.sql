@@ -492,6 +492,8 @@ create table tenants (
 
 -- function is_held(jobs)
 
+-- function jobs_transitions()
+
 -- function slots_within_cap()
 
 -- function whole_revision_needed(text)
@@ -515,5 +517,7 @@ create table tenants (
 -- trigger hold_jobs
 
 -- trigger hold_releases
+
+-- trigger jobs_transitions
 
 -- trigger slots_within_cap

@@ -31,6 +31,7 @@ import { jobs } from "./migrations/0009_jobs.ts"
 import { erasedSecrets } from "./migrations/0010_erased_secrets.ts"
 import { retention } from "./migrations/0011_retention.ts"
 import { subnets } from "./migrations/0012_subnets.ts"
+import { jobTransitions } from "./migrations/0013_job_transitions.ts"
 
 /**
  * One step of the schema. Released, it never changes: `statements` are compared by their checksum. With `index`, its only
@@ -57,7 +58,8 @@ export const migrations: ReadonlyArray<Migration> = [
   jobs,
   erasedSecrets,
   retention,
-  subnets
+  subnets,
+  jobTransitions
 ]
 
 /** The version of the schema that this version of the package expects: the id of the last migration. */

@@ -23,8 +23,54 @@ const always = (name: string, check = "check ("): Entry =>
 const check = (condition: string, table = "jobs"): Entry =>
   without(`${table}: check (${condition})`, ` check (${condition})`)
 
+const transitions = listing(
+  "packages/adapter-postgres/src/migrations/0013_job_transitions.ts",
+  ["packages/adapter-postgres/test/jobTransitions.test.ts"],
+  {
+    mutations: [
+      {
+        guards: ["jobTransitions: new.status in ('running', 'cancelled')"],
+        says: "what waits succeeds at once",
+        find: "when 'queued' then new.status in ('running', 'cancelled')",
+        replace: "when 'queued' then true"
+      },
+      {
+        guards: ["jobTransitions: new.status in ('queued', 'succeeded', 'failed', 'cancelled')"],
+        says: "what runs cannot wait again",
+        find: "new.status in ('queued', 'succeeded', 'failed', 'cancelled')",
+        replace: "new.status in ('succeeded', 'failed', 'cancelled')"
+      },
+      {
+        guards: ["jobTransitions: new.status in ('queued', 'running')"],
+        says: "what has ended ends anew",
+        find: "else new.status in ('queued', 'running') and",
+        replace: "else"
+      },
+      {
+        guards: [],
+        says: "what has ended comes back as the same attempt",
+        find: " and new.attempt = old.attempt + 1",
+        replace: ""
+      },
+      {
+        guards: [],
+        says: "what succeeded is run again",
+        find: "when 'succeeded' then false\n",
+        replace: "when 'succeeded' then true\n"
+      }
+    ],
+    leftOut: [
+      {
+        guards: ["jobTransitions: old.status <> new.status"],
+        reason: "spares a call where the status is written again as it is"
+      }
+    ]
+  }
+)
+
 /** What is listed of them. */
 export const jobSchema = joined([
+  transitions,
   listing(file, tests, {
     mutations: [
       always("slots_one_holder"),

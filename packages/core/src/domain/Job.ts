@@ -1,5 +1,5 @@
 // Capped work of a Tenant that is not a Deployment: one command, a Batch of them, or whatever its caller does in a Slot.
-// The table says which status may follow which; nothing else does.
+// The table says which status may follow which; stores hold to it.
 import { Schema } from "effect"
 import { AppId, DeploymentId } from "./App.ts"
 import { TenantName } from "./Tenant.ts"

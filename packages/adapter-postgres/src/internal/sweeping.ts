@@ -124,7 +124,7 @@ export const sweeping = (db: Database): { readonly [K in SweepKind]: Sweep } => 
         where d.status in ('failed', 'cancelled', 'superseded') and d.finished_at <= ${before(terms)}
           and not exists (select from intents i where i.deployment = d.id)
           and (a.status = 'deleted'
-            or (select count(*) from deployments n where n.app = d.app and n.number > d.number) >= ${terms.newest})
+            or (select count(*) from deployments n where n.app = d.app and n.number > d.number) >= ${Math.max(1, terms.newest)})
         order by d.finished_at limit ${limit} for update of d skip locked
       ), history as (delete from deployment_history where deployment in (select id from ripe)),
       said as (delete from logs where name in (
@@ -143,6 +143,8 @@ export const sweeping = (db: Database): { readonly [K in SweepKind]: Sweep } => 
           where r.created_at <= ${before(terms)} and (a.status = 'deleted' or (
               not r.current
               and (select count(*) from releases n where n.app = r.app and n.number > r.number) >= ${terms.newest}
+              and exists (select from deployments n join deployments d on d.id = r.deployment
+                where n.app = r.app and n.number > d.number)
             ))
             and not exists (select from jobs j where j.release = r.id)
             and not exists (select from deployments d

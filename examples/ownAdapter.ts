@@ -39,6 +39,7 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
   const images = new Map<ImageDigest, KeptImage>()
   const workloads = new Map<WorkloadName, { workload: Workload; worker: Worker; lines: Stream.Stream<LogEntry> }>()
   const commands = new Map<WorkloadName, Effect.Effect<void>>()
+  const isUsed = (name: WorkloadName) => workloads.has(name) || commands.has(name)
   const placeOf = (image: ImageDigest) => join(directory, image.slice("sha256:".length))
   const imageOf = ({ image }: WorkloadSpec) =>
     images.has(image) ? Effect.succeed(placeOf(image)) : failed("image_gone", `${image} is gone`)
@@ -61,7 +62,7 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
     start: Effect.fnUntraced(function* (spec) {
       const [place, port] = [yield* imageOf(spec), yield* freePort]
       // Synchronous from here, as a build is: whoever interrupts came before, and of two starts of one name one is refused.
-      if (workloads.has(spec.name)) return yield* failed("start_failed", `${spec.name} is in use`)
+      if (isUsed(spec.name)) return yield* failed("name_conflict", `${spec.name} is in use`)
       const env = { ...envOf(spec), PORT: String(port) }
       const worker = new Worker(join(place, "app.mjs"), { env, stdout: true, stderr: true })
       const id = WorkloadId.make(`thread-${worker.threadId}`)
@@ -77,6 +78,7 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
       }),
     run: Effect.fnUntraced(function* (spec, say, started) {
       const cwd = yield* imageOf(spec)
+      if (isUsed(spec.name)) return yield* failed("name_conflict", `${spec.name} is in use`)
       const [program, ...args] = spec.command
       const begun = Effect.sync(() => {
         const child = spawn(program, args, {
@@ -123,8 +125,8 @@ export const make = (directory: string): ContainerRuntime["Service"] => {
         : failed("image_gone", `${image} is gone`),
     removeImage: ({ image, mark }) =>
       Effect.sync(() => {
-        const isUsed = [...workloads.values()].some(({ workload }) => workload.image === image)
-        if (isUsed || images.get(image)?.mark !== mark) return
+        const isServed = [...workloads.values()].some(({ workload }) => workload.image === image)
+        if (isServed || images.get(image)?.mark !== mark) return
         images.delete(image)
         rmSync(placeOf(image), { recursive: true })
       }),

@@ -78,7 +78,8 @@ export const buildBegins = Effect.suspend(() =>
 
 const serving = Effect.gen(function* () {
   const { sql } = yield* World
-  const [row] = yield* sql<{ readonly count: number }>`select count(*)::int as count from releases where current`
+  const [row] = yield* sql<{ readonly count: number }>`select count(*)::int as count
+    from releases r join apps a on a.id = r.app where r.current and a.status = 'live'`
   return row?.count ?? 0
 })
 

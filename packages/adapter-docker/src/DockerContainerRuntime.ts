@@ -80,7 +80,7 @@ export const make = (
     const grace = Duration.fromInputUnsafe(options.grace ?? "10 seconds")
 
     const lastWords = yield* makeLastWords
-    yield* inBackground("sweeping networks", Networks.sweep(docker, owner, pool))
+    yield* inBackground("sweeping networks", Networks.sweep(docker, owner, pool), Networks.sweepEvery)
     yield* inBackground("keeping the blocks of networks", Networks.keep(docker, owner, pool), keepEvery)
 
     const buildTree = Effect.fn("DockerContainerRuntime.build")(function* (
@@ -98,7 +98,7 @@ export const make = (
     /** Removes a container, and its Tenant's network with the last one. */
     const remove = (name: WorkloadName, tenant: string | undefined): Effect.Effect<void, EngineError> =>
       Effect.andThen(removeWorkload(context, name), tenant === undefined ? Effect.void : sweepOf(tenant))
-    const sweepOf = (tenant: string) => Networks.sweep(docker, owner, pool, tenant)
+    const sweepOf = (tenant: string) => Networks.sweepOf(docker, owner, pool, tenant)
 
     const undo = ({ name, tenant }: WorkloadSpec): Effect.Effect<void> =>
       Effect.catch(remove(name, tenant), (error) => Effect.logWarning(`${name} was not removed yet`, error))

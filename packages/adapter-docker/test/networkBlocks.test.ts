@@ -11,7 +11,8 @@ import { SubnetOwner, SubnetPool } from "@lockkeeper/core/port/SubnetPool"
 import { Duration, Effect, Layer } from "effect"
 import { describeWith } from "../../../test/harness/capability.ts"
 import { docker } from "../../../test/harness/engine.ts"
-import { newOwner } from "../src/internal/labels.ts"
+import { eventually } from "../../../test/harness/eventually.ts"
+import { newOwner, ownerLabels } from "../src/internal/labels.ts"
 import * as Networks from "../src/internal/networks.ts"
 import { freshInstallation, nothing, runtime, sleeping, specOf } from "./support/engine.ts"
 
@@ -63,6 +64,26 @@ describeWith("docker")("the block of a network on Docker", () => {
         yield* made.start(specOf(image, { tenant: other }))
         assert.deepStrictEqual(held(state), ["10.250.7.0/24"])
       })
+  )
+
+  it.live("INV-8: of a start that was given up meanwhile is removed in seconds, and one that somebody uses stays", () =>
+    Effect.gen(function* () {
+      const { installation, made } = yield* observed("10.250.4.0/24")
+      yield* made.start(specOf(yield* made.buildOf(sleeping)))
+      const before = yield* made.left
+      const labels = ownerLabels(newOwner(installation, ReplicaId.make("one")), "network")
+      const stray = yield* Effect.promise(() =>
+        docker.createNetwork({ Name: `stray-${installation}`, Labels: { ...labels, "lockkeeper.tenant": other } })
+      )
+      const isThere = Effect.promise(() =>
+        stray.inspect().then(
+          () => true,
+          () => false
+        )
+      )
+      yield* eventually("it is removed", isThere, (is) => !is, "15 seconds")
+      assert.deepStrictEqual(yield* made.left, before)
+    })
   )
 
   it.live("INV-15: is none that the engine has or the host routes", () =>

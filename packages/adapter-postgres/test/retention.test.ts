@@ -107,7 +107,8 @@ layer(stores(), { excludeTestServices: true })("sweeping PostgreSQL", (it) => {
         jobs.rerun(gone, yield* Jobs.freshWorker())
       )
       assert.strictEqual(Result.isFailure(late) ? late.failure._tag : "it ran", "JobNotFound")
-      const commit = yield* opened(sql`update jobs set status = 'queued', finished_at = null, replica = 'r',
+      const commit =
+        yield* opened(sql`update jobs set status = 'queued', attempt = 2, finished_at = null, replica = 'r',
         lease_until = now() + interval '1 hour' where id = ${kept}`)
       yield* swept("jobs")
       yield* commit

@@ -6,12 +6,13 @@ import { format, gatewayOf, parse, type Subnet } from "@lockkeeper/core/domain/S
 import type { TenantName } from "@lockkeeper/core/domain/Tenant"
 import type { SubnetLease } from "@lockkeeper/core/port/SubnetPool"
 import type Dockerode from "dockerode"
-import { Effect, Schema } from "effect"
+import { Duration, Effect, Schema } from "effect"
 import { randomBytes } from "node:crypto"
 import { call, decoded, orAbsent, patience } from "./call.ts"
 import type { EngineError } from "./EngineError.ts"
 import { hostRoutes } from "./hostRoutes.ts"
-import { filterOf, type Labels, leaseLabels, type Owner, ownerLabels } from "./labels.ts"
+import * as Containers from "./containers.ts"
+import { filterOf, type Labels, leaseLabels, type Owner, ownerLabels, tenantOf } from "./labels.ts"
 import { givenBack, keepBlocks, leased, type NetworkPool, noBlock } from "./networkBlocks.ts"
 import { EngineId } from "./references.ts"
 
@@ -115,21 +116,46 @@ const removeIfUnused = Effect.fnUntraced(function* (
   if (!isUsed) yield* givenBack(pool, labels)
 })
 
-/** Removes the networks of this installation, or of one of its Tenants, that nothing is connected to. */
-export const sweep = Effect.fnUntraced(function* (
+/** Removes the network of a Tenant of which no container is left. */
+export const sweepOf = Effect.fnUntraced(function* (
   docker: Dockerode,
   owner: Owner,
   pool: NetworkPool,
-  tenant?: string
+  tenant: string
 ): Effect.fn.Return<void, EngineError> {
-  const found = yield* list(docker, filterOf(owner, "network", tenant === undefined ? {} : { tenant }))
-  yield* Effect.forEach(
+  yield* removeAll(docker, pool, yield* list(docker, filterOf(owner, "network", { tenant })))
+})
+
+/** How often {@link sweep} is to be done. */
+export const sweepEvery = Duration.seconds(10)
+
+/**
+ * Removes the networks of this installation whose Tenant has no container: a start that was given up while the engine made its
+ * network leaves one. Whose start finds its network gone makes another.
+ */
+export const sweep = Effect.fnUntraced(function* (
+  docker: Dockerode,
+  owner: Owner,
+  pool: NetworkPool
+): Effect.fn.Return<void, EngineError> {
+  const found = yield* list(docker, filterOf(owner, "network"))
+  if (found.length === 0) return
+  const containers = yield* Containers.list(docker, filterOf(owner, "workload"))
+  const used = new Set(containers.map(({ Labels }) => tenantOf(Labels ?? {})))
+  yield* removeAll(
+    docker,
+    pool,
+    found.filter(({ Labels }) => !used.has(tenantOf(Labels ?? {})))
+  )
+})
+
+const removeAll = (docker: Dockerode, pool: NetworkPool, found: ReadonlyArray<NetworkListed>) =>
+  Effect.forEach(
     found,
     ({ Id, Labels }) =>
       Effect.flatMap(decoded("networks", EngineId)(Id), (id) => removeIfUnused(docker, pool, id, Labels ?? {})),
     { discard: true }
   )
-})
 
 /** Keeps the blocks of all networks of this installation on the engine, and gives back those whose network is gone. */
 export const keep = (docker: Dockerode, owner: Owner, pool: NetworkPool): Effect.Effect<void, EngineError> =>

@@ -93,24 +93,28 @@ export const sweeping = (db: Database): { readonly [K in SweepKind]: Sweep } => 
       select count(*)::int from gone`
   )
 
+  /** What a Job started has been swept before it. One that is not stands in no other's way. */
+  const isClear = sql`not exists (select from intents i where i.job = j.id)`
+
   /** Whole Jobs, as many as have about `limit` Items together. */
   const jobs = one(
     (terms, limit) => sql`with old as materialized (
-        (select id, items_total, finished_at from jobs
+        (select id, items_total, finished_at from jobs j
           where finished_at <= ${before(terms)} and ttl_seconds is null and (status = 'succeeded' or kind <> 'batch')
-          order by finished_at limit ${limit})
+            and ${isClear} order by finished_at limit ${limit})
         union all
-        (select id, items_total, finished_at from jobs
-          where ttl_seconds is not null and finished_at + ttl_seconds * interval '1 second' <= now() limit ${limit})
+        (select id, items_total, finished_at from jobs j
+          where ttl_seconds is not null and finished_at + ttl_seconds * interval '1 second' <= now() and ${isClear}
+          limit ${limit})
         union all
         (select j.id, j.items_total, j.finished_at from apps a join jobs j on j.app = a.id
           where a.status = 'deleted' and j.finished_at <= ${before(terms)} and j.ttl_seconds is null
-            and j.kind = 'batch' and j.status <> 'succeeded' limit ${limit})
+            and j.kind = 'batch' and j.status <> 'succeeded' and ${isClear} limit ${limit})
       ), part as materialized (
         select id, finished_at, sum(items_total + 1) over (order by finished_at, id) - items_total as upto from old
       ), ripe as materialized (
         select j.id from jobs j join part p on p.id = j.id and p.finished_at = j.finished_at
-        where p.upto <= ${limit} and not is_held(j) and not exists (select from intents i where i.job = j.id)
+        where p.upto <= ${limit} and not is_held(j) and ${isClear}
         for update of j skip locked
       ), items as (delete from job_items where job in (select id from ripe)),
       said as (delete from logs where name in (select 'job/' || id from ripe)),

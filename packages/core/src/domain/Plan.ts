@@ -8,7 +8,7 @@ import { ImageReference, open, OpenSource } from "./Source.ts"
 import { byName, startOrder } from "./startOrder.ts"
 import { freeAddress, type Subnet } from "./Subnet.ts"
 import {
-  envOf,
+  variablesOf,
   kindOf,
   NodeName,
   ResultFile,
@@ -174,7 +174,7 @@ const planNode = (
     name,
     source: source === undefined || given.image !== null ? null : open(source),
     command,
-    env: envOf(node).keys(),
+    env: variablesOf(node).keys(),
     ports,
     waitsFor,
     check: port === undefined ? null : { port, healthCheck },

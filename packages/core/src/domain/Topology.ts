@@ -85,7 +85,7 @@ export const TopologyNode = Schema.Struct({
 export interface TopologyNode extends Schema.Schema.Type<typeof TopologyNode> {}
 
 /** The variables of a node; one with the empty string is not among them. */
-export const envOf = ({ env = {} }: TopologyNode): Env => valuesOf(env)
+export const variablesOf = ({ env = {} }: TopologyNode): Env => valuesOf(env)
 
 /** One step: a command in a node, in the order of the steps, and the file in which it leaves what it measured. */
 export const TopologyStep = Schema.Struct({

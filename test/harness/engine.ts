@@ -14,7 +14,6 @@ export interface SeenContainer {
   readonly id: string
   readonly kind: string
   readonly running: boolean
-  readonly networks: ReadonlyArray<string>
 }
 
 const filtersOf = ({ dataDir }: Pick<Place, "dataDir">): { readonly label: Array<string> } => {
@@ -40,18 +39,20 @@ export const buildStepsOf = async (place: Place): Promise<number> => {
 
 /** The containers of the server of a place. */
 export const containersOf = async (place: Pick<Place, "dataDir">): Promise<ReadonlyArray<SeenContainer>> =>
-  (await docker.listContainers({ all: true, filters: filtersOf(place) })).map(
-    ({ Id, Labels, NetworkSettings, State }) => ({
-      id: Id,
-      kind: Labels["lockkeeper.kind"] ?? "",
-      running: State === "running",
-      networks: Object.values(NetworkSettings.Networks).map(({ NetworkID }) => NetworkID)
-    })
-  )
+  (await docker.listContainers({ all: true, filters: filtersOf(place) })).map(({ Id, Labels, State }) => ({
+    id: Id,
+    kind: Labels["lockkeeper.kind"] ?? "",
+    running: State === "running"
+  }))
 
-/** The networks of the server of a place. */
-export const networksOf = async (place: Pick<Place, "dataDir">): Promise<ReadonlyArray<string>> =>
-  (await docker.listNetworks({ filters: filtersOf(place) })).map(({ Id }) => Id)
+/** The networks of the server of a place that nothing is connected to; a Tenant has one for the containers of all servers. */
+export const unusedNetworksOf = async (place: Pick<Place, "dataDir">): Promise<ReadonlyArray<string>> => {
+  const networks = await docker.listNetworks({ filters: filtersOf(place) })
+  const used = (await docker.listContainers()).flatMap(({ NetworkSettings }) =>
+    Object.values(NetworkSettings.Networks).map(({ NetworkID }) => NetworkID)
+  )
+  return networks.map(({ Id }) => Id).filter((id) => !used.includes(id))
+}
 
 /** The volumes of the server of a place. */
 export const volumesOf = async (place: Pick<Place, "dataDir">): Promise<ReadonlyArray<string>> =>

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { existsSync, readdirSync } from "node:fs"
 import * as Path from "node:path"
-import { buildStepsOf, containersOf, networksOf, volumesOf } from "./engine.ts"
+import { buildStepsOf, containersOf, unusedNetworksOf, volumesOf } from "./engine.ts"
 import { flavour } from "./flavour.ts"
 import { processesWith } from "./processes.ts"
 import type { Place } from "./server.ts"
@@ -73,18 +73,17 @@ const onProcesses = (place: Place): OnRuntime => {
 const onDocker = async (place: Place): Promise<OnRuntime> => {
   const [containers, networks, volumes, partialBuilds] = await Promise.all([
     containersOf(place),
-    networksOf(place),
+    unusedNetworksOf(place),
     volumesOf(place),
     buildStepsOf(place)
   ])
   const workloads = containers.filter(({ kind }) => kind === "workload")
-  const connected = new Set(workloads.filter(({ running }) => running).flatMap(({ networks }) => networks))
   return {
     running: workloads.filter(({ running }) => running).length,
     homes: workloads.length,
     keys: containers.length - workloads.length + volumes.length,
     partialBuilds,
-    networks: networks.filter((name) => !connected.has(name)).length
+    networks: networks.length
   }
 }
 

@@ -21,6 +21,7 @@ import { postgresJobs } from "./lists/postgresJobs.ts"
 import { postgresJournal } from "./lists/postgresJournal.ts"
 import { postgresRoutes } from "./lists/postgresRoutes.ts"
 import { postgresSchema } from "./lists/postgresSchema.ts"
+import { postgresJobsTogether } from "./lists/postgresJobsTogether.ts"
 import { postgresSlots } from "./lists/postgresSlots.ts"
 import { postgresStores } from "./lists/postgresStores.ts"
 import { retention } from "./lists/retention.ts"
@@ -41,6 +42,7 @@ export const listed: Listed = joined([
   postgresRoutes,
   postgresSchema,
   postgresJobs,
+  postgresJobsTogether,
   postgresSlots,
   jobSchema,
   idempotency,

@@ -133,7 +133,7 @@ layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })(
         assert.strictEqual(newest?.number, 51)
         yield* serves(url, "newest")
         const told = yield* sql<{ readonly type: string; readonly subject: string }>`select type, subject from events
-        where app = ${id} and type like 'deployment.%' order by xid, id`
+        where app = ${id} and type like 'deployment.%' order by id`
         assert.deepStrictEqual(overlaps(told), [])
         const both = Effect.all([footprint(), footprint(second.place)])
         yield* eventually("only the newest one is left, on one of them", both, isLeftAlone)

@@ -34,7 +34,8 @@ export const make: Effect.Effect<Leases["Service"], never, SqlClient.SqlClient> 
   const release = (name: string, replica: ReplicaId) =>
     db.statement<void>(
       "Leases.release",
-      Effect.asVoid(sql`update leases set replica = null where name = ${name} and replica = ${replica}`)
+      Effect.asVoid(sql`update leases set replica = null, until = least(until, clock_timestamp())
+        where name = ${name} and replica = ${replica}`)
     )
 
   return Leases.of({ acquire, release })

@@ -4,12 +4,19 @@ import { assert, it } from "@effect/vitest"
 import { StoreError } from "@lockkeeper/core/port/StoreError"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { SqlError } from "effect/sql"
+import { TestClock } from "effect/testing"
 import { type Gathered, gathering } from "../src/internal/gathering.ts"
 
 const refused = new StoreError({
   operation: "test",
   reason: "unexpected",
   cause: new SqlError.SqlError({ reason: new SqlError.UnknownError({ cause: { code: "23514" }, message: "refused" }) })
+})
+
+const reset = new StoreError({
+  operation: "test",
+  reason: "unexpected",
+  cause: new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause: { code: "EPIPE" }, message: "reset" }) })
 })
 
 const cutOff = new StoreError({ operation: "test", reason: "unavailable", cause: new Error("cut off") })
@@ -88,26 +95,37 @@ it.effect("K1: hurts nobody beside it when the database refuses it", () =>
   })
 )
 
-it.effect("E2: is not sent again where nobody knows what became of it", () =>
+it.effect("INV-13: is let go by its caller also while it waits behind what it was answered", () =>
   Effect.gen(function* () {
-    const tried: Array<number> = []
+    const ask = yield* gathering<string, string, StoreError>({
+      operation: "test",
+      most: 3,
+      key: () => "",
+      apart: () => undefined,
+      send: (inputs) => Effect.succeed(inputs.map(() => Effect.never))
+    })
+    const fiber = yield* Effect.forkChild(ask("a"))
+    yield* settled
+    yield* Effect.timeout(Fiber.interrupt(fiber), "1 second").pipe(TestClock.withLive)
+  }).pipe(Effect.scoped)
+)
+
+it.effect.each([cutOff, reset])("E2: is not sent again where nobody knows what became of it: $reason", (error) =>
+  Effect.gen(function* () {
+    const tried: Array<ReadonlyArray<string>> = []
     const { asking } = yield* world({
       send: (inputs) =>
         Effect.suspend(() => {
-          tried.push(inputs.length)
-          return Effect.andThen(Effect.yieldNow, Effect.fail(cutOff))
+          tried.push(inputs)
+          return Effect.andThen(settled, Effect.fail(error))
         })
     })
     const fibers = yield* Effect.forEach(["a", "ab", "ac"], asking)
-    assert.deepStrictEqual(yield* Effect.forEach(fibers, Fiber.join), [
-      Exit.fail(cutOff),
-      Exit.fail(cutOff),
-      Exit.fail(cutOff)
-    ])
-    assert.strictEqual(
-      tried.reduce((sum, count) => sum + count, 0),
-      3
+    assert.deepStrictEqual(
+      yield* Effect.forEach(fibers, Fiber.join),
+      fibers.map(() => Exit.fail(error))
     )
+    assert.deepStrictEqual(tried, [["a"], ["ab", "ac"]])
   })
 )
 

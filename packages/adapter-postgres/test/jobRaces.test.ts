@@ -2,17 +2,18 @@
 // before the wait.
 
 import { assert, layer } from "@effect/vitest"
+import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { CheckpointStore } from "@lockkeeper/core/port/CheckpointStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
-import { type JobClaim, JobKey } from "@lockkeeper/core/port/JobRequest"
+import type { JobClaim } from "@lockkeeper/core/port/JobRequest"
 import { JobStore } from "@lockkeeper/core/port/JobStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { present } from "@lockkeeper/core/testing/Contract"
 import * as Given from "@lockkeeper/core/testing/Fixture"
 import * as Jobs from "@lockkeeper/core/testing/JobFixture"
-import { Effect, Fiber, Result } from "effect"
+import { Effect, Result } from "effect"
 import { SqlClient } from "effect/sql"
-import { answers, opened, overtaken, putStatus, raced, refusals, stores, waiting } from "./support/stores.ts"
+import { answers, overtaken, putStatus, raced, refusals, stores } from "./support/stores.ts"
 
 const tagOf = <A, E extends { readonly _tag: string }>(result: Result.Result<A, E>): string =>
   Result.isSuccess(result) ? "Success" : result.failure._tag
@@ -26,6 +27,17 @@ const ended = ({ job }: JobClaim) =>
         where id = ${job.id} returning id
       )
       delete from slots s using ended where s.job = ended.id`
+  )
+
+/** Gives a Job back by plain SQL. */
+const waitsAgain = ({ job }: JobClaim) =>
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql`with back as (
+        update jobs set status = 'queued', started_at = null, lease_until = null, slot = null
+        where id = ${job.id} returning id
+      )
+      delete from slots s using back where s.job = back.id`
   )
 
 /** Cancels a Job that waits by plain SQL. */
@@ -83,6 +95,27 @@ layer(stores(), { excludeTestServices: true })("a Job", (it) => {
       assert.strictEqual(tagOf(result), "JobRefused")
       assert.deepStrictEqual((yield* (yield* JobStore).list({ app: app.id }, { limit: 1 })).items, [])
     })
+  )
+
+  it.effect(
+    "INV-6: that begins to run while its App is stopped is asked to stop, and one that waits again is cancelled",
+    () =>
+      Effect.gen(function* () {
+        const [apps, deployments, jobs] = [yield* AppStore, yield* DeploymentStore, yield* JobStore]
+        const one = (yield* Jobs.released()).app
+        yield* deployments.setCap(one.tenant, 0)
+        const waits = yield* Jobs.waitingJob({ app: one.id })
+        yield* deployments.setCap(one.tenant, 1)
+        yield* overtaken(started(waits.id), apps.mark(one.id, "stopped"))
+        const sql = yield* SqlClient.SqlClient
+        const asked = yield* sql`select stop_requested_at is not null as asked from jobs where id = ${waits.id}`
+        assert.deepStrictEqual(asked, [{ asked: true }])
+
+        const other = (yield* Jobs.released()).app
+        const claim = yield* Jobs.running({ app: other.id })
+        yield* overtaken(waitsAgain(claim), apps.mark(other.id, "stopped"))
+        assert.strictEqual((yield* jobs.get(claim.job.id)).status, "cancelled")
+      })
   )
 
   it.effect("R9: that ended meanwhile takes no Checkpoint, and one that was taken over none of its old holder's", () =>
@@ -188,88 +221,5 @@ layer(stores(), { excludeTestServices: true })("a Job", (it) => {
         const statuses = [(yield* jobs.get(forgotten.id)).status, (yield* jobs.get(waits.id)).status]
         assert.deepStrictEqual(statuses, ["cancelled", "queued"])
       })
-  )
-
-  it.effect("K1: that the database refuses keeps none from beginning that was asked for at the same time", () =>
-    Effect.gen(function* () {
-      const [deployments, jobs] = [yield* DeploymentStore, yield* JobStore]
-      const tenant = yield* Given.freshTenant
-      yield* deployments.setCap(tenant, 5)
-      const ask = (index: number) =>
-        Effect.flatMap(
-          Jobs.requested({ tenant }, "queue", { task: { ...Jobs.inSlot, timeoutSeconds: index === 4 ? 0 : 60 } }),
-          jobs.begin
-        )
-      const results = yield* Effect.forEach(Array.from({ length: 9 }).keys(), (index) => Effect.result(ask(index)), {
-        concurrency: "unbounded"
-      })
-      assert.deepStrictEqual(refusals(results), ["StoreError"])
-      const begun = answers(results)
-      assert.lengthOf(
-        begun.filter(({ claim }) => claim !== undefined),
-        5
-      )
-      const positions = begun.flatMap(({ job }) => job.queuePosition ?? [])
-      assert.deepStrictEqual(positions.toSorted(), [1, 2, 3])
-      const seen = yield* Effect.forEach(begun, ({ job }) => jobs.get(job.id))
-      assert.deepStrictEqual(
-        seen.map(({ queuePosition, status }) => [status, queuePosition]),
-        begun.map(({ job }) => [job.status, job.queuePosition])
-      )
-    })
-  )
-
-  it.effect("X10: of one key that many ask for at once is made once", () =>
-    Effect.gen(function* () {
-      const tenant = yield* Given.freshTenant
-      const key = JobKey.make("nightly")
-      const results = yield* raced(12, () => Jobs.begun({ tenant }, "queue", { key }))
-      const begun = answers(results)
-      assert.lengthOf(begun, 12)
-      assert.strictEqual(new Set(begun.map(({ job }) => job.id)).size, 1)
-      assert.lengthOf(
-        begun.filter(({ created }) => created),
-        1
-      )
-    })
-  )
-
-  it.effect("K3: whose row somebody keeps holds up no other that ends", () =>
-    Effect.gen(function* () {
-      const [jobs, sql] = [yield* JobStore, yield* SqlClient.SqlClient]
-      const { app } = yield* Jobs.released()
-      const [kept, other] = [yield* Jobs.running({ app: app.id }), yield* Jobs.running({ app: app.id })]
-      const letGo = yield* opened(sql`select from jobs where id = ${kept.job.id} for update`)
-      const done = { status: "succeeded", exitCode: 0 } as const
-      const fiber = yield* Effect.forkChild(jobs.finish(kept, done))
-      yield* waiting(1)
-      assert.strictEqual((yield* jobs.finish(other, done)).status, "succeeded")
-      assert.strictEqual((yield* jobs.get(kept.job.id)).status, "running")
-      yield* letGo
-      assert.strictEqual((yield* Fiber.join(fiber)).status, "succeeded")
-    })
-  )
-
-  it.effect("X6: of a Tenant whose row somebody keeps holds up none of another", () =>
-    Effect.gen(function* () {
-      const [deployments, jobs, sql] = [yield* DeploymentStore, yield* JobStore, yield* SqlClient.SqlClient]
-      const waitingOf = Effect.fnUntraced(function* () {
-        const { app } = yield* Jobs.released()
-        yield* deployments.setCap(app.tenant, 0)
-        const job = yield* Jobs.waitingJob({ app: app.id })
-        yield* deployments.setCap(app.tenant, 1)
-        return job
-      })
-      const [kept, other] = [yield* waitingOf(), yield* waitingOf()]
-      const letGo = yield* opened(sql`select from tenants where name = ${kept.tenant} for update`)
-      const claims = yield* jobs.admit(yield* Jobs.freshWorker(), 10)
-      assert.deepStrictEqual(
-        claims.map(({ job }) => job.id),
-        [other.id]
-      )
-      yield* letGo
-      const [claim] = yield* jobs.admit(yield* Jobs.freshWorker(), 10)
-      assert.strictEqual(claim?.job.id, kept.id)
-    })
   )
 })

@@ -80,11 +80,14 @@ const worked = Effect.fnUntraced(function* (apps: ReadonlyArray<App>) {
   }
 })
 
-/** How many of some Apps' Deployments were in progress at the same time, at most, as the Events tell. */
+/**
+ * How many of some Apps' Deployments were in progress at the same time, at most, as the Events tell. An Event has its id when
+ * it is written: whoever began after an end was committed has the later one, though its transaction may be the older.
+ */
 const mostAtOnce = Effect.fnUntraced(function* (apps: ReadonlyArray<App>) {
   const sql = yield* SqlClient.SqlClient
   const events = yield* sql<{ readonly type: string; readonly subject: string }>`select type, subject from events
-    where app = any(${apps.map(({ id }) => id)}::text[]) and type like 'deployment.%' order by xid, id`
+    where app = any(${apps.map(({ id }) => id)}::text[]) and type like 'deployment.%' order by id`
   const running = new Set<string>()
   return events.reduce((most, { subject, type }) => {
     if (type === "deployment.building") running.add(subject)

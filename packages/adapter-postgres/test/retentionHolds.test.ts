@@ -113,29 +113,35 @@ layer(stores(), { excludeTestServices: true })("the database refuses to delete",
     })
   )
 
-  it.effect("INV-7: a Deployment that has not ended, the newest one of an App, and an intent that is open", () =>
-    Effect.gen(function* () {
-      const [journal, sql] = [yield* Journal, yield* SqlClient.SqlClient]
-      const { app, deployment, fence, replica } = yield* Given.deploying(yield* Given.registered())
-      const without = (id: string) =>
-        sql`with h as (delete from deployment_history where deployment = ${id}) delete from deployments where id = ${id}`
-      const name = yield* Given.freshWorkloadName
-      yield* journal.intend({ name, app: app.id, work: deployment.id, fence, replica })
-      yield* held(without(deployment.id))
-      yield* held(sql`delete from intents where name = ${name}`)
-      yield* journal.released(name)
-      yield* sql`delete from intents where name = ${name}`
-      const deployments = yield* DeploymentStore
-      const other = yield* Given.registered()
-      const first = yield* Given.begun(other)
-      yield* held(without(first.id))
-      yield* deployments.withdraw(first.id)
-      yield* held(without(first.id))
-      const second = yield* Given.begun(other)
-      yield* deployments.withdraw(second.id)
-      yield* without(first.id)
-      yield* held(without(second.id))
-    })
+  it.effect(
+    "INV-2 INV-7: a Deployment that has not ended, the newest one of an App, the last that had a Fence, and an open intent",
+    () =>
+      Effect.gen(function* () {
+        const [journal, sql] = [yield* Journal, yield* SqlClient.SqlClient]
+        const { app, deployment, fence, replica } = yield* Given.deploying(yield* Given.registered())
+        const without = (id: string) =>
+          sql`with h as (delete from deployment_history where deployment = ${id}) delete from deployments where id = ${id}`
+        const name = yield* Given.freshWorkloadName
+        yield* journal.intend({ name, app: app.id, work: deployment.id, fence, replica })
+        yield* held(without(deployment.id))
+        yield* held(sql`delete from intents where name = ${name}`)
+        yield* journal.released(name)
+        yield* sql`delete from intents where name = ${name}`
+        const deployments = yield* DeploymentStore
+        const other = yield* Given.registered()
+        const first = yield* Given.begun(other)
+        yield* held(without(first.id))
+        yield* deployments.withdraw(first.id)
+        yield* held(without(first.id))
+        const second = yield* Given.begun(other)
+        yield* deployments.withdraw(second.id)
+        yield* without(first.id)
+        yield* held(without(second.id))
+        const last = yield* Given.deploying(other)
+        yield* deployments.finish(last, { status: "cancelled" })
+        yield* deployments.withdraw((yield* Given.begun(other)).id)
+        yield* held(without(last.deployment.id))
+      })
   )
 
   it.effect("INV-7: one in progress of which there is a newer one, and the Revision that it will serve with", () =>

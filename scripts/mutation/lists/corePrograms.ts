@@ -14,8 +14,8 @@ export const corePrograms = joined([
       {
         guards: ["admitAll: Effect.uninterruptible"],
         says: "an interruption between the store and the fiber loses a Claim",
-        find: '.pipe(Effect.uninterruptible, untilStored("admitting deployments"))',
-        replace: '.pipe(untilStored("admitting deployments"))'
+        find: '.pipe(Effect.uninterruptible, untilNothing, untilStored("admitting deployments"))',
+        replace: '.pipe(untilNothing, untilStored("admitting deployments"))'
       }
     ],
     leftOut: [

@@ -61,6 +61,12 @@ const schema = listing("packages/adapter-postgres/src/migrations/0011_retention.
       replace: "where app = of_app and false)"
     },
     {
+      guards: ["retention: d.fence > old.fence"],
+      says: "the last Deployment that had a Fence may be deleted",
+      find: "d.finished_at is not null and d.fence > old.fence",
+      replace: "d.id <> old.id"
+    },
+    {
       guards: ["retention: constraint logs_swept"],
       says: "taken away",
       find: "logs_swept check (",
@@ -129,14 +135,20 @@ const statements = listing(
       {
         guards: ["deployments: a.status = 'deleted'"],
         says: "the newest Deployment of an App that is deleted stays",
-        find: "and (a.status = 'deleted'\n            or (select count(*) from deployments n",
-        replace: "and (false\n            or (select count(*) from deployments n"
+        find: "and (a.status = 'deleted' or (\n            (select count(*) from deployments n",
+        replace: "and (false or (\n            (select count(*) from deployments n"
       },
       {
-        guards: ["releases: d.status in ('queued', 'building', 'deploying')"],
+        guards: ["isPassed: n.fence > d.fence"],
+        says: "the Deployment under whose Fence traffic is led is asked for",
+        find: "and n.finished_at is not null and n.fence > d.fence",
+        replace: "and n.id <> d.id"
+      },
+      {
+        guards: ["isUnnamed: o.status in ('queued', 'building', 'deploying')"],
         says: "a Release of which a Deployment is in progress goes",
-        find: "where d.of_release = r.id and d.status in ('queued', 'building', 'deploying'))",
-        replace: "where d.of_release = r.id and false)"
+        find: "where o.of_release = r.id and o.status in ('queued', 'building', 'deploying'))",
+        replace: "where o.of_release = r.id and false)"
       },
       {
         guards: ["revisions: a.status = 'deleted'"],
@@ -159,6 +171,7 @@ const statements = listing(
           "events: for update",
           "events: skip locked",
           "logs: for update",
+          "logs: for no key update",
           "logs: skip locked",
           "intents: for update",
           "intents: skip locked",

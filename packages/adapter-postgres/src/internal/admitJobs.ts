@@ -32,13 +32,14 @@ export const admitJobs = (db: Database) => {
   const queue = slots(db)
 
   /** Jobs are held in the order of their ids first, so that no two who take several wait for each other. */
-  const taken = Effect.fnUntraced(function* (places: ReadonlyArray<Place>, by: Worker) {
+  const taken = Effect.fnUntraced(function* (places: ReadonlyArray<Place>, by: Worker, isWaiting: boolean) {
     if (places.length === 0) return []
+    const skip = sql.literal(isWaiting ? "" : "skip locked")
     const ids = places.map(({ job }) => String(job))
     const rows = yield* heldJobRows(
       moveJobs(
         sql,
-        sql`with held as materialized (select id from jobs where id = any(${ids}::text[]) order by id for no key update)
+        sql`with held as materialized (select id from jobs where id = any(${ids}::text[]) order by id for no key update ${skip})
           update jobs j set status = 'running', fence = j.fence + 1, replica = ${by.replica}, slot = p.slot,
             lease_until = ${leaseEnd(sql, by.terms)}, started_at = clock_timestamp()
           from held join unnest(${ids}::text[], ${places.map(({ slot }) => slot)}::int[]) p (id, slot) on p.id = held.id
@@ -61,7 +62,7 @@ export const admitJobs = (db: Database) => {
       Effect.gen(function* () {
         const states = yield* queue.held(tenants, most, lockTimeout)
         const places = placesIn(states, most)
-        const claims = yield* taken(places, by)
+        const claims = yield* taken(places, by, tenants.length === 1)
         const done = new Set(claims.length < places.length ? [] : states.map(({ tenant }) => tenant))
         return { claims, again: tenants.filter(({ tenant }) => !done.has(tenant)) }
       })

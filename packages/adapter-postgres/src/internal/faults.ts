@@ -15,10 +15,14 @@ export const isFault = (error: unknown): error is Fault =>
   error instanceof SecretError ||
   error instanceof StoreError
 
+/** Errors of a socket have codes too, such as EPIPE. */
+const sqlState = /^(?=.*\d)[0-9A-Z]{5}$/
+
 /** The SQLSTATE of an error that the server reported. */
 export const stateOf = (error: SqlError.SqlError): string | undefined => {
   const { cause } = error.reason
-  return Predicate.hasProperty(cause, "code") && Predicate.isString(cause.code) ? cause.code : undefined
+  const code = Predicate.hasProperty(cause, "code") ? cause.code : undefined
+  return Predicate.isString(code) && sqlState.test(code) ? code : undefined
 }
 
 /** Connections (08), resources (53), the operator (57P), the machine (58), a session that idled too long, a standby. */

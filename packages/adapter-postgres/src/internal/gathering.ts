@@ -2,8 +2,9 @@
 // sent at once. Each has an answer of its own, and what one of them makes the database refuse hurts none beside it. Not here:
 // what is sent (beginJobs.ts, finishJobs.ts).
 
+import { Failpoints } from "@lockkeeper/core/port/failpoint"
 import { StoreError } from "@lockkeeper/core/port/StoreError"
-import { Array as Arr, Cause, type Context, Effect, Fiber, type Scope } from "effect"
+import { Array as Arr, Cause, Context, Effect, Fiber, type Scope } from "effect"
 import { isWithoutEffect } from "./faults.ts"
 
 /** What is gathered, and how it is sent. */
@@ -31,6 +32,7 @@ interface Pending<I, A, E> {
 export const gathering = Effect.fnUntraced(function* <I, A, E>(
   of: Gathered<I, A, E>
 ): Effect.fn.Return<(input: I) => Effect.Effect<A, E | StoreError>, never, Scope.Scope> {
+  const context = yield* Effect.context<never>()
   const lines = new Map<string, Array<Pending<I, A, E>>>()
   const fibers = new Set<Fiber.Fiber<void>>()
   let isClosed = false
@@ -61,11 +63,15 @@ export const gathering = Effect.fnUntraced(function* <I, A, E>(
         onFailure: (cause) => {
           const error = Cause.squash(cause)
           if (!(error instanceof StoreError)) return endAll(batch, failed("unexpected", error))
-          if (batch.length === 1 || !isWithoutEffect(error.cause)) return endAll(batch, Effect.fail(error))
-          return Effect.forEach(batch, (pending) => sent([pending]), { concurrency: "unbounded", discard: true })
+          if (batch.length === 1 || !isOfOne(error)) return endAll(batch, Effect.fail(error))
+          return Effect.forEach(batch, alone, { discard: true })
         }
       })
     )
+
+  /** In the order in which they came; who has gone meanwhile leaves nothing. */
+  const alone = (pending: Pending<I, A, E>): Effect.Effect<void> =>
+    Effect.suspend(() => (pending.listeners.length > 0 ? endAll([pending], closed) : sent([pending])))
 
   /** Whoever was answered may ask again at once, and joins what is sent next. */
   const work = Effect.fnUntraced(function* (key: string, line: Array<Pending<I, A, E>>) {
@@ -85,7 +91,8 @@ export const gathering = Effect.fnUntraced(function* <I, A, E>(
     if (line !== undefined) return void line.push(pending)
     const begun = [pending]
     lines.set(key, begun)
-    const fiber = Effect.runForkWith(pending.context)(work(key, begun))
+    const failpoints = Context.get(pending.context, Failpoints)
+    const fiber = Effect.runForkWith(Context.add(context, Failpoints, failpoints))(work(key, begun))
     fibers.add(fiber)
     fiber.addObserver(() => fibers.delete(fiber))
   }
@@ -109,13 +116,21 @@ export const gathering = Effect.fnUntraced(function* <I, A, E>(
 
   return (input) =>
     Effect.contextWith((context: Context.Context<never>) =>
-      Effect.callback<A, E | StoreError>((resume) => {
-        const pending: Pending<I, A, E> = { input, context, answer: resume, listeners: [] }
-        join(pending)
-        return withdrawn(pending)
-      })
+      // What is answered runs behind the wait: the wait is over then, and nothing is withdrawn any more.
+      Effect.flatten(
+        Effect.callback<Effect.Effect<A, E | StoreError>>((resume) => {
+          const answer = (outcome: Effect.Effect<A, E | StoreError>) => resume(Effect.succeed(outcome))
+          const pending: Pending<I, A, E> = { input, context, answer, listeners: [] }
+          join(pending)
+          return withdrawn(pending)
+        })
+      )
     )
 })
+
+/** The server refuses what one of them asks for, or reads what only one of them needs, and nothing was written. */
+const isOfOne = ({ cause, reason }: StoreError): boolean =>
+  reason === "corrupt" || (reason === "unexpected" && isWithoutEffect(cause))
 
 /** Takes from the head of a line what is sent together. */
 const taken = <P extends { readonly input: I }, I>(

@@ -7,7 +7,7 @@ import { Item, ItemCounts, Job, JobId, OnItemFailure } from "@lockkeeper/core/do
 import { Fence, ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { Command, ImageDigest } from "@lockkeeper/core/domain/Workload"
 import { type JobClaim, JobKey, type Worker, waitingLeases } from "@lockkeeper/core/port/JobRequest"
-import { Duration, Schema } from "effect"
+import { Duration, Effect, Schema } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
 import { leaseEnd } from "./claims.ts"
 import { Instant, Int8 } from "./columns.ts"
@@ -109,9 +109,15 @@ export const waitingUntil = (sql: SqlClient.SqlClient, { terms }: Worker): State
 export const freedSlots = (sql: SqlClient.SqlClient): Statement.Fragment =>
   sql`, freed as (delete from slots s using moved where s.job = moved.id)`
 
-/** Cancels the Jobs of Apps that are not live any more: at once those that wait, by their holders those that run. */
-export const endJobsOf = (sql: SqlClient.SqlClient, apps: ReadonlyArray<AppId>): Statement.Statement<object> =>
-  sql<object>`with ended as (
+/**
+ * Cancels the Jobs of Apps that are not live any more: at once those that wait, by their holders those that run. All are held
+ * first, in the order in which admission holds them: one that changes hands meanwhile is neither in the next statement.
+ */
+export const endJobsOf = (sql: SqlClient.SqlClient, apps: ReadonlyArray<AppId>) =>
+  Effect.andThen(
+    sql`select from jobs where app = any(${apps}::text[]) and status in ('queued', 'running')
+      order by id for no key update`,
+    sql`with ended as (
       update jobs set status = 'cancelled', finished_at = clock_timestamp(), lease_until = null
       where app = any(${apps}::text[]) and status = 'queued' returning *
     ), told as (
@@ -119,3 +125,4 @@ export const endJobsOf = (sql: SqlClient.SqlClient, apps: ReadonlyArray<AppId>):
     )
     update jobs set stop_requested_at = clock_timestamp()
     where app = any(${apps}::text[]) and status = 'running' and stop_requested_at is null`
+  )

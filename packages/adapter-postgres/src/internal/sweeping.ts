@@ -44,7 +44,9 @@ export const sweeping = (db: Database): { readonly [K in SweepKind]: Sweep } => 
 
   const subscriptions = one(
     (terms, limit) => sql`with gone as (delete from subscriptions where name in (
-        select name from subscriptions where told_at <= ${before(terms)} limit ${limit} for update skip locked
+        select name from subscriptions s where told_at <= ${before(terms)}
+          and not exists (select from leases l where l.name = 'subscriber/' || s.name and l.until > ${before(terms)})
+          limit ${limit} for update skip locked
       ) returning name)
       select count(*)::int from gone`
   )
@@ -78,9 +80,11 @@ export const sweeping = (db: Database): { readonly [K in SweepKind]: Sweep } => 
           )
         )
         order by c.at, c.log, c.first limit ${limit} for update of c skip locked
+      ), held as materialized (
+        select name from logs where name in (select log from ripe) order by name for no key update
       ), marked as (
-        update logs g set swept = greatest(g.swept, m.last)
-        from (select log, max(last) as last from ripe group by log) m where g.name = m.log
+        update logs g set swept = greatest(g.swept, least(g.lines, m.last))
+        from held, (select log, max(last) as last from ripe group by log) m where g.name = held.name and g.name = m.log
       ), gone as (delete from log_chunks c using ripe r where c.log = r.log and c.first = r.first returning c.first)
       select count(*)::int from gone`
   )
@@ -122,13 +126,20 @@ export const sweeping = (db: Database): { readonly [K in SweepKind]: Sweep } => 
       select count(*)::int from gone`
   )
 
+  /** Traffic is led under the last Fence that a Deployment ended with: one that went would make that a Fence of long ago. */
+  const isPassed = sql`(d.fence is null or exists (
+      select from deployments n where n.app = d.app and n.finished_at is not null and n.fence > d.fence
+    ))`
+
   const deployments = one(
     (terms, limit) => sql`with ripe as materialized (
         select d.id from deployments d join apps a on a.id = d.app
         where d.status in ('failed', 'cancelled', 'superseded') and d.finished_at <= ${before(terms)}
           and not exists (select from intents i where i.deployment = d.id)
-          and (a.status = 'deleted'
-            or (select count(*) from deployments n where n.app = d.app and n.number > d.number) >= ${Math.max(1, terms.newest)})
+          and (a.status = 'deleted' or (
+            (select count(*) from deployments n where n.app = d.app and n.number > d.number) >= ${Math.max(1, terms.newest)}
+            and ${isPassed}
+          ))
         order by d.finished_at limit ${limit} for update of d skip locked
       ), history as (delete from deployment_history where deployment in (select id from ripe)),
       said as (delete from logs where name in (
@@ -138,26 +149,27 @@ export const sweeping = (db: Database): { readonly [K in SweepKind]: Sweep } => 
       select count(*)::int from gone`
   )
 
-  /** Whoever begins a Deployment of a Release holds its App: that Release stays, or is gone before. */
+  /**
+   * Whoever begins a Deployment or a Job of a Release holds its App. So the Apps are held first, and which Releases nobody names
+   * is read in a statement after that.
+   */
   const releases: Sweep = (terms, limit) =>
     db.transaction<number>(
       "RetentionStore.sweep",
       Effect.gen(function* () {
-        const ripe = yield* releaseRows(sql`select r.id, r.deployment from releases r join apps a on a.id = r.app
+        const old = yield* releaseRows(sql`select r.id, r.deployment from releases r join apps a on a.id = r.app
+          join deployments d on d.id = r.deployment
           where r.created_at <= ${before(terms)} and (a.status = 'deleted' or (
               not r.current
               and (select count(*) from releases n where n.app = r.app and n.number > r.number) >= ${terms.newest}
-              and exists (select from deployments n join deployments d on d.id = r.deployment
-                where n.app = r.app and n.number > d.number)
-            ))
-            and not exists (select from jobs j where j.release = r.id)
-            and not exists (select from deployments d
-              where d.of_release = r.id and d.status in ('queued', 'building', 'deploying'))
-            and not exists (select from intents i where i.deployment = r.deployment)
+              and exists (select from deployments n where n.app = r.app and n.number > d.number) and ${isPassed}
+            )) and ${isUnnamed}
           order by r.created_at limit ${limit} for update of r, a skip locked`)
-        if (ripe.length === 0) return 0
-        const [ids, made] = [ripe.map(({ id }) => id), ripe.map(({ deployment }) => deployment)]
-        yield* sql`update deployments set of_release = null where of_release = any(${ids}::text[])`
+        if (old.length === 0) return 0
+        const ripe = yield* releaseRows(sql`select r.id, r.deployment from releases r
+          where r.id = any(${old.map(({ id }) => id)}::text[]) and ${isUnnamed}`)
+        const [ids, made] = [ripe.map(({ id }) => String(id)), ripe.map(({ deployment }) => String(deployment))]
+        yield* sql`update deployments set of_release = null where of_release = any(${ids}::text[]) and finished_at is not null`
         yield* sql`with history as (delete from deployment_history where deployment = any(${made}::text[])),
           said as (delete from logs where name in (
             select kind || id from unnest(${made}::text[]) d (id), (values ('deployment/'), ('workload/')) k (kind)
@@ -167,6 +179,11 @@ export const sweeping = (db: Database): { readonly [K in SweepKind]: Sweep } => 
         return ripe.length
       })
     )
+
+  const isUnnamed = sql`not exists (select from jobs j where j.release = r.id)
+    and not exists (select from deployments o
+      where o.of_release = r.id and o.status in ('queued', 'building', 'deploying'))
+    and not exists (select from intents i where i.deployment = r.deployment)`
 
   /** Up to which Revision those of an App may go: all of one that is deleted, else what the first one needed is not read with. */
   const upTo = sql`case a.status when 'deleted' then 2147483647 else whole_revision_needed(a.id) end`

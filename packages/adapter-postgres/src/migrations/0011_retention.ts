@@ -65,9 +65,13 @@ $$`,
     ...holds("releases", "this release serves", `old.current and not ${isDeleted}`),
     ...holds(
       "deployments",
-      "this deployment has not ended, or its number is the last of its app",
-      `old.status in ('queued', 'building', 'deploying') or (not ${isDeleted}
-      and not exists (select from deployments d where d.app = old.app and d.number > old.number))`
+      "this deployment has not ended, or its number or its fence is the last of its app",
+      `old.status in ('queued', 'building', 'deploying') or (not ${isDeleted} and (
+      not exists (select from deployments d where d.app = old.app and d.number > old.number)
+      or (old.fence is not null and not exists (
+        select from deployments d where d.app = old.app and d.finished_at is not null and d.fence > old.fence
+      ))
+    ))`
     ),
 
     // Revisions are read from the newest whole Env before them on. What is needed first says which one that is.

@@ -72,7 +72,7 @@ export const retention = {
     age: Duration.days(90),
     since: "it ended",
     newest: 1,
-    holds: "one that has not ended; the newest of an app, whose number is the last",
+    holds: "one that has not ended; the newest of an app, whose number is the last, and the one whose fence is",
     isSettable: true
   },
   releases: {

@@ -51,9 +51,11 @@ export type Sha256 = typeof Sha256.Type
 const httpUrl = /^https?:\/\/(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::\d{1,5})?\/[\x21-\x7e]*$/i
 
 /** The address of an archive over http or https, without credentials; its sum is what makes it trustworthy. */
-export const ArchiveUrl = Schema.String.check(Schema.isMaxLength(2048), Schema.isPattern(httpUrl)).pipe(
-  Schema.brand("ArchiveUrl")
-)
+export const ArchiveUrl = Schema.String.check(
+  Schema.isMaxLength(2048),
+  Schema.isPattern(httpUrl),
+  Schema.makeFilter((url: string) => URL.canParse(url) || "a URL whose host and port there can be")
+).pipe(Schema.brand("ArchiveUrl"))
 
 /** The type of {@link ArchiveUrl}. */
 export type ArchiveUrl = typeof ArchiveUrl.Type

@@ -36,9 +36,11 @@ export class Leases extends Context.Service<
             return fence
           }),
         release: (name, replica) =>
-          Effect.sync(() => {
+          Effect.map(Clock.currentTimeMillis, (now) => {
             const row = state.leases.get(name)
-            if (row?.replica === replica) row.replica = undefined
+            if (row?.replica !== replica) return
+            row.replica = undefined
+            row.until = Math.min(row.until, now)
           })
       })
     )

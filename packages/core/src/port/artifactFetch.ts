@@ -93,6 +93,7 @@ const attempt = Effect.fnUntraced(function* (
   request: ArtifactRequest,
   runner: ArtifactRunner
 ): Effect.fn.Return<void, ArtifactError, Scope.Scope> {
+  if (!URL.canParse(request.url)) return yield* failed("refused", "its address is none")
   const file = yield* runner.draft(request.file)
   let url: URL | undefined = new URL(request.url)
   for (let redirects = 0; url !== undefined; redirects++) {

@@ -1,6 +1,6 @@
 // The in-memory meaning of the RetentionStore: what holds each class, and what goes with it.
 import { Clock, DateTime, Duration, Effect } from "effect"
-import type { App, AppId } from "../domain/App.ts"
+import type { App, AppId, DeploymentId } from "../domain/App.ts"
 import { isTerminal } from "../domain/Deployment.ts"
 import { isAfter } from "../domain/Event.ts"
 import type { Revision } from "../domain/Env.ts"
@@ -34,6 +34,7 @@ export const makeMemoryRetention = (state: MemoryTables): typeof RetentionStore.
   const subscriptions = (cutoff: number): ReadonlyArray<Removal> =>
     [...state.subscriptions]
       .filter(([, { toldAt }]) => toldAt !== undefined && toldAt <= cutoff)
+      .filter(([name]) => (state.leases.get(`subscriber/${name}`)?.until ?? 0) <= cutoff)
       .map(
         ([name]) =>
           () =>
@@ -94,13 +95,25 @@ export const makeMemoryRetention = (state: MemoryTables): typeof RetentionStore.
         forget(job.id)
       })
 
+  /** Traffic is led under the last Fence that a Deployment ended with: one that went would make that a Fence of long ago. */
+  const hasLastFence = (id: DeploymentId): boolean => {
+    const row = state.deployments.get(id)
+    if (row?.fence === undefined) return false
+    const { deployment, fence } = row
+    return ![...state.deployments.values()].some(
+      (other) =>
+        other.deployment.app === deployment.app && isTerminal(other.deployment.status) && (other.fence ?? 0) > fence
+    )
+  }
+
   const deployments = (cutoff: number): ReadonlyArray<Removal> => {
     const all = [...state.deployments.values()].map(({ deployment }) => deployment)
     const isNewest = ({ app, number }: (typeof all)[number]) =>
       !all.some((other) => other.app === app && other.number > number)
+    const isKept = (deployment: (typeof all)[number]) => isNewest(deployment) || hasLastFence(deployment.id)
     return all
       .filter(({ finishedAt, status }) => isTerminal(status) && status !== "healthy" && isBefore(finishedAt, cutoff))
-      .filter((deployment) => !isNamed(deployment.id) && (!isNewest(deployment) || isDeleted(deployment.app)))
+      .filter((deployment) => !isNamed(deployment.id) && (!isKept(deployment) || isDeleted(deployment.app)))
       .map(({ id }) => () => {
         state.deployments.delete(id)
         forget(id)
@@ -109,8 +122,9 @@ export const makeMemoryRetention = (state: MemoryTables): typeof RetentionStore.
 
   const releases = (cutoff: number, newest: number): ReadonlyArray<Removal> => {
     const all = [...state.releases.values()]
-    const isKept = ({ release }: (typeof all)[number]) =>
+    const isKept = ({ deployment, release }: (typeof all)[number]) =>
       release.current ||
+      hasLastFence(deployment) ||
       all.filter((other) => other.release.app === release.app && other.release.number > release.number).length < newest
     const names = new Set([...state.jobs.values()].map(({ of }) => of?.release))
     return all

@@ -74,17 +74,16 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
   const wake = Effect.forEach(["deployments", "jobs", "apps"] as const, hints.give, { discard: true })
 
   const admitAll = Effect.gen(function* () {
-    while (true) {
-      const claim = yield* store.admit({ replica, terms })
-      if (claim === undefined) return
-      yield* FiberSet.run(
-        running,
-        carryOut(claim).pipe(
-          Effect.catchCause((cause) => Effect.logError(`${claim.deployment.id} is left to the reaper`, cause))
-        )
+    const claim = yield* store.admit({ replica, terms })
+    if (claim === undefined) return false
+    yield* FiberSet.run(
+      running,
+      carryOut(claim).pipe(
+        Effect.catchCause((cause) => Effect.logError(`${claim.deployment.id} is left to the reaper`, cause))
       )
-    }
-  }).pipe(Effect.uninterruptible, untilStored("admitting deployments"))
+    )
+    return true
+  }).pipe(Effect.uninterruptible, untilNothing, untilStored("admitting deployments"))
 
   const take = (claim: JobClaim) =>
     carryOutJob(claim).pipe(
@@ -94,12 +93,10 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
     )
 
   const admitJobs = Effect.gen(function* () {
-    while (true) {
-      const claims = yield* jobs.admit({ replica, terms }, atOnce)
-      if (claims.length === 0) return
-      yield* Effect.forEach(claims, take, { discard: true })
-    }
-  }).pipe(Effect.uninterruptible, untilStored("admitting jobs"))
+    const claims = yield* jobs.admit({ replica, terms }, atOnce)
+    yield* Effect.forEach(claims, take, { discard: true })
+    return claims.length > 0
+  }).pipe(Effect.uninterruptible, untilNothing, untilStored("admitting jobs"))
 
   const pollEvery = options.pollEvery ?? Duration.seconds(1)
   const poll = mayBeAdmitted(pollEvery)
@@ -151,6 +148,10 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
   yield* options.startWhen === undefined ? work : Effect.forkScoped(work)
   return Dispatcher.of({ wake, take })
 })
+
+/** Again and again, while there was something; it ends between two times when the layer is closed. */
+const untilNothing = <E, R>(work: Effect.Effect<boolean, E, R>): Effect.Effect<void, E, R> =>
+  Effect.asVoid(Effect.repeat(work, { while: (found) => found }))
 
 const untilStored =
   (what: string) =>

@@ -15,12 +15,20 @@ import { RetentionStore } from "../port/RetentionStore.ts"
 import { SubscriberName, Subscriptions } from "../port/Subscriptions.ts"
 import { type Contract, equal, eventually, holds, law, present, together } from "./Contract.ts"
 import * as Given from "./Fixture.ts"
+import { retentionHoldLaws, type RetentionHoldPorts } from "./RetentionHoldContract.ts"
 import { retentionJobLaws, type RetentionJobPorts } from "./RetentionJobContract.ts"
 import { atOnce, cancelledDeployments, endedJob, inAnHour, isThere, swept } from "./RetentionFixture.ts"
 
 /** The ports whose contents are swept. */
 export type RetentionPorts =
-  RetentionJobPorts | EnvStore | EventFeed | IdempotencyStore | Journal | RetentionStore | Subscriptions
+  | RetentionHoldPorts
+  | RetentionJobPorts
+  | EnvStore
+  | EventFeed
+  | IdempotencyStore
+  | Journal
+  | RetentionStore
+  | Subscriptions
 
 const subscriber = Effect.map(Given.freshLetters, (letters) => SubscriberName.make(`s-${letters}`))
 
@@ -29,6 +37,7 @@ const names = Effect.map(Given.freshLetters, (letters) => AppName.make(`a-${lett
 /** The laws of Retention. */
 export const RetentionStoreContract: Contract<RetentionPorts> = [
   ...retentionJobLaws,
+  ...retentionHoldLaws,
 
   law(
     "K7",

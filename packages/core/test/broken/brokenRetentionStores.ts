@@ -129,6 +129,26 @@ export const brokenRetentionStores: ReadonlyArray<Broken> = [
     )
   },
   {
+    what: "a RetentionStore that sweeps the Deployment under whose Fence traffic is led",
+    contract: "RetentionStore",
+    violates: ["INV-2"],
+    layer: sweeping(
+      "deployments",
+      andThen(({ deployments }) => {
+        for (const [id, { deployment }] of deployments) if (deployment.status === "failed") deployments.delete(id)
+      })
+    )
+  },
+  {
+    what: "a RetentionStore that forgets how far a Subscriber was told that is still there",
+    contract: "RetentionStore",
+    violates: ["X12 a Subscription", "X12 Events go"],
+    layer: sweeping(
+      "subscriptions",
+      andThen(({ subscriptions }) => subscriptions.clear())
+    )
+  },
+  {
     what: "a RetentionStore that keeps no Releases to go back to",
     contract: "RetentionStore",
     violates: ["INV-9"],
@@ -176,7 +196,7 @@ export const brokenRetentionStores: ReadonlyArray<Broken> = [
   {
     what: "a RetentionStore that does not ask what a Subscriber has been told",
     contract: "RetentionStore",
-    violates: ["X12"],
+    violates: ["X12 Events go"],
     layer: sweeping(
       "events",
       andThen(({ events }) => void events.splice(0))

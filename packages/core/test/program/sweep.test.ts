@@ -1,6 +1,6 @@
 // Sweeping: in batches, class by class, each for itself, with gauges of what is there. What a Batch resumes from outlives it all.
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Metric } from "effect"
+import { Duration, Effect, Layer, Metric } from "effect"
 import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 import {
@@ -119,7 +119,7 @@ describe("a batch that did not come to its end", () => {
           expect(outcome.isDone).toBe(true)
           const all = Array.from({ length: batch.items }, (_, index) => index + 1)
           expect([...outcome.first, ...outcome.again].toSorted((a, b) => a - b)).toStrictEqual(all)
-        }).pipe(Effect.provide(world), Effect.provide(TestClock.layer()), Effect.runPromise)
+        }).pipe(Effect.provide(Layer.provideMerge(world, TestClock.layer())), Effect.runPromise)
       ),
       { numRuns: 100 }
     )

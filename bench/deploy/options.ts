@@ -1,6 +1,7 @@
 // What `npm run bench:deploy` measures, and how often.
 
 import { parseArgs } from "node:util"
+import { chosen, positive } from "../common/options.ts"
 
 const parts = ["wall", "transitions", "logs", "takeover", "supersede"] as const
 
@@ -17,11 +18,7 @@ export interface Options {
 
 const usage = `usage: npm run bench:deploy -- [--rounds 3] [--seconds 3] [--mib 1024] [--supersedes 100] [--direct] [--only ${parts.join(",")}]`
 
-const positive = (name: string, text: string): number => {
-  const number = Number(text)
-  if (Number.isInteger(number) && number > 0) return number
-  throw new Error(`--${name} takes a whole number above 0\n${usage}`)
-}
+const number = positive(usage, Number.isInteger)
 
 /** Reads the options of the command line. Throws with what is wrong, and with the usage. */
 export const readOptions = (args: ReadonlyArray<string>): Options => {
@@ -36,15 +33,12 @@ export const readOptions = (args: ReadonlyArray<string>): Options => {
       only: { type: "string", default: parts.join(",") }
     }
   })
-  const asked = values.only.split(",")
-  const unknown = asked.find((name) => !parts.some((part) => part === name))
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: there is no such part\n${usage}`)
   return {
-    rounds: positive("rounds", values.rounds),
-    seconds: positive("seconds", values.seconds),
-    mebibytes: positive("mib", values.mib),
-    supersedes: positive("supersedes", values.supersedes),
+    rounds: number("rounds", values.rounds),
+    seconds: number("seconds", values.seconds),
+    mebibytes: number("mib", values.mib),
+    supersedes: number("supersedes", values.supersedes),
     isDirect: values.direct,
-    only: parts.filter((part) => asked.includes(part))
+    only: chosen(parts, values.only, usage)
   }
 }

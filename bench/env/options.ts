@@ -1,6 +1,7 @@
 // How long and how often `npm run bench:env` measures, and what of it.
 
 import { parseArgs } from "node:util"
+import { chosen, positive } from "../common/options.ts"
 
 /** The names of the parts, as `--only` takes them. */
 const parts = ["hot", "spread", "idle", "textbook", "http"] as const
@@ -20,11 +21,7 @@ export interface Options {
 
 const usage = `usage: npm run bench:env -- [--seconds 3] [--warmup 2] [--rounds 5] [--pool 64] [--wal 1024] [--url postgres://…] [--only ${parts.join(",")}]`
 
-const positive = (name: string, text: string): number => {
-  const number = Number(text)
-  if (Number.isFinite(number) && number > 0) return number
-  throw new Error(`--${name} takes a number above 0\n${usage}`)
-}
+const number = positive(usage)
 
 /** Reads the options of the command line. Throws with what is wrong, and with the usage. */
 export const readOptions = (args: ReadonlyArray<string>): Options => {
@@ -40,17 +37,14 @@ export const readOptions = (args: ReadonlyArray<string>): Options => {
       only: { type: "string", default: parts.join(",") }
     }
   })
-  const asked = values.only.split(",")
-  const unknown = asked.find((name) => !parts.some((part) => part === name))
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: there is no such part\n${usage}`)
   return {
-    seconds: positive("seconds", values.seconds),
-    warmUp: positive("warmup", values.warmup),
-    rounds: Math.ceil(positive("rounds", values.rounds)),
-    pool: Math.ceil(positive("pool", values.pool)),
+    seconds: number("seconds", values.seconds),
+    warmUp: number("warmup", values.warmup),
+    rounds: Math.ceil(number("rounds", values.rounds)),
+    pool: Math.ceil(number("pool", values.pool)),
     writers: 64,
     url: values.url,
-    walMegabytes: Math.ceil(positive("wal", values.wal)),
-    only: parts.filter((part) => asked.includes(part))
+    walMegabytes: Math.ceil(number("wal", values.wal)),
+    only: chosen(parts, values.only, usage)
   }
 }

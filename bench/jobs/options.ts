@@ -1,6 +1,7 @@
 // What `npm run bench:jobs` measures, and how long and how often.
 
 import { parseArgs } from "node:util"
+import { chosen, positive } from "../common/options.ts"
 
 const parts = ["admission", "cap", "queues", "backlog", "checkpoints"] as const
 
@@ -20,11 +21,7 @@ export interface Options {
 
 const usage = `usage: npm run bench:jobs -- [--quick] [--seconds 3] [--warmup 2] [--rounds 5] [--jobs 1000] [--finished 1000000] [--queued 100000] [--wal 1024] [--url postgres://…] [--only ${parts.join(",")}]`
 
-const positive = (name: string, text: string): number => {
-  const number = Number(text)
-  if (Number.isFinite(number) && number > 0) return number
-  throw new Error(`--${name} takes a number above 0\n${usage}`)
-}
+const number = positive(usage)
 
 const careful = {
   seconds: "3",
@@ -66,10 +63,7 @@ export const readOptions = (args: ReadonlyArray<string>): Options => {
     }
   })
   const usual = values.quick ? quick : careful
-  const given = (name: keyof typeof careful): number => positive(name, values[name] ?? usual[name])
-  const asked = values.only.split(",")
-  const unknown = asked.find((name) => !parts.some((part) => part === name))
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: there is no such part\n${usage}`)
+  const given = (name: keyof typeof careful): number => number(name, values[name] ?? usual[name])
   return {
     seconds: given("seconds"),
     warmUp: given("warmup"),
@@ -79,6 +73,6 @@ export const readOptions = (args: ReadonlyArray<string>): Options => {
     queued: Math.ceil(given("queued")),
     walMegabytes: Math.ceil(given("wal")),
     url: values.url,
-    only: parts.filter((part) => asked.includes(part))
+    only: chosen(parts, values.only, usage)
   }
 }

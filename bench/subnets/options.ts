@@ -1,6 +1,7 @@
 // What `npm run bench:subnets` measures, and how long and how often.
 
 import { parseArgs } from "node:util"
+import { chosen, positive } from "../common/options.ts"
 
 const parts = ["pairs", "full"] as const
 
@@ -19,11 +20,7 @@ export interface Options {
 
 const usage = `usage: npm run bench:subnets -- [--seconds 3] [--warmup 2] [--rounds 5] [--held 60000] [--few 100] [--wal 512] [--url postgres://…] [--only ${parts.join(",")}]`
 
-const positive = (name: string, text: string): number => {
-  const number = Number(text)
-  if (Number.isFinite(number) && number > 0) return number
-  throw new Error(`--${name} takes a number above 0\n${usage}`)
-}
+const number = positive(usage)
 
 /** Reads the options of the command line. Throws with what is wrong, and with the usage. */
 export const readOptions = (args: ReadonlyArray<string>): Options => {
@@ -40,17 +37,14 @@ export const readOptions = (args: ReadonlyArray<string>): Options => {
       only: { type: "string", default: parts.join(",") }
     }
   })
-  const asked = values.only.split(",")
-  const unknown = asked.find((name) => !parts.some((part) => part === name))
-  if (unknown !== undefined) throw new Error(`--only ${unknown}: there is no such part\n${usage}`)
   return {
-    seconds: positive("seconds", values.seconds),
-    warmUp: positive("warmup", values.warmup),
-    rounds: Math.ceil(positive("rounds", values.rounds)),
-    held: Math.ceil(positive("held", values.held)),
-    few: Math.ceil(positive("few", values.few)),
-    walMegabytes: Math.ceil(positive("wal", values.wal)),
+    seconds: number("seconds", values.seconds),
+    warmUp: number("warmup", values.warmup),
+    rounds: Math.ceil(number("rounds", values.rounds)),
+    held: Math.ceil(number("held", values.held)),
+    few: Math.ceil(number("few", values.few)),
+    walMegabytes: Math.ceil(number("wal", values.wal)),
     url: values.url,
-    only: parts.filter((part) => asked.includes(part))
+    only: chosen(parts, values.only, usage)
   }
 }

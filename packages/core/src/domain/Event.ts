@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { AppId, AppStatus } from "./App.ts"
 import { DeploymentStatus } from "./Deployment.ts"
 import { JobStatus } from "./Job.ts"
+import { RunStatus } from "./Run.ts"
 import { TenantName } from "./Tenant.ts"
 
 /**
@@ -31,6 +32,7 @@ export const EventType = Schema.Union([
   Schema.TemplateLiteral(["deployment.", DeploymentStatus]),
   Schema.TemplateLiteral(["app.", AppStatus]),
   Schema.TemplateLiteral(["job.", JobStatus]),
+  Schema.TemplateLiteral(["run.", RunStatus]),
   Schema.Literal("env.changed")
 ])
 

@@ -4,9 +4,12 @@ import type { LogCursor, LogEntry, LogLine } from "../domain/LogLine.ts"
 import { type LogRow, MemoryState } from "./MemoryState.ts"
 import type { StoreError } from "./StoreError.ts"
 
-/** Names a log: `deployment/dep_…` for what happened while deploying, `workload/dep_…` for what the Workload says, `job/job_…` for what a Job says. */
+/**
+ * Names a log: `deployment/dep_…` for what happened while deploying, `workload/dep_…` for what the Workload says,
+ * `job/job_…` for what a Job says, `run/run_…` for what a Run and its nodes say.
+ */
 export const LogName = Schema.String.check(
-  Schema.isPattern(/^(?:(?:deployment|workload)\/dep|job\/job)_[a-z0-9]{1,64}$/)
+  Schema.isPattern(/^(?:(?:deployment|workload)\/dep|job\/job|run\/run)_[a-z0-9]{1,64}$/)
 ).pipe(Schema.brand("LogName"))
 
 /** The type of {@link LogName}. */

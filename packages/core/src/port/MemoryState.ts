@@ -7,6 +7,7 @@ import { type EnvChange, type EnvKey, Revision } from "../domain/Env.ts"
 import { type Event, EventId, type EventType } from "../domain/Event.ts"
 import { isJobId, type Item, type Job, type JobId, type OnFull, type WorkId } from "../domain/Job.ts"
 import type { Fence, ReplicaId } from "../domain/Lease.ts"
+import type { RunId } from "../domain/Run.ts"
 import type { LogLine } from "../domain/LogLine.ts"
 import type { Active } from "../domain/Policy.ts"
 import type { Release } from "../domain/Release.ts"
@@ -18,6 +19,7 @@ import type { Address, ImageDigest, KeptImage, Workload, WorkloadName } from "..
 import type { JobKey, JobRelease, JobTask } from "./JobRequest.ts"
 import type { Fingerprint, IdempotencyKey, ReservationId } from "./IdempotencyStore.ts"
 import type { SourceError } from "./SourceFetcher.ts"
+import type { RunRow } from "./RunRequest.ts"
 import type { SubnetLease } from "./SubnetPool.ts"
 import type { SubscriberName } from "./Subscriptions.ts"
 
@@ -147,6 +149,7 @@ export interface MemoryTables {
   readonly apps: Map<AppId, AppRow>
   readonly deployments: Map<DeploymentId, DeploymentRow>
   readonly jobs: Map<JobId, JobRow>
+  readonly runs: Map<RunId, RunRow>
   readonly releases: Map<ReleaseId, { release: Release; readonly deployment: DeploymentId }>
   readonly revisions: Map<AppId, Array<RevisionRow>>
   readonly intents: Map<WorkloadName, IntentRow>
@@ -188,6 +191,7 @@ export class MemoryState extends Context.Service<MemoryState, MemoryTables>()("@
     apps: new Map(),
     deployments: new Map(),
     jobs: new Map(),
+    runs: new Map(),
     releases: new Map(),
     revisions: new Map(),
     intents: new Map(),
@@ -241,20 +245,6 @@ export const activeDeployments = (state: MemoryTables, app: AppId): Active<Deplo
 export const activeDeployment = (state: MemoryTables, app: AppId): DeploymentRow | undefined => {
   const { inProgress, queued } = activeDeployments(state, app)
   return inProgress ?? queued
-}
-
-/** Erases the secrets of an App: the keys in its Sources, and the values of its Env. */
-export const erase = (state: MemoryTables, row: AppRow): void => {
-  const { id, source } = row.app
-  row.source = source ?? undefined
-  for (const other of state.deployments.values()) {
-    if (other.deployment.app === id) other.source = other.deployment.source
-  }
-  const revisions = state.revisions.get(id) ?? []
-  state.revisions.set(
-    id,
-    revisions.map((revision) => ({ ...revision, change: new Map() }))
-  )
 }
 
 /** An App with the fields that other tables decide. */

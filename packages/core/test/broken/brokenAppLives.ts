@@ -2,7 +2,7 @@
 
 import { Effect } from "effect"
 import { AppStore } from "../../src/port/AppStore.ts"
-import { erase } from "../../src/port/MemoryState.ts"
+import { erase } from "../../src/port/memoryErase.ts"
 import { altered, type Broken } from "./Broken.ts"
 
 /** AppStores that are broken where Apps end. */

@@ -4,13 +4,15 @@
 import { assert, layer } from "@effect/vitest"
 import type { AppId } from "@lockkeeper/core/domain/App"
 import { Revision } from "@lockkeeper/core/domain/Env"
+import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { mergeEnv } from "@lockkeeper/core/program/mergeEnv"
 import { envMap } from "@lockkeeper/core/testing/envMap"
 import * as Given from "@lockkeeper/core/testing/Fixture"
 import * as History from "@lockkeeper/core/testing/History"
 import { linearizable } from "@lockkeeper/core/testing/linearizable"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
 import { describeWith } from "../../../test/harness/capability.ts"
 import { replayed } from "../../../test/harness/envReplay.ts"
 import { soak } from "../../../test/harness/sample.ts"
@@ -120,6 +122,26 @@ layer(stores(), { excludeTestServices: true })("one Env", (it) => {
         assert.deepStrictEqual(yield* set("own", own), [3, false])
         assert.deepStrictEqual(yield* set("own", other), [3, false])
       }
+    })
+  )
+
+  it.effect("E1 E10: of which the Revisions were swept that a replica has not seen is changed all the same", () =>
+    Effect.gen(function* () {
+      const [cipher, sql] = [yield* SecretCipher, yield* SqlClient.SqlClient]
+      const app = yield* Given.registered()
+      const [own, other] = yield* replicas()
+      const set = (value: string, replica: Replica) => Effect.provideContext(Given.revised(app, { A: value }), replica)
+      yield* set("1", own)
+      for (const value of ["2", "3"]) yield* set(value, other)
+      const whole = yield* cipher.seal(Redacted.make('{"A":"3"}'), `env/${app.id}/3`)
+      yield* sql`insert into env_snapshots (app, revision, sealed) values (${app.id}, 3, ${whole})`
+      yield* sql`delete from env_changes where app = ${app.id} and last <= 3`
+      assert.strictEqual(Number((yield* set("4", own)).revision), 4)
+      const { env } = yield* Effect.provideContext(
+        Effect.flatMap(EnvStore, (envs) => envs.read(app.id)),
+        other
+      )
+      assert.deepStrictEqual(Given.plain(env), { A: "4" })
     })
   )
 

@@ -72,6 +72,13 @@ export const postgresEnvs = joined([
         tests: proof("Replicas")
       },
       {
+        guards: [],
+        says: "an Env whose Revisions were swept is taken for a corrupt one",
+        find: "line.loaded === undefined || isSwept(line.loaded, row)",
+        replace: "line.loaded === undefined",
+        tests: proof("Replicas")
+      },
+      {
         guards: ["writeHeld: .until <= time"],
         says: "what was sent is never given up",
         find: "if (pending.until <= time) pending.refuse(error)",

@@ -14,7 +14,7 @@ import { type EnvWriting, expire, giveBack, type Line, openOf, refuseAll, take }
 import { envRows, type SealedBatch } from "./envRows.ts"
 import { isBusy, isWithoutEffect } from "./faults.ts"
 import type { Now } from "./monotonic.ts"
-import { type Loaded, sealedEnvs } from "./sealedEnvs.ts"
+import { type Loaded, type SealedPart, sealedEnvs } from "./sealedEnvs.ts"
 
 const operation = "EnvStore.revise"
 
@@ -52,6 +52,12 @@ const after = (loaded: Loaded, { batch, sealed, whole }: SealedBatch): Loaded =>
         changeCount: loaded.changeCount + 1
       }
     : { ...batch.next, wholeBytes: whole.byteLength, changeBytes: 0, changeCount: 0 }
+
+/** Whether the changes after a known Env are not all there any more: others made them, and they were swept since. */
+const isSwept = (
+  known: Loaded,
+  row: { readonly revision: number; readonly changes: ReadonlyArray<SealedPart> }
+): boolean => row.revision > known.revision && row.changes[0]?.first !== known.revision + 1
 
 const unwritten = Effect.fail(
   new StoreError({ operation, reason: "unexpected", cause: new Error("the Env of a row that is held was not written") })
@@ -211,7 +217,7 @@ export const envWriting = (db: Database, cipher: typeof SecretCipher.Service, no
       if (!isChangeable(row.status)) return yield* new AppNotLive({ app, status: row.status })
       const isMet = line.loaded?.revision !== row.revision
       const present =
-        line.loaded === undefined
+        line.loaded === undefined || isSwept(line.loaded, row)
           ? (yield* loaded(app)).loaded
           : yield* envs.replay(app, row.revision, row.changes, line.loaded)
       const batch = take(line, present)

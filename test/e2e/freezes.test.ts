@@ -2,10 +2,11 @@
 // and tells how the Deployment ended; when the first one goes on, it changes nothing of that, and lets go of what it made.
 
 import { assert, layer, vi } from "@effect/vitest"
+import type { Source } from "@lockkeeper/core/domain/Source"
 import { Context, Effect, Layer } from "effect"
 import { isDeepStrictEqual } from "node:util"
 import { describeWith } from "../harness/capability.ts"
-import { ask, begin, deployedApp, ended, serves } from "../harness/deploying.ts"
+import { ask, begin, deployedApp, ended, makeApp, serves } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
 import { type Commanded, startCommandedAt } from "../harness/failpoints.ts"
 import { byFlavour, flavour } from "../harness/flavour.ts"
@@ -32,6 +33,7 @@ class Pair extends Context.Service<
   {
     readonly keeper: Running
     readonly victim: Commanded
+    readonly source: Source
     readonly id: string
     readonly url: string
     readonly points: ReadonlyArray<string>
@@ -74,7 +76,7 @@ class Pair extends Context.Service<
       yield* eventually("it holds the router", output, (said) => said.includes("holds the router"), "30 seconds")
       const victim = yield* startCommandedAt(other)
       yield* serves(alone.url, `v${version}`)
-      return { keeper, victim, next, serving: `v${version}`, ...alone }
+      return { keeper, victim, source, next, serving: `v${version}`, ...alone }
     })
   ).pipe(Layer.provideMerge(World.layer()), Layer.provideMerge(GitWorld.layer))
 }
@@ -159,6 +161,29 @@ describeWith(...byFlavour({ docker: ["docker", "git", "sshd"] as const, process:
           soak.count(`server frozen at a failpoint, ${flavour}`, { attempts, "point reached": hits })
           assert.isAbove(hits, 0)
         })
+      )
+
+      it.effect(
+        "is frozen before the very first switch of an App, beyond its lease, switches nothing when it goes on",
+        () =>
+          Effect.gen(function* () {
+            const { keeper, source, victim } = yield* Pair
+            const { id } = yield* makeApp(victim.client, { source })
+            yield* rest
+            yield* victim.obey({ point: theSwitch, fault: "is frozen before" })
+            const { id: deployment } = yield* begin(victim.client, id)
+            const reached = Effect.sync(() => victim.reached().includes(theSwitch))
+            yield* eventually("the point is reached", reached, (is) => is, "2 minutes")
+            yield* Effect.sleep(beyondTheLease)
+            const { error, status } = yield* ended(keeper.client, deployment, "1 minute")
+            assert.deepStrictEqual([status, error?.code], ["failed", "lease_lost"])
+            const before = yield* told
+            yield* victim.signal("SIGCONT")
+            yield* rest
+            yield* Effect.sleep("2 seconds")
+            assert.deepStrictEqual(yield* told, before)
+            assert.isNull((yield* keeper.client.apps.get({ params: { app: id } })).url)
+          })
       )
     })
   }

@@ -4,8 +4,8 @@ import type { AppId } from "@lockkeeper/core/domain/App"
 import { areSoundTerms, type Fence, type ReplicaId } from "@lockkeeper/core/domain/Lease"
 import type { Leases } from "@lockkeeper/core/port/Leases"
 import { type Route, Router, RouterError } from "@lockkeeper/core/port/Router"
-import { type RouteState } from "@lockkeeper/core/domain/Route"
-import { RouteStore } from "@lockkeeper/core/port/RouteStore"
+import type { RouteState, RouteVersion } from "@lockkeeper/core/domain/Route"
+import { type RouteStale, RouteStore } from "@lockkeeper/core/port/RouteStore"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import { Duration, Effect, Layer, type Scope } from "effect"
 import { hold } from "./internal/proxyHolder.ts"
@@ -75,29 +75,30 @@ export const make = Effect.fnUntraced(function* (
   const isCarriedOut = (row: RouteState | undefined) => row?.progress !== "wanted"
 
   /** Writes down what is wanted and waits until the holder did it, or says why not. */
-  const apply = (route: Pick<RouteState, "app" | "hostPort" | "fence" | "address">) =>
+  const apply = (app: AppId, write: Effect.Effect<RouteVersion | undefined, RouteStale | StoreError>) =>
     Effect.gen(function* () {
-      const version = yield* store.put(route)
+      const version = yield* write
+      if (version === undefined) return
       wake.notify()
-      const row = yield* when(route.app, (row) => row?.version !== version || isCarriedOut(row))
+      const row = yield* when(app, (row) => row?.version !== version || isCarriedOut(row))
       if (row?.version !== version) {
-        return yield* new RouterError({ reason: "stale", detail: `${route.app} was switched anew meanwhile` })
+        return yield* new RouterError({ reason: "stale", detail: `${app} was switched anew meanwhile` })
       }
       if (row.progress === "port_conflict") {
         return yield* new RouterError({
           reason: "port_conflict",
-          detail: `port ${route.hostPort} is used by another program`
+          detail: `port ${row.hostPort} is used by another program`
         })
       }
     }).pipe(
       Effect.catchTags({
         StoreError: (error) => Effect.fail(storeFailed(error)),
         RouteStale: ({ newest }) =>
-          Effect.fail(new RouterError({ reason: "stale", detail: `${route.app} was switched under fence ${newest}` }))
+          Effect.fail(new RouterError({ reason: "stale", detail: `${app} was switched under fence ${newest}` }))
       }),
       Effect.timeoutOrElse({
         duration: applyTimeout,
-        orElse: () => Effect.fail(unavailable(`nobody switched ${route.app} within ${Duration.format(applyTimeout)}`))
+        orElse: () => Effect.fail(unavailable(`nobody switched ${app} within ${Duration.format(applyTimeout)}`))
       })
     )
 
@@ -118,7 +119,7 @@ export const make = Effect.fnUntraced(function* (
 
   const swap = Effect.fn("Router.swap")(function* (route: Route): Effect.fn.Return<void, RouterError> {
     const before = yield* Effect.mapError(store.get(route.app), storeFailed)
-    yield* apply(route).pipe(
+    yield* apply(route.app, store.put(route)).pipe(
       Effect.tapError(({ reason }) => (reason === "stale" ? Effect.void : putBack(route, before))),
       Effect.onInterrupt(() => Effect.ignore(putBack(route, before)))
     )
@@ -143,10 +144,8 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const remove = Effect.fn("Router.remove")(function* (app: AppId, fence: Fence): Effect.fn.Return<void, RouterError> {
-    const row = yield* Effect.mapError(store.get(app), storeFailed)
-    if (row === undefined || row.fence > fence) return
     yield* Effect.catchIf(
-      apply({ app, fence, hostPort: row.hostPort, address: null }),
+      apply(app, store.end(app, fence)),
       ({ reason }) => reason === "stale",
       () => Effect.void
     )

@@ -27,10 +27,6 @@ const http = [
         guards: ["putBack: now.fence !== route.fence"],
         reason:
           "saves a write: `put` of the store refuses the older Fence, and a route that was replaced has another address"
-      },
-      {
-        guards: ["remove: row.fence > fence"],
-        reason: "saves a write: `put` of the store refuses the older Fence, and that is no error here"
       }
     ]
   }),

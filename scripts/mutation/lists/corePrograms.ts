@@ -216,8 +216,16 @@ export const corePrograms = joined([
       {
         guards: [],
         says: "a switch of a holder that was frozen is carried out after its Deployment was ended",
-        find: "if (address === undefined && app.currentRelease !== null) return",
-        replace: "if (address === undefined || app.currentRelease !== null) return",
+        find: "yield* switchBack({ app: app.id, hostPort: app.hostPort, fence }, address)",
+        replace: "yield* Effect.void",
+        tests: [testOf("traffic")]
+      },
+      {
+        guards: [],
+        says: "a switch of a holder that was frozen is carried out where the traffic of the App went nowhere",
+        find: "if (address === undefined) return yield* Effect",
+        replace:
+          "if (address === undefined && app.currentRelease !== null) return yield* Effect.void\n  if (address === undefined) return yield* Effect",
         tests: [testOf("traffic")]
       },
       {

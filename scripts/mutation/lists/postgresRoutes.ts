@@ -11,13 +11,13 @@ export const postgresRoutes = joined([
     named: lawsOf("RouteStore"),
     mutations: [
       {
-        guards: ["put: fence = excluded.fence"],
+        guards: ["unlessNewer: fence = excluded.fence"],
         says: "a route keeps its first Fence",
         find: "fence = excluded.fence, address_host",
         replace: "fence = r.fence, address_host"
       },
       {
-        guards: ["put: r.fence <= excluded.fence"],
+        guards: ["unlessNewer: r.fence <= excluded.fence"],
         says: "an older Fence replaces the route of a newer one",
         find: "where r.fence <= excluded.fence",
         replace: "where true"
@@ -25,7 +25,7 @@ export const postgresRoutes = joined([
     ],
     leftOut: [
       {
-        guards: ["put: on conflict (app) do update"],
+        guards: ["unlessNewer: on conflict (app) do update"],
         reason: "the statement does not run without it; what it does then is a mutation of its own"
       }
     ]

@@ -93,12 +93,8 @@ const logRows = (log: LogName) =>
     )
   ])
 
-const routed = Effect.map(Given.registered(), ({ hostPort, id }) => ({
-  app: id,
-  hostPort,
-  fence: Fence.make(3),
-  address: null
-}))
+const fence = Fence.make(3)
+const routed = Effect.map(Given.registered(), ({ hostPort, id }) => ({ app: id, hostPort, fence, address: null }))
 
 const routeRows = ({ app }: { readonly app: string }) =>
   withSql((sql) => sql`select fence, progress from routes where app = ${app}`)
@@ -283,6 +279,13 @@ export const mutations: EveryMutation = {
       method: "RouteStore.put",
       given: routed,
       call: (route) => Effect.asVoid(routes((store) => store.put(route))),
+      rows: routeRows,
+      again: undefined
+    }),
+    use({
+      method: "RouteStore.end",
+      given: routed,
+      call: ({ app }) => Effect.asVoid(routes((store) => store.end(app, fence))),
       rows: routeRows,
       again: undefined
     }),

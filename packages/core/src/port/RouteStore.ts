@@ -18,7 +18,12 @@ export class RouteStore extends Context.Service<
     readonly put: (
       route: Pick<RouteState, "app" | "hostPort" | "fence" | "address">
     ) => Effect.Effect<RouteVersion, RouteStale | StoreError>
-    /** The route of an App, if one was ever decided. */
+    /**
+     * Decides that an App's traffic goes nowhere, under a Fence not older than the last one. Where it went
+     * nowhere before, there is nothing to carry out, and it is on record all the same. Answers undefined for what is no App.
+     */
+    readonly end: (app: AppId, fence: Fence) => Effect.Effect<RouteVersion | undefined, RouteStale | StoreError>
+    /** The route of an App, if one was ever decided or ended. */
     readonly get: (app: AppId) => Effect.Effect<RouteState | undefined, StoreError>
     /** The routes that changed after a version, in the order of their versions. */
     readonly since: (version: RouteVersion) => Effect.Effect<ReadonlyArray<RouteState>, StoreError>
@@ -32,12 +37,23 @@ export class RouteStore extends Context.Service<
     Effect.gen(function* () {
       const state = yield* MemoryState
 
-      const put = Effect.fnUntraced(function* (route: Pick<RouteState, "app" | "hostPort" | "fence" | "address">) {
+      const put = Effect.fnUntraced(function* (
+        route: Pick<RouteState, "app" | "hostPort" | "fence" | "address">,
+        progress: RouteProgress = "wanted"
+      ) {
         const newest = state.routeStates.get(route.app)?.fence
         if (newest !== undefined && newest > route.fence) return yield* new RouteStale({ app: route.app, newest })
         const version = RouteVersion.make(++state.sequence)
-        state.routeStates.set(route.app, { ...route, version, progress: "wanted" })
+        state.routeStates.set(route.app, { ...route, version, progress })
         return version
+      })
+
+      const end = Effect.fnUntraced(function* (app: AppId, fence: Fence) {
+        const known = state.routeStates.get(app)
+        const hostPort = known?.hostPort ?? state.apps.get(app)?.app.hostPort
+        if (hostPort === undefined) return undefined
+        const isEnded = known === undefined || (known.address === null && known.progress === "drained")
+        return yield* put({ app, hostPort, fence, address: null }, isEnded ? "drained" : "wanted")
       })
 
       const report = (app: AppId, version: RouteVersion, progress: RouteProgress) =>
@@ -47,7 +63,8 @@ export class RouteStore extends Context.Service<
         })
 
       return RouteStore.of({
-        put,
+        put: (route) => put(route),
+        end,
         get: (app) => Effect.sync(() => state.routeStates.get(app)),
         since: (version) =>
           Effect.sync(() =>

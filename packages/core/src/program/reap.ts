@@ -109,11 +109,13 @@ const undoSwitch = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, RouterError | StoreError, DeploymentStore | Router> {
   const router = yield* Router
   const address = yield* router.current(app.id)
-  const isSwitched = routedOf(held, address)?.work === deployment.id
-  if (isSwitched) return yield* leadBack(app, fence, held)
-  if (address === undefined && app.currentRelease !== null) return
+  if (address === undefined) return yield* Effect.catchTag(leadBack(app, fence, held), "RouterError", unlessTaken)
+  if (routedOf(held, address)?.work === deployment.id) return yield* leadBack(app, fence, held)
   yield* switchBack({ app: app.id, hostPort: app.hostPort, fence }, address)
 })
+
+/** Where something else listens on an App's port, its traffic goes nowhere, and cannot be led anywhere now. */
+const unlessTaken = (error: RouterError) => (error.reason === "port_conflict" ? Effect.void : Effect.fail(error))
 
 /** The newest of some intents to whose Workload an address leads: addresses are used again. */
 const routedOf = (held: ReadonlyArray<Intent>, address: Address | undefined) =>

@@ -1,7 +1,7 @@
 // What every store of routes keeps: the newest Fence decides, versions have one order for all readers, and a late report
 // never speaks for a newer version.
 import { Effect } from "effect"
-import { type App, HostPort } from "../domain/App.ts"
+import { type App, AppId, HostPort } from "../domain/App.ts"
 import { Fence } from "../domain/Lease.ts"
 import { Address, IpAddress } from "../domain/Workload.ts"
 import type { AppStore } from "../port/AppStore.ts"
@@ -24,6 +24,11 @@ const routeOf = (app: App, fence: number, address: Address | null = at(30_000 + 
 const put = Effect.fnUntraced(function* (app: App, fence: number, address?: Address | null) {
   const routes = yield* RouteStore
   return yield* routes.put(routeOf(app, fence, address))
+})
+
+const end = Effect.fnUntraced(function* (app: App, fence: number) {
+  const routes = yield* RouteStore
+  return yield* routes.end(app.id, Fence.make(fence))
 })
 
 /** The laws of {@link RouteStore}. */
@@ -77,6 +82,58 @@ export const RouteStoreContract: Contract<RouteStore | AppStore> = [
       yield* put(app, 3, null)
       yield* refused("RouteStale", put(app, 2))
       yield* equal("where the traffic goes", (yield* present("a route", yield* routes.get(app.id))).address, null)
+    })
+  ),
+
+  law(
+    "H22",
+    "a route that was ended before there was one is not made under an older Fence, and there is nothing to carry out",
+    Effect.gen(function* () {
+      const routes = yield* RouteStore
+      const app = yield* Given.registered()
+      const version = yield* present("a version", yield* end(app, 3))
+      const expected: RouteState = { ...routeOf(app, 3, null), version, progress: "drained" }
+      yield* equal("the route", yield* routes.get(app.id), expected)
+      yield* refused("RouteStale", put(app, 2))
+      yield* equal("the route after a late decision", yield* routes.get(app.id), expected)
+      yield* equal("the end for no App", yield* routes.end(AppId.make("app_nowhere"), Fence.make(1)), undefined)
+    })
+  ),
+
+  law(
+    "INV-2",
+    "a route is ended by its own Fence or a newer one, and by no older one",
+    Effect.gen(function* () {
+      const routes = yield* RouteStore
+      const app = yield* Given.registered()
+      yield* put(app, 2)
+      const before = yield* routes.get(app.id)
+      const stale = yield* refused("RouteStale", end(app, 1))
+      yield* equal("the refusal", [stale.app, Number(stale.newest)], [app.id, 2])
+      yield* equal("the route", yield* routes.get(app.id), before)
+      for (const fence of [2, 3]) {
+        yield* end(app, fence)
+        const route = yield* present("a route", yield* routes.get(app.id))
+        yield* equal("the ended route", [Number(route.fence), route.address], [fence, null])
+      }
+    })
+  ),
+
+  law(
+    "RouteStore-6",
+    "the end of a route is wanted until it is carried out, under a new version",
+    Effect.gen(function* () {
+      const routes = yield* RouteStore
+      const app = yield* Given.registered()
+      const version = yield* put(app, 1)
+      yield* routes.report(app.id, version, "drained")
+      const ended = yield* present("a version", yield* end(app, 2))
+      yield* holds("a growing version", version < ended, [version, ended])
+      yield* equal("the route", yield* routes.get(app.id), {
+        ...routeOf(app, 2, null),
+        version: ended,
+        progress: "wanted"
+      })
     })
   ),
 

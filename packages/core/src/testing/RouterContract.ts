@@ -97,6 +97,17 @@ export const RouterContract: Contract<Router | AppStore> = [
     })
   ),
 
+  routing("H22", "a route that was ended before there was one is not made under an older Fence", (app) =>
+    Effect.gen(function* () {
+      yield* remove(app, 3)
+      const { reason } = yield* refused("RouterError", swap(app, 2, 31_002))
+      yield* equal("the reason", reason, "stale")
+      yield* equal("where the traffic goes", yield* current(app), undefined)
+      yield* swap(app, 4, 31_004)
+      yield* equal("where the traffic goes", yield* current(app), at(31_004))
+    })
+  ),
+
   routing("H14", "ending a route twice, or one that never was, is no error", (app) =>
     Effect.gen(function* () {
       yield* remove(app, 1)

@@ -41,7 +41,7 @@ export const brokenRouters: ReadonlyArray<Broken> = [
   {
     what: "a Router that does not compare Fences when it swaps",
     contract: "Router",
-    violates: ["INV-2 a swap under", "INV-2 of several swaps", "INV-6"],
+    violates: ["INV-2 a swap under", "INV-2 of several swaps", "INV-6", "H22"],
     layer: altered(Router, (_, { routes }) => ({
       swap: ({ address, app, fence }) => Effect.sync(() => void routes.set(app, { fence, address }))
     }))
@@ -57,12 +57,20 @@ export const brokenRouters: ReadonlyArray<Broken> = [
   {
     what: "a Router that fails to end a route that is not there",
     contract: "Router",
-    violates: ["H14"],
+    violates: ["H22", "H14"],
     layer: altered(Router, (original, { routes }) => ({
       remove: (app, fence) =>
         routes.get(app)?.address === undefined
           ? Effect.fail(new RouterError({ reason: "unavailable", detail: "there is no such route" }))
           : original.remove(app, fence)
+    }))
+  },
+  {
+    what: "a Router that ends only what it has begun",
+    contract: "Router",
+    violates: ["H22"],
+    layer: altered(Router, (original, { routes }) => ({
+      remove: (app, fence) => (routes.has(app) ? original.remove(app, fence) : Effect.void)
     }))
   },
   {
@@ -97,9 +105,39 @@ export const brokenRouteStores: ReadonlyArray<Broken> = [
     }))
   },
   {
+    what: "a RouteStore that ends only what it has",
+    contract: "RouteStore",
+    violates: ["H22"],
+    layer: altered(RouteStore, (original, { routeStates }) => ({
+      end: (app, fence) => (routeStates.has(app) ? original.end(app, fence) : Effect.succeed(undefined))
+    }))
+  },
+  {
+    what: "a RouteStore that ends routes under any Fence",
+    contract: "RouteStore",
+    violates: ["INV-2 a route is ended"],
+    layer: altered(RouteStore, (original, { routeStates }) => ({
+      end: (app, fence) => original.end(app, Fence.make(Math.max(fence, routeStates.get(app)?.fence ?? 0)))
+    }))
+  },
+  {
+    what: "a RouteStore that takes what it has ended for carried out",
+    contract: "RouteStore",
+    violates: ["RouteStore-6"],
+    layer: altered(RouteStore, (original, { routeStates }) => ({
+      end: (app, fence) =>
+        Effect.tap(original.end(app, fence), () =>
+          Effect.sync(() => {
+            const row = routeStates.get(app)
+            if (row !== undefined) routeStates.set(app, { ...row, progress: "drained" })
+          })
+        )
+    }))
+  },
+  {
     what: "a RouteStore that does not compare Fences",
     contract: "RouteStore",
-    violates: ["INV-2 an older Fence", "INV-6", "INV-2 of several decisions"],
+    violates: ["INV-2 an older Fence", "INV-6", "H22", "INV-2 of several decisions"],
     layer: altered(RouteStore, (original, { routeStates }) => ({
       put: (route) =>
         Effect.andThen(

@@ -1,16 +1,39 @@
 // Where traffic goes is read back before anything is stopped to which it might go: after a switch whose answer was lost, and
 // before the Workload is retired that served.
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Context, Effect } from "effect"
+import { TestClock } from "effect/testing"
+import type { App } from "../../src/domain/App.ts"
 import { Fence } from "../../src/domain/Lease.ts"
 import { IpAddress } from "../../src/domain/Workload.ts"
+import { AppStore } from "../../src/port/AppStore.ts"
+import type { DeploymentRequest } from "../../src/port/DeploymentRequest.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
+import { Router, RouterError } from "../../src/port/Router.ts"
 import { deploy } from "../../src/program/deploy.ts"
+import { expire } from "../../src/program/expire.ts"
 import { reap } from "../../src/program/reap.ts"
 import { asked, registered } from "../../src/testing/Fixture.ts"
 import { fails, hangs, loses, makeHold } from "../../src/testing/Reaction.ts"
-import { driven, expectSettled, heldBy, newest, reapedLater, servingOf } from "./invariants.ts"
-import { startReplica, world } from "./scripted.ts"
+import { driven, expectSettled, heldBy, newest, reapedLater, servingOf, whileTimePasses } from "./invariants.ts"
+import { crashes, startReplica, world } from "./scripted.ts"
+
+/** An App with a Release that serves. */
+const deployed = Effect.gen(function* () {
+  const app = yield* registered()
+  yield* (yield* startReplica("earlier")).run(deploy(asked(app)))
+  return app
+})
+
+/** An App that was stopped: it has a Release, and its traffic goes nowhere. */
+const stopped = Effect.gen(function* () {
+  const app = yield* deployed
+  yield* (yield* AppStore).mark(app.id, "stopped")
+  yield* (yield* startReplica("stopping")).run(expire())
+  return app
+})
+
+const started = (app: App): DeploymentRequest => ({ app: app.id, trigger: { kind: "start" }, release: "current" })
 
 describe("traffic", () => {
   it.effect("INV-8: a switch that is refused is read back before its Workload is stopped, and the reason is told", () =>
@@ -82,15 +105,15 @@ describe("traffic", () => {
   )
 
   it.effect.each([
-    ["over a serving release", true],
-    ["of an App that served nothing", false]
+    ["over a serving release", deployed, asked],
+    ["of an App that served nothing", registered(), asked],
+    ["of an App that was stopped", stopped, started]
   ] as const)(
     "INV-8 H22 R9: a holder %s that is frozen before its switch and goes on after its lease switches nothing",
-    ([, redeploy]) =>
+    ([, made, request]) =>
       Effect.gen(function* () {
         const state = yield* MemoryState
-        const app = yield* registered()
-        if (redeploy) yield* (yield* startReplica("earlier")).run(deploy(asked(app)))
+        const app = yield* made
         const before = servingOf(state, app.id)
         const one = yield* startReplica("one")
         const hold = yield* makeHold
@@ -98,7 +121,7 @@ describe("traffic", () => {
         one.script.reactions.set("Router.swap#1", (call, refuse) =>
           Effect.tap(hold.before(call, refuse), () => Effect.sync(() => (isSwitched = true)))
         )
-        const zombie = yield* Effect.forkDetach(one.run(deploy(asked(app))))
+        const zombie = yield* Effect.forkDetach(one.run(deploy(request(app))))
         yield* hold.reached
         one.script.reactions.set("DeploymentStore.renew", hangs)
         const two = yield* startReplica("two")
@@ -110,8 +133,29 @@ describe("traffic", () => {
         expect(isSwitched, "traffic was switched").toBe(false)
         expect(servingOf(state, app.id)).toStrictEqual(before)
         yield* reapedLater(two)
-        expectSettled(state, app.id)
+        if (made !== stopped) expectSettled(state, app.id)
       }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-8: an abandoned Deployment of an App whose port somebody else uses is ended all the same", () =>
+    Effect.gen(function* () {
+      const app = yield* deployed
+      const one = yield* startReplica("one")
+      one.script.reactions.set("HealthProbe.probe", crashes(one.script))
+      yield* Effect.forkDetach(one.run(deploy(asked(app))))
+      while (!one.script.crashed) yield* Effect.yieldNow
+      const two = yield* startReplica("two")
+      const conflict = new RouterError({ reason: "port_conflict", detail: "somebody listens there" })
+      const conflicting = Router.of({
+        ...Context.get(two.context, Router),
+        current: () => Effect.succeed(undefined),
+        swap: () => Effect.fail(conflict)
+      })
+      yield* TestClock.adjust("1 minute")
+      yield* whileTimePasses(Effect.provideContext(reap(), Context.add(two.context, Router, conflicting)))
+      expect((yield* newest(app)).deployment).toMatchObject({ status: "failed", error: { code: "lease_lost" } })
+      expectSettled(yield* MemoryState, app.id)
+    }).pipe(Effect.provide(world))
   )
 
   it.effect("INV-8: a switch that somebody with a newer Fence has overtaken is left as it is", () =>

@@ -39,6 +39,8 @@ export interface DeploymentRow {
   readonly tenant: TenantName
   readonly position: number
   source: Source
+  /** The Release that it is made from. */
+  ofRelease: ReleaseId | undefined
   fence: Fence | undefined
   replica: ReplicaId | undefined
   leaseUntil: number
@@ -278,13 +280,5 @@ export const publishOf = (
   subject: string,
   data: Event["data"] = {}
 ): void => {
-  state.events.push({
-    id: EventId.make(`0-${++state.lastEvent}`),
-    type,
-    at,
-    tenant,
-    app,
-    subject,
-    data
-  })
+  state.events.push({ id: EventId.make(`0-${++state.lastEvent}`), type, at, tenant, app, subject, data })
 }

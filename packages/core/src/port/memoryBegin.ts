@@ -45,7 +45,7 @@ export const beginInMemory = (state: MemoryTables) =>
     }
 
     const position = ++state.sequence
-    const { source, ...rest } = origin
+    const { ofRelease, source, ...rest } = origin
     const deployment: Deployment = {
       id: DeploymentId.make(`dep_${position}`),
       app: app.id,
@@ -68,6 +68,7 @@ export const beginInMemory = (state: MemoryTables) =>
       tenant: app.tenant,
       position,
       source,
+      ofRelease,
       fence: undefined,
       replica: undefined,
       leaseUntil: 0,
@@ -109,7 +110,7 @@ const originOf = Effect.fnUntraced(function* (
   if (asked === undefined) {
     const built = atRef(source ?? row.source, ref)
     if (built === undefined) return yield* refuse({ _tag: "NoSource", app: app.id })
-    return { source: built, commit: null, image: null, envRevision: app.envRevision }
+    return { source: built, ofRelease: undefined, commit: null, image: null, envRevision: app.envRevision }
   }
   const id = asked === "current" ? app.currentRelease : asked
   const found = id === null ? undefined : state.releases.get(id)
@@ -117,6 +118,7 @@ const originOf = Effect.fnUntraced(function* (
   if (found === undefined || made === undefined || found.release.app !== app.id) {
     return yield* refuse({ _tag: "NoRelease", app: app.id })
   }
-  const { commit, envRevision, image } = found.release
-  return { source: made.source, commit, image, envRevision: asked === "current" ? app.envRevision : envRevision }
+  const { commit, envRevision, id: ofRelease, image } = found.release
+  const revision = asked === "current" ? app.envRevision : envRevision
+  return { source: made.source, ofRelease, commit, image, envRevision: revision }
 })

@@ -126,7 +126,11 @@ export const makeMemoryRetention = (state: MemoryTables): typeof RetentionStore.
       release.current ||
       hasLastFence(deployment) ||
       all.filter((other) => other.release.app === release.app && other.release.number > release.number).length < newest
-    const names = new Set([...state.jobs.values()].map(({ of }) => of?.release))
+    const active = [...state.deployments.values()].filter(({ deployment }) => !isTerminal(deployment.status))
+    const names = new Set([
+      ...[...state.jobs.values()].map(({ of }) => of?.release),
+      ...active.map(({ ofRelease }) => ofRelease)
+    ])
     return all
       .filter((row) => isBefore(row.release.createdAt, cutoff) && (!isKept(row) || isDeleted(row.release.app)))
       .filter(({ deployment, release }) => !names.has(release.id) && !isNamed(deployment))

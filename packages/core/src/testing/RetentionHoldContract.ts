@@ -7,7 +7,7 @@ import type { EventFeed } from "../port/EventFeed.ts"
 import { Leases } from "../port/Leases.ts"
 import type { RetentionStore } from "../port/RetentionStore.ts"
 import { SubscriberName, Subscriptions } from "../port/Subscriptions.ts"
-import { type Contract, equal, law } from "./Contract.ts"
+import { type Contract, equal, law, present } from "./Contract.ts"
 import * as Given from "./Fixture.ts"
 import { atOnce, isThere, swept } from "./RetentionFixture.ts"
 
@@ -34,6 +34,29 @@ export const retentionHoldLaws: Contract<RetentionHoldPorts> = [
       yield* swept("deployments")
       yield* equal("the Fence after", yield* routeFence, failed.fence)
       yield* equal("whether the Deployment that has it is there", yield* isThere(failed.deployment.id), true)
+    })
+  ),
+
+  law(
+    "INV-9",
+    "a Release stays while a Deployment of it waits or is in progress, and goes when that has ended",
+    Effect.gen(function* () {
+      const deployments = yield* DeploymentStore
+      const app = yield* Given.registered()
+      const { deployment: first } = yield* Given.deployed(app)
+      yield* Effect.replicateEffect(Given.deployed(app), 2)
+      const release = yield* present("the Release", first.release ?? undefined)
+      const inProgress = yield* Given.deploying(app)
+      const back = yield* Given.begun(app, { release, trigger: { kind: "rollback" }, policy: "queue" })
+      yield* swept("releases")
+      yield* equal("whether it is there while a rollback waits", yield* isThere(first.id), true)
+      yield* deployments.finish(inProgress, { status: "cancelled" })
+      const claim = yield* present("its Claim", yield* Given.admission(back.id))
+      yield* swept("releases")
+      yield* equal("whether it is there while the rollback is in progress", yield* isThere(first.id), true)
+      yield* deployments.finish(claim, { status: "cancelled" })
+      yield* swept("releases")
+      yield* equal("whether it is there after that", yield* isThere(first.id), false)
     })
   ),
 

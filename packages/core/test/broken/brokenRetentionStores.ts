@@ -151,8 +151,19 @@ export const brokenRetentionStores: ReadonlyArray<Broken> = [
   {
     what: "a RetentionStore that keeps no Releases to go back to",
     contract: "RetentionStore",
-    violates: ["INV-9"],
+    violates: ["INV-9 Releases go"],
     layer: sweeping("releases", (original) => (kind, terms, limit) => original(kind, { ...terms, newest: 0 }, limit))
+  },
+  {
+    what: "a RetentionStore that does not ask what a Deployment in progress is made from",
+    contract: "RetentionStore",
+    violates: ["INV-9 a Release stays"],
+    layer: sweeping(
+      "releases",
+      after(({ deployments }) => {
+        for (const row of deployments.values()) row.ofRelease = undefined
+      })
+    )
   },
   {
     what: "a RetentionStore that forgets what an Env was made of",

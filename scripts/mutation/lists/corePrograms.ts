@@ -278,6 +278,12 @@ export const corePrograms = joined([
       },
       {
         guards: [],
+        says: "traffic is led back to what was replaced meanwhile",
+        find: "((yield* replacing(route.app)) ?? previous)",
+        replace: "previous"
+      },
+      {
+        guards: [],
         says: "where the traffic goes is not read back",
         find: "if (isSameAddress(yield* router.current(route.app), route.address)) {",
         replace: "if (isSameAddress(undefined, route.address)) {"

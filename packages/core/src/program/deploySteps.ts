@@ -223,7 +223,7 @@ export const activate = Effect.fn("activate")(function* (
   workload: Workload,
   committed: Ref.Ref<boolean>,
   log: LogWriter
-): Effect.fn.Return<Deployment, StepError | LeaseLost, DeploymentStore | Router | Scope.Scope> {
+): Effect.fn.Return<Deployment, StepError | LeaseLost, DeploymentStore | Journal | Router | Scope.Scope> {
   const store = yield* DeploymentStore
   const router = yield* Router
   const { id: app, hostPort } = claim.app

@@ -18,7 +18,7 @@ import { countReaped } from "./metrics.ts"
 import { Replica } from "./Replica.ts"
 import { type ReapJobPorts, reapJobs } from "./reapJobs.ts"
 import { releaseWorkload } from "./retire.ts"
-import { isSameAddress, switchBack } from "./traffic.ts"
+import { addressOf, isSameAddress, switchBack } from "./traffic.ts"
 
 /** What one pass found and released. */
 export interface Reaped {
@@ -133,8 +133,7 @@ const leadBack = Effect.fnUntraced(function* (
   const store = yield* DeploymentStore
   const release = (yield* store.serving).find((serving) => serving.app.id === app.id)
   if (release === undefined && app.status === "live" && app.currentRelease !== null) return yield* unreadable(app)
-  const before = held.findLast((intent) => intent.work === release?.deployment && intent.workload !== null)
-  yield* switchBack({ app: app.id, hostPort: app.hostPort, fence }, before?.workload?.address)
+  yield* switchBack({ app: app.id, hostPort: app.hostPort, fence }, addressOf(release, held))
 })
 
 const unreadable = ({ currentRelease, id }: App) =>

@@ -12,6 +12,7 @@ import { MemoryState } from "../../src/port/MemoryState.ts"
 import { Router, RouterError } from "../../src/port/Router.ts"
 import { deploy } from "../../src/program/deploy.ts"
 import { expire } from "../../src/program/expire.ts"
+import { makeReconcile } from "../../src/program/Reconciler.ts"
 import { reap } from "../../src/program/reap.ts"
 import { asked, registered } from "../../src/testing/Fixture.ts"
 import { fails, hangs, loses, makeHold } from "../../src/testing/Reaction.ts"
@@ -155,6 +156,31 @@ describe("traffic", () => {
       yield* whileTimePasses(Effect.provideContext(reap(), Context.add(two.context, Router, conflicting)))
       expect((yield* newest(app)).deployment).toMatchObject({ status: "failed", error: { code: "lease_lost" } })
       expectSettled(yield* MemoryState, app.id)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-8: a switch is undone to what took the place of the Workload that served before it", () =>
+    Effect.gen(function* () {
+      const state = yield* MemoryState
+      const app = yield* registered()
+      const one = yield* startReplica("one")
+      yield* one.run(deploy(asked(app)))
+      const before = servingOf(state, app.id)
+      const two = yield* startReplica("two")
+      const reconcile = yield* makeReconcile
+      two.script.reactions.set("DeploymentStore.activate#1", (call) =>
+        Effect.gen(function* () {
+          if (before.workload !== undefined) one.script.exited.set(before.workload.name, "it ended")
+          expect(yield* Effect.orDie(one.run(reconcile()))).toBe(1)
+          return yield* call
+        })
+      )
+      two.script.reactions.set("Router.swap#1", loses)
+      expect(yield* two.run(deploy(asked(app)))).toMatchObject({ status: "failed" })
+      expect(servingOf(state, app.id).workload, "the traffic leads to what is there").toBeDefined()
+      expect(servingOf(state, app.id).release).toStrictEqual(before.release)
+      expect([...one.script.misled, ...two.script.misled]).toStrictEqual([])
+      expectSettled(state, app.id)
     }).pipe(Effect.provide(world))
   )
 

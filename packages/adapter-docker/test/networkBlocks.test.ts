@@ -12,6 +12,7 @@ import { Duration, Effect, Layer } from "effect"
 import { describeWith } from "../../../test/harness/capability.ts"
 import { docker } from "../../../test/harness/engine.ts"
 import { eventually } from "../../../test/harness/eventually.ts"
+import type { InstallationId } from "../src/InstallationId.ts"
 import { newOwner, ownerLabels } from "../src/internal/labels.ts"
 import * as Networks from "../src/internal/networks.ts"
 import { freshInstallation, nothing, runtime, sleeping, specOf } from "./support/engine.ts"
@@ -37,6 +38,90 @@ const lapse = ({ subnets }: MemoryTables) => {
 }
 
 const other = TenantName.make("other")
+
+const tenant = TenantName.make("acme")
+
+const networksOf = (installation: string) =>
+  Effect.promise(async () => {
+    const filters = { label: [`lockkeeper.installation=${installation}`] }
+    return (await docker.listNetworks({ filters })).map(({ Id }) => Id)
+  })
+
+/** A network of the Tenant that nobody uses. */
+const unused = (installation: InstallationId, subnet: string) =>
+  Effect.promise(() => {
+    const labels = ownerLabels(newOwner(installation, ReplicaId.make("one")), "network")
+    return docker.createNetwork({
+      Name: `rival-${freshInstallation()}`,
+      Labels: { ...labels, "lockkeeper.tenant": tenant },
+      IPAM: { Driver: "default", Config: [{ Subnet: subnet }] }
+    })
+  })
+
+/** The engine, on which the networks that there are appear only after another one was made, as if they were younger. */
+const late = Effect.map(
+  Effect.promise(() => docker.listNetworks()),
+  (there) => {
+    const known = new Set(there.map(({ Id }) => Id))
+    let isMade = false
+    const listed = async (options: Parameters<typeof docker.listNetworks>[0]) =>
+      (await docker.listNetworks(options)).flatMap((network) =>
+        known.has(network.Id) ? (isMade ? [{ ...network, Created: "2999-01-01T00:00:00Z" }] : []) : [network]
+      )
+    const made = async (options: Parameters<typeof docker.createNetwork>[0]) => {
+      const network = await docker.createNetwork(options)
+      isMade = true
+      return network
+    }
+    return new Proxy(docker, {
+      get: (target, key): unknown => {
+        if (key === "listNetworks") return listed
+        return key === "createNetwork" ? made : Reflect.get(target, key)
+      }
+    })
+  }
+)
+
+describeWith("docker")("of two networks of a Tenant that two first starts made", () => {
+  it.live("INV-15: the one stays that a Workload is on already, though the other one is older", () =>
+    Effect.gen(function* () {
+      const { installation, made, networks, subnets } = yield* observed("10.250.20.0/22")
+      yield* made.start(specOf(yield* made.buildOf(sleeping)))
+      const before = yield* networksOf(installation)
+      const owner = newOwner(installation, ReplicaId.make("two"))
+      const { id } = yield* Networks.ensure(yield* late, owner, tenant, { ...networks, subnets })
+      assert.deepStrictEqual([yield* networksOf(installation), [id]], [before, before])
+    })
+  )
+
+  it.live("INV-15: the older one stays while nobody is on either, and whose start had found the other makes none", () =>
+    Effect.gen(function* () {
+      const { installation, networks, subnets } = yield* observed("10.250.24.0/22")
+      const rival = yield* unused(installation, "10.250.25.0/24")
+      const owner = newOwner(installation, ReplicaId.make("two"))
+      const { id } = yield* Networks.ensure(yield* late, owner, tenant, { ...networks, subnets })
+      assert.notStrictEqual(String(id), rival.id)
+      assert.deepStrictEqual(yield* networksOf(installation), [id])
+      assert.strictEqual((yield* Networks.ensure(docker, owner, tenant, { ...networks, subnets })).id, id)
+    })
+  )
+
+  it.live("INV-15: that are both there the younger one goes as soon as nobody is on it", () =>
+    Effect.gen(function* () {
+      const { installation, made } = yield* observed("10.250.28.0/22")
+      yield* made.start(specOf(yield* made.buildOf(sleeping)))
+      const before = yield* networksOf(installation)
+      yield* unused(installation, "10.250.31.0/24")
+      assert.lengthOf(yield* networksOf(installation), 2)
+      yield* eventually(
+        "the younger one is removed",
+        networksOf(installation),
+        (seen) => seen.length === 1 && seen[0] === before[0],
+        "15 seconds"
+      )
+    })
+  )
+})
 
 describeWith("docker")("the block of a network on Docker", () => {
   it.live(

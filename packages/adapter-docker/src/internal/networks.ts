@@ -1,6 +1,6 @@
 // One network per Tenant, with a block of addresses that nothing else on this host uses. It is found by its labels: the engine
 // does not keep names unique, and then refuses to start what is connected to either. So no two have the same name, and of
-// two that were made at once the older one stays.
+// two that were made at once the older one stays, unless something is on the younger one already.
 
 import { format, gatewayOf, parse, type Subnet } from "@lockkeeper/core/domain/Subnet"
 import type { TenantName } from "@lockkeeper/core/domain/Tenant"
@@ -43,10 +43,16 @@ const list = (docker: Dockerode, filters?: { readonly label: Array<string> }) =>
 const subnetsOf = ({ IPAM }: NetworkListed): ReadonlyArray<Subnet> =>
   (IPAM.Config ?? []).flatMap(({ Subnet }) => parse(Subnet ?? "") ?? [])
 
+const byAge = (a: NetworkListed, b: NetworkListed): number =>
+  a.Created.localeCompare(b.Created) || a.Id.localeCompare(b.Id)
+
+/** The networks of a Tenant, the oldest one first. */
+const ofTenant = (docker: Dockerode, owner: Owner, tenant: TenantName) =>
+  Effect.map(list(docker, filterOf(owner, "network", { tenant })), (found) => found.toSorted(byAge))
+
 /** The network of a Tenant, if there is one. */
 const find = Effect.fnUntraced(function* (docker: Dockerode, owner: Owner, tenant: TenantName) {
-  const found = yield* list(docker, filterOf(owner, "network", { tenant }))
-  const [oldest] = [...found].sort((a, b) => a.Created.localeCompare(b.Created) || a.Id.localeCompare(b.Id))
+  const [oldest] = yield* ofTenant(docker, owner, tenant)
   const [subnet] = oldest === undefined ? [] : subnetsOf(oldest)
   if (oldest === undefined || subnet === undefined) return undefined
   return { id: yield* decoded("networks", EngineId)(oldest.Id), subnet }
@@ -87,8 +93,10 @@ export const ensure = Effect.fnUntraced(function* (
     const lease = yield* leased(docker, pool, tenant, taken)
     const made = yield* Effect.result(make(docker, owner, tenant, lease))
     if (made._tag === "Success") {
-      const settled = yield* find(docker, owner, tenant)
-      if (settled?.id !== made.success) yield* removeIfUnused(docker, pool, made.success, leaseLabels(lease))
+      const others = yield* ofTenant(docker, owner, tenant)
+      if (yield* isInTheWay(docker, pool, made.success, others)) {
+        yield* removeIfUnused(docker, pool, made.success, leaseLabels(lease))
+      }
     } else if (made.failure.reason === "overlap") {
       refused.push(lease.subnet)
       yield* givenBack(pool, leaseLabels(lease))
@@ -99,7 +107,23 @@ export const ensure = Effect.fnUntraced(function* (
   return yield* noBlock(pool, tenant)
 })
 
-/** Removes a network unless something is connected to it, and gives its block back then. */
+/**
+ * Whether a new network is one too many: an older one is there, or a younger one that something is on already. Its maker did
+ * not see ours yet: the engine says when it began to make a network, and shows it later. A younger one that nothing is on is
+ * removed.
+ */
+const isInTheWay = Effect.fnUntraced(function* (
+  docker: Dockerode,
+  pool: NetworkPool,
+  id: EngineId,
+  [oldest, ...younger]: ReadonlyArray<NetworkListed>
+) {
+  if (oldest?.Id !== id) return true
+  const gone = yield* removeAll(docker, pool, younger)
+  return gone.some((isGone) => !isGone)
+})
+
+/** Removes a network unless something is connected to it, and gives its block back then. Answers whether it is gone. */
 const removeIfUnused = Effect.fnUntraced(function* (
   docker: Dockerode,
   pool: NetworkPool,
@@ -114,6 +138,7 @@ const removeIfUnused = Effect.fnUntraced(function* (
     Effect.catch((error) => (error.reason === "in_use" ? Effect.succeed(true) : Effect.fail(error)))
   )
   if (!isUsed) yield* givenBack(pool, labels)
+  return !isUsed
 })
 
 /** Removes the network of a Tenant of which no container is left. */
@@ -130,8 +155,8 @@ export const sweepOf = Effect.fnUntraced(function* (
 export const sweepEvery = Duration.seconds(10)
 
 /**
- * Removes the networks of this installation whose Tenant has no container: a start that was given up while the engine made its
- * network leaves one. Whose start finds its network gone makes another.
+ * Removes the networks of this installation whose Tenant has no container, since a start that was given up while the engine made
+ * its network leaves one, and those that nothing is on beside an older one. Whose start finds its network gone makes another.
  */
 export const sweep = Effect.fnUntraced(function* (
   docker: Dockerode,
@@ -142,19 +167,14 @@ export const sweep = Effect.fnUntraced(function* (
   if (found.length === 0) return
   const containers = yield* Containers.list(docker, filterOf(owner, "workload"))
   const used = new Set(containers.map(({ Labels }) => tenantOf(Labels ?? {})))
-  yield* removeAll(
-    docker,
-    pool,
-    found.filter(({ Labels }) => !used.has(tenantOf(Labels ?? {})))
-  )
+  const tenants = Map.groupBy(found.toSorted(byAge), ({ Labels }) => tenantOf(Labels ?? {}))
+  const needless = [...tenants].flatMap(([tenant, networks]) => (used.has(tenant) ? networks.slice(1) : networks))
+  yield* removeAll(docker, pool, needless)
 })
 
 const removeAll = (docker: Dockerode, pool: NetworkPool, found: ReadonlyArray<NetworkListed>) =>
-  Effect.forEach(
-    found,
-    ({ Id, Labels }) =>
-      Effect.flatMap(decoded("networks", EngineId)(Id), (id) => removeIfUnused(docker, pool, id, Labels ?? {})),
-    { discard: true }
+  Effect.forEach(found, ({ Id, Labels }) =>
+    Effect.flatMap(decoded("networks", EngineId)(Id), (id) => removeIfUnused(docker, pool, id, Labels ?? {}))
   )
 
 /** Keeps the blocks of all networks of this installation on the engine, and gives back those whose network is gone. */

@@ -74,6 +74,22 @@ describe("Client", () => {
     })
   )
 
+  live("X4 B11 X13 sends what is called under a key once, and other calls without one", () =>
+    Effect.gen(function* () {
+      const client = yield* connected(tokens.acme)
+      const create = (app: AppName) => client.apps.create({ payload: { tenant, name: app, source: archive } })
+      const keyed = create(name).pipe(Client.withIdempotencyKey("create web"))
+      const [first, again] = [yield* keyed, yield* keyed]
+      assert.deepStrictEqual(again.body, first.body)
+      assert.strictEqual(yield* tagOf(create(name)), "AppNameTaken")
+      const other = create(AppName.make("other")).pipe(Client.withIdempotencyKey("create web"))
+      assert.strictEqual(yield* tagOf(other), "IdempotencyKeyReused")
+      const empty = create(AppName.make("empty")).pipe(Client.withIdempotencyKey(""))
+      assert.strictEqual(yield* tagOf(empty), "InvalidBody")
+      assert.strictEqual((yield* keyed.pipe(Effect.andThen(client.apps.list({ query: { tenant } })))).items.length, 1)
+    })
+  )
+
   live("X13 fails with the problem, by its tag and with its fields", () =>
     Effect.gen(function* () {
       const client = yield* connected(tokens.acme)

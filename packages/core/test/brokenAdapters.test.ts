@@ -1,8 +1,7 @@
 // The contracts can fail: each adapter here is broken in one way, exactly the laws about that notice, and every law does.
 
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
-import { TestClock } from "effect/testing"
+import { Effect } from "effect"
 import { brokenAdmissions } from "./broken/brokenAdmissions.ts"
 import { brokenAppLives } from "./broken/brokenAppLives.ts"
 import { brokenAppStatuses } from "./broken/brokenAppStatuses.ts"
@@ -36,6 +35,7 @@ import { brokenSubscribers } from "./broken/brokenSubscribers.ts"
 import { brokenSubscriptions } from "./broken/brokenSubscriptions.ts"
 import { type Broken, expected, nameOf, unguarded, unspecific } from "./broken/Broken.ts"
 import { contracts } from "./support/contracts.ts"
+import { inNoTime } from "./support/inNoTime.ts"
 
 const all: ReadonlyArray<Broken> = [
   ...brokenAdmissions,
@@ -72,22 +72,16 @@ const all: ReadonlyArray<Broken> = [
   ...brokenSubscriptions
 ]
 
-/** Lets time pass with every turn of the others, so that a law that waits takes no time. */
-const timePasses = Effect.forever(Effect.andThen(Effect.yieldNow, TestClock.adjust("20 millis")))
-
 /** The laws of its contract that an adapter violates, each on a state and a clock of its own. */
 const violatedBy = ({ contract, layer }: Broken) =>
   Effect.map(
     Effect.forEach(
       contracts[contract],
       ({ run }) =>
-        Effect.match(
-          Effect.provide(Effect.raceFirst(run, timePasses), [Layer.fresh(layer), Layer.fresh(TestClock.layer())]),
-          {
-            onSuccess: () => [],
-            onFailure: (violation) => [nameOf(violation)]
-          }
-        ),
+        Effect.match(inNoTime(run, layer), {
+          onSuccess: () => [],
+          onFailure: (violation) => [nameOf(violation)]
+        }),
       { concurrency: "unbounded" }
     ),
     (violated) => violated.flat()

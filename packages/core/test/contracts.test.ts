@@ -1,15 +1,15 @@
-// The memory layers keep every contract. Each law runs on a state of its own, with live services, since some wait.
+// The memory layers keep every contract. Each law runs on a state and a clock of its own, so that those that wait take no time.
 
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
 import { contracts } from "./support/contracts.ts"
+import { inNoTime } from "./support/inNoTime.ts"
 import { layerMemory } from "./support/layerMemory.ts"
 
 for (const [port, contract] of Object.entries(contracts)) {
   describe(`the memory layer of ${port}`, () => {
     it.live.each(contract.map(({ id, law, run }) => ({ id, law, run })))("$id $law", ({ run }) =>
-      Effect.provide(run, Layer.fresh(layerMemory))
+      inNoTime(run, layerMemory)
     )
   })
 }

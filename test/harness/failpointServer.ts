@@ -1,15 +1,22 @@
 // The reference server with failpoints, for a test in another process: it obeys a file each time it gets SIGUSR2. From then
-// on it writes the points that it reaches into another file, and does at one of them what it was told.
+// on it writes the points that it reaches into another file, and does at one of them what it was told. How long its leases
+// are may be given.
 
 import { type FailpointReaction, Failpoints } from "@lockkeeper/core/port/failpoint"
 import { endsAfter, endsBefore, type Reaction } from "@lockkeeper/core/testing/Reaction"
-import { Effect, Schema } from "effect"
+import { defaultLeaseTerms, type LeaseTerms } from "@lockkeeper/core/domain/Lease"
+import { Duration, Effect, Schema } from "effect"
 import { appendFileSync, readFileSync } from "node:fs"
-import { main } from "../../examples/server/main.ts"
+import { mainUnder } from "../../examples/server/main.ts"
 import { runServer } from "../../examples/server/runServer.ts"
 import { FailpointOrder } from "./failpointOrder.ts"
 
-const [, , orders = "", reached = ""] = process.argv
+const [, , orders = "", reached = "", leaseMillis] = process.argv
+
+const terms: LeaseTerms =
+  leaseMillis === undefined
+    ? defaultLeaseTerms
+    : { ttl: Duration.millis(Number(leaseMillis)), renewEvery: Duration.millis(Number(leaseMillis) / 4) }
 const decode = Schema.decodeUnknownSync(Schema.fromJsonString(FailpointOrder))
 
 let order: FailpointOrder | undefined
@@ -41,4 +48,4 @@ const react: FailpointReaction = (point, effect, refuse) =>
     return order.point === `${point}#${nth}` ? reactions[order.fault](effect, refuse) : effect
   })
 
-runServer(Effect.provideService(main, Failpoints, react))
+runServer(Effect.provideService(mainUnder(terms), Failpoints, react))

@@ -27,13 +27,15 @@ export const startCommanded = Effect.fnUntraced(function* (
   return yield* startCommandedAt(given ?? (yield* World).place)
 })
 
-/** Starts one at a place. */
+/** Starts one at a place. Its leases are those of any server, unless their time is given. */
 export const startCommandedAt = Effect.fnUntraced(function* (
-  place: Place
+  place: Place,
+  leaseMillis?: number
 ): Effect.fn.Return<Commanded, never, Scope.Scope> {
   const orders = Path.join(place.directory, "orders")
   const reached = Path.join(place.directory, "reached")
-  const server = yield* startServer(place, {}, ["test/harness/failpointServer.ts", orders, reached])
+  const leases = leaseMillis === undefined ? [] : [String(leaseMillis)]
+  const server = yield* startServer(place, {}, ["test/harness/failpointServer.ts", orders, reached, ...leases])
   const client = yield* makeClient({ baseUrl: server.url, token: place.token })
   const obey = (order: FailpointOrder) =>
     Effect.gen(function* () {

@@ -143,6 +143,46 @@ layer(stores(), { excludeTestServices: true })("a database that fails", (it) => 
   )
 
   it.effect(
+    "a row that was refused by a constraint which no port knows is unexpected, and not retried as unavailable",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql`alter table env_changes add constraint odd check (history #>> '{0,actor}' <> 'contract') not valid`
+        const app = yield* Given.registered()
+        assert.strictEqual(yield* reasonOf(Given.revised(app, { A: "1" })), "unexpected")
+        yield* sql`alter table env_changes drop constraint odd`
+      })
+  )
+
+  it.effect("H24: who is interrupted while its statement waits leaves no session that waits for it", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const app = yield* Given.registered()
+      const hold = yield* opened(sql`select 1 from apps where id = ${app.id} for update`)
+      const revising = yield* Effect.forkChild(Given.revised(app, { A: "1" }))
+      yield* waiting(1)
+      yield* Fiber.interrupt(revising)
+      assert.deepStrictEqual(yield* waiters, [])
+      yield* hold
+      assert.strictEqual(Number((yield* Given.revised(app, { A: "2" })).revision), 1)
+    })
+  )
+
+  it.effect("K11: the health check answers in time and takes back the question that it waits for", () =>
+    Effect.gen(function* () {
+      const [{ reasons }, sql] = [yield* PostgresHealth.PostgresHealth, yield* SqlClient.SqlClient]
+      const hold = yield* opened(sql`lock table lockkeeper_migrations in access exclusive mode`)
+      assert.deepStrictEqual(yield* reasons, [{ _tag: "DatabaseUnavailable" }])
+      yield* eventually("no session that waits", waiters, (rows) => rows.length === 0)
+      yield* hold
+      assert.deepStrictEqual(yield* reasons, [])
+    })
+  )
+})
+
+// Each waits for its own time, of seconds: together they take as long as the longest.
+layer(stores(), { excludeTestServices: true, concurrent: true })("a database that fails for seconds", (it) => {
+  it.effect(
     "E7: who waits too long for a lock is told: EnvBusy for an Env, unavailable elsewhere; nothing is changed",
     () =>
       Effect.gen(function* () {
@@ -182,18 +222,6 @@ layer(stores(), { excludeTestServices: true })("a database that fails", (it) => 
   )
 
   it.effect(
-    "a row that was refused by a constraint which no port knows is unexpected, and not retried as unavailable",
-    () =>
-      Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        yield* sql`alter table env_changes add constraint odd check (history #>> '{0,actor}' <> 'contract') not valid`
-        const app = yield* Given.registered()
-        assert.strictEqual(yield* reasonOf(Given.revised(app, { A: "1" })), "unexpected")
-        yield* sql`alter table env_changes drop constraint odd`
-      })
-  )
-
-  it.effect(
     "E6: what a session holds whose client is gone is free again after ten seconds, though nobody told the server",
     () =>
       Effect.gen(function* () {
@@ -228,31 +256,6 @@ layer(stores(), { excludeTestServices: true })("a database that fails", (it) => 
         assert.strictEqual(Number(revision), 3)
         assert.isBelow(Duration.toMillis(duration), 14_000)
       })
-  )
-
-  it.effect("H24: who is interrupted while its statement waits leaves no session that waits for it", () =>
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const app = yield* Given.registered()
-      const hold = yield* opened(sql`select 1 from apps where id = ${app.id} for update`)
-      const revising = yield* Effect.forkChild(Given.revised(app, { A: "1" }))
-      yield* waiting(1)
-      yield* Fiber.interrupt(revising)
-      assert.deepStrictEqual(yield* waiters, [])
-      yield* hold
-      assert.strictEqual(Number((yield* Given.revised(app, { A: "2" })).revision), 1)
-    })
-  )
-
-  it.effect("K11: the health check answers in time and takes back the question that it waits for", () =>
-    Effect.gen(function* () {
-      const [{ reasons }, sql] = [yield* PostgresHealth.PostgresHealth, yield* SqlClient.SqlClient]
-      const hold = yield* opened(sql`lock table lockkeeper_migrations in access exclusive mode`)
-      assert.deepStrictEqual(yield* reasons, [{ _tag: "DatabaseUnavailable" }])
-      yield* eventually("no session that waits", waiters, (rows) => rows.length === 0)
-      yield* hold
-      assert.deepStrictEqual(yield* reasons, [])
-    })
   )
 
   it.effect("who waits too long for a connection is told, and the next one gets it", () =>

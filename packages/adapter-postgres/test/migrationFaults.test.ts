@@ -1,4 +1,5 @@
-// Migrations that are cut off, held up or late: the next start finishes what was begun, and nobody waits without an end.
+// Migrations that are cut off, held up or late: the next start finishes what was begun, and nobody waits without an end. Each
+// test has a database of its own, so that all may wait at the same time.
 
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, type Redacted, type Scope } from "effect"
@@ -72,13 +73,13 @@ const cutAtEach = Effect.fnUntraced(function* (expected: ReadonlyArray<Migration
   }
 })
 
-describe("migrations that are cut off", () => {
+describe.concurrent("migrations that are cut off", () => {
   it.live("K10 INV-14: at any statement are finished by the next start, each once", () => cutAtEach(small, 1), 120_000)
 
   it.live("K10 INV-14: at statements of the real ones too", () => cutAtEach(migrations, isWhole ? 1 : 37), 600_000)
 })
 
-describe("migrations and those who wait", () => {
+describe.concurrent("migrations and those who wait", () => {
   it.live("K10: a start on a schema that is up to date is one round trip", () =>
     onEmpty((proxy) =>
       Effect.gen(function* () {
@@ -144,7 +145,7 @@ describe("migrations and those who wait", () => {
   )
 })
 
-describe("schema", () => {
+describe.concurrent("schema", () => {
   it.live("U10 INV-14: is the same whether the migrations came together, or one by one", () =>
     Effect.gen(function* () {
       const together = yield* onEmpty(() => Effect.andThen(apply(), dumpSchema))

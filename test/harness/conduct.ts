@@ -1,7 +1,7 @@
 // Lets two sessions take turns, one statement at a time. Whether a statement waits for a lock is asked of the server while
 // nothing else moves; nothing is guessed from time.
 
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { GatedSession } from "./gatedSession.ts"
 import type { Choose } from "./scheduleTree.ts"
@@ -21,6 +21,9 @@ interface Settled {
 const isBlockedRow = (row: object | undefined, name: Name): boolean =>
   Object.entries(row ?? {}).some(([key, value]) => key === name && value === true)
 
+/** A statement that waits for no lock is answered within that time, as a rule, and nobody has to be asked about it. */
+const soonAnswered = "2 millis"
+
 /**
  * Waits until each session has a statement to send, waits for a lock of the other, or is over. Locks are looked at while
  * no state changes: one that is held then is held until somebody is let go. Two that wait for each other are resolved by
@@ -33,24 +36,24 @@ export const settling = Effect.fnUntraced(function* (
   const pidOf = ({ sql }: GatedSession) =>
     Effect.map(sql<{ readonly pid: number }>`select pg_backend_pid() as pid`, ([row]) => row?.pid ?? 0)
   const [a, b] = [yield* pidOf(A), yield* pidOf(B)]
-  const blocked = monitor`select ${b}::int = any (pg_blocking_pids(${a}::int)) as "A",
+  const locks = monitor`select ${b}::int = any (pg_blocking_pids(${a}::int)) as "A",
     ${a}::int = any (pg_blocking_pids(${b}::int)) as "B"`
 
-  const look = Effect.gen(function* () {
+  const look = Effect.suspend(() => {
     const before = { A: A.state(), B: B.state() }
-    const [row] = yield* blocked
-    const after = { A: A.state(), B: B.state() }
-    const isStill = before.A === after.A && before.B === after.B
-    const isBlocked = (name: Name) => after[name]._tag === "Sent" && isBlockedRow(row, name)
-    const isReady = (name: Name) => after[name]._tag === "Waiting"
-    const isOver = (name: Name) => after[name]._tag === "Idle"
-    const [ready, isSettled] = [
-      names.filter(isReady),
-      isStill && names.every((name) => isReady(name) || isOver(name) || isBlocked(name))
-    ]
-    return isSettled && (ready.length > 0 || names.every(isOver))
-      ? { ready, blocked: names.filter(isBlocked) }
-      : undefined
+    const change = Effect.raceFirst(Deferred.await(A.changed()), Deferred.await(B.changed()))
+    const are = (...tags: ReadonlyArray<string>) => names.filter((name) => tags.includes(before[name]._tag))
+    const [ready, over, sent] = [are("Waiting"), are("Idle"), are("Sent")]
+    if (ready.length + over.length === names.length) return Effect.succeed({ ready, blocked: [] })
+    if (ready.length + over.length + sent.length < names.length) return Effect.as(change, undefined)
+    return Effect.gen(function* () {
+      yield* Effect.raceFirst(change, Effect.sleep(soonAnswered))
+      if (before.A !== A.state() || before.B !== B.state()) return undefined
+      const [row] = yield* locks
+      const isStill = before.A === A.state() && before.B === B.state()
+      const areBlocked = isStill && sent.every((name) => isBlockedRow(row, name))
+      return areBlocked && ready.length > 0 ? { ready, blocked: sent } : undefined
+    })
   })
   return Effect.gen(function* () {
     let settled: Settled | undefined

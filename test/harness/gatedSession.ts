@@ -17,6 +17,8 @@ type SessionState =
 export interface GatedSession {
   readonly sql: SqlClient.SqlClient
   readonly state: () => SessionState
+  /** Is done once the state is another one than now. */
+  readonly changed: () => Deferred.Deferred<void>
   /** Runs work whose statements wait to be let go. */
   readonly gated: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Lets the statement go that waits. */
@@ -37,14 +39,22 @@ export const gatedSession = Effect.fnUntraced(function* (
   rewrite: Rewrite = (statement) => statement
 ): Effect.fn.Return<GatedSession, SqlError.SqlError, Scope.Scope> {
   let state: SessionState = { _tag: "Idle" }
+  let changed = Deferred.makeUnsafe<void>()
   let isOpen = true
+
+  const become = (next: SessionState): void => {
+    const told = changed
+    state = next
+    changed = Deferred.makeUnsafe<void>()
+    Deferred.doneUnsafe(told, Exit.void)
+  }
 
   const pass = <A, E, R>(statement: string, send: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.suspend(() => {
       if (isOpen || isPreparation(statement)) return send
       const go = Deferred.makeUnsafe<void>()
-      state = { _tag: "Waiting", statement, go }
-      const answered = Effect.sync(() => void (state = { _tag: "Working" }))
+      become({ _tag: "Waiting", statement, go })
+      const answered = Effect.sync(() => become({ _tag: "Working" }))
       return Deferred.await(go).pipe(Effect.andThen(send), Effect.ensuring(answered))
     })
 
@@ -67,7 +77,7 @@ export const gatedSession = Effect.fnUntraced(function* (
   const letGo = Effect.suspend(() => {
     if (state._tag !== "Waiting") return Effect.void
     const { go, statement } = state
-    state = { _tag: "Sent", statement }
+    become({ _tag: "Sent", statement })
     return Deferred.succeed(go, undefined)
   })
   const letAllGo = Effect.suspend(() => {
@@ -76,15 +86,16 @@ export const gatedSession = Effect.fnUntraced(function* (
   })
   const close = Effect.sync(() => {
     isOpen = false
-    state = { _tag: "Working" }
+    become({ _tag: "Working" })
   })
   const end = Effect.sync(() => {
     isOpen = true
-    state = { _tag: "Idle" }
+    become({ _tag: "Idle" })
   })
   return {
     sql,
     state: () => state,
+    changed: () => changed,
     gated: (work) =>
       Effect.acquireUseRelease(
         close,

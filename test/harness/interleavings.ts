@@ -80,10 +80,10 @@ export const explorer = Effect.fnUntraced(function* <R, E>(
     return { ...session, context }
   })
   const sessions: Readonly<Record<Name, Session<R>>> = { A: yield* open, B: yield* open }
+  const settled = yield* settling(monitor, sessions)
 
   const run = Effect.fnUntraced(function* <G>(meeting: Meeting<G, R>, who: ReadonlyArray<Name>, choose: Choose<Name>) {
     const given = yield* meeting.given
-    const settled = yield* settling(monitor, sessions)
     const work = { A: meeting.a(given), B: meeting.b(given) }
     const fibers = yield* Effect.forEach(who, (name) =>
       sessions[name]

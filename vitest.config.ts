@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 import { capability, isRequired } from "./test/harness/capability.ts"
 import { directoryOfRun } from "./test/harness/programs.ts"
+import { ProofsFirst } from "./test/harness/ProofsFirst.ts"
 import { SummaryReporter } from "./test/harness/SummaryReporter.ts"
 
 const conditions = ["@lockkeeper/source"]
@@ -65,7 +66,9 @@ export default defineConfig({
     // A test that is named after a law bears the whole sentence.
     taskTitleValueFormatTruncate: 0,
     pool: "forks",
-    maxWorkers: 2,
+    // Most tests wait more than they compute: for processes, containers, locks and leases.
+    maxWorkers: 4,
+    sequence: { sequencer: ProofsFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     reporters: ["default", new SummaryReporter()]

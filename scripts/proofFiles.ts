@@ -3,56 +3,98 @@
 
 import type { RunTest } from "./results.ts"
 
-/** Files and folders of the proofs that try other cases in the soak. */
+/** Files and folders of the proofs that try other cases in the soak, those first that take long. */
 export const soaked: ReadonlyArray<string> = [
   "test/e2e/failpoints.test.ts",
   "test/e2e/kills.test.ts",
   "test/e2e/freezes.test.ts",
   "test/e2e/faultedScenes.test.ts",
-  "test/e2e/histories.test.ts",
-  "test/e2e/envMerge.test.ts",
   "packages/adapter-postgres/test/deploymentInterleavings.test.ts",
-  "packages/adapter-postgres/test/storeInterleavings.test.ts",
-  "packages/adapter-postgres/test/commitFaults.test.ts",
-  "packages/adapter-postgres/test/restarts.test.ts",
+  "packages/adapter-postgres/test/models.test.ts",
   "packages/adapter-postgres/test/pgbouncer.test.ts",
-  "packages/adapter-postgres/test/races.test.ts",
-  "packages/adapter-postgres/test/lifecycleRaces.test.ts",
-  "packages/adapter-postgres/test/appLife.test.ts",
   "test/e2e/stops.test.ts",
-  "test/e2e/slots.test.ts",
+  "packages/adapter-postgres/test/migrationFaults.test.ts",
+  "packages/adapter-postgres/test/restarts.test.ts",
   "test/e2e/slotFaults.test.ts",
+  "packages/adapter-postgres/test/storeInterleavings.test.ts",
+  "test/e2e/migrateReplicas.test.ts",
+  "test/e2e/envMerge.test.ts",
   "test/e2e/subnets.test.ts",
+  "test/e2e/histories.test.ts",
+  "packages/core/test/models",
+  "packages/core/test/testing",
+  "packages/adapter-postgres/test/lifecycleRaces.test.ts",
   "test/e2e/batches.test.ts",
   "packages/adapter-postgres/test/fairness.test.ts",
   "packages/adapter-postgres/test/envReplicas.test.ts",
+  "packages/adapter-postgres/test/commitFaults.test.ts",
+  "test/e2e/slots.test.ts",
   "packages/adapter-postgres/test/envTeardown.test.ts",
-  "packages/adapter-postgres/test/migrationFaults.test.ts",
-  "test/e2e/migrateReplicas.test.ts",
-  "packages/adapter-postgres/test/models.test.ts",
-  "packages/core/test/models",
-  "packages/core/test/testing"
+  "packages/adapter-postgres/test/appLife.test.ts",
+  "packages/adapter-postgres/test/races.test.ts"
 ]
 
-/** Those that try the same cases each time. */
-const settled: ReadonlyArray<string> = [
+/** Those that try the same cases each time, and take long. */
+const longSettled: ReadonlyArray<string> = [
   "packages/adapter-docker/test/contracts.test.ts",
-  "packages/adapter-postgres/test/contracts.test.ts",
+  "packages/adapter-postgres/test/contracts.test.ts"
+]
+
+/** Those that try the same cases each time, and do not. */
+const settled: ReadonlyArray<string> = [
   "packages/adapter-postgres/test/envFaults.test.ts",
   "packages/adapter-postgres/test/faults.test.ts",
   "packages/core/test/brokenAdapters.test.ts",
   "packages/core/test/contracts.test.ts"
 ]
 
-/** All of them. */
-export const proofFiles: ReadonlyArray<string> = [...soaked, ...settled]
+/** All of them, in the order in which they run: of those that take long, none is begun when the others are through. */
+export const proofFiles: ReadonlyArray<string> = [...longSettled, ...soaked, ...settled]
 
-/** How many tests of a run were proofs, and how long they took, for each project of the tests. */
+/** Where a test file stands among the proofs, in their order; undefined where it is none. */
+export const proofOrder = (file: string): number | undefined => {
+  const found = proofFiles.findIndex((path) => file === path || file.startsWith(`${path}/`))
+  return found === -1 ? undefined : found
+}
+
+/** A time from its begin to its end, in seconds. */
+type Span = readonly [begin: number, end: number]
+
+/** From the begin of the first of some tests to the end of the last one. */
+const spanOf = (tests: ReadonlyArray<RunTest>): Span => [
+  Math.min(...tests.map(({ began }) => began)),
+  Math.max(...tests.map(({ began, seconds }) => began + seconds))
+]
+
+const secondsOf = (spans: ReadonlyArray<Span>): number => spans.reduce((sum, [begin, end]) => sum + end - begin, 0)
+
+/** The times in which any of some spans was going on. */
+const merged = (spans: ReadonlyArray<Span>): ReadonlyArray<Span> =>
+  spans
+    .toSorted(([one], [other]) => one - other)
+    .reduce<ReadonlyArray<Span>>((before, span) => {
+      const last = before.at(-1)
+      return last === undefined || span[0] > last[1]
+        ? [...before, span]
+        : [...before.slice(0, -1), [last[0], Math.max(last[1], span[1])]]
+    }, [])
+
+/**
+ * How many tests of a run were proofs, for each project of the tests how long they kept a worker, and how long any of them
+ * was going on, which is what somebody waits for.
+ */
 export const proofTimes = (run: ReadonlyArray<RunTest>): ReadonlyArray<string> => {
-  const isProof = ({ file }: RunTest): boolean =>
-    proofFiles.some((path) => file === path || file.startsWith(`${path}/`))
-  return [...Map.groupBy(run.filter(isProof), ({ project }) => project)].sort().map(([project, tests]) => {
-    const seconds = tests.reduce((sum, test) => sum + test.seconds, 0)
-    return `${project}: proofs of ${tests.length} tests took ${seconds.toFixed(0)} s of the workers`
-  })
+  const proofs = run.filter(({ file, state }) => state !== "skipped" && proofOrder(file) !== undefined)
+  const spansOf = (tests: ReadonlyArray<RunTest>): ReadonlyArray<Span> =>
+    [...Map.groupBy(tests, ({ file, project }) => `${project} ${file}`).values()].map(spanOf)
+  const shown = (spans: ReadonlyArray<Span>): string => secondsOf(spans).toFixed(0)
+  return [
+    ...[...Map.groupBy(proofs, ({ project }) => project)]
+      .sort()
+      .map(
+        ([project, tests]) =>
+          `${project}: proofs of ${tests.length} tests took ${shown(spansOf(tests))} s of the workers`
+      ),
+    ...(proofs.length === 0 ? [] : [`proofs were going on for ${shown(merged(spansOf(proofs)))} s`])
+  ]
 }

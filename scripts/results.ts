@@ -12,6 +12,8 @@ export interface RunTest {
   readonly file: string
   readonly name: string
   readonly state: "passed" | "failed" | "skipped" | "pending"
+  /** When it began, in seconds since 1970. */
+  readonly began: number
   readonly seconds: number
 }
 

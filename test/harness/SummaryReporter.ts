@@ -15,6 +15,7 @@ export class SummaryReporter implements Reporter {
         file: module.relativeModuleId,
         name: test.fullName,
         state: test.result().state,
+        began: (test.diagnostic()?.startTime ?? 0) / 1000,
         seconds: (test.diagnostic()?.duration ?? 0) / 1000
       }))
     )

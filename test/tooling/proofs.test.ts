@@ -10,6 +10,7 @@ const ran = (name: string, state: RunTest["state"] = "passed", file = "a.test.ts
   file,
   name,
   state,
+  began: 100,
   seconds: 1.5
 })
 
@@ -64,11 +65,20 @@ describe("proofs", () => {
   it("K14 are counted with the time that they took on each runtime, and nothing else is", () => {
     const [file = ""] = soaked
     const models = "packages/core/test/models/models.test.ts"
-    const run = [ran("a", "passed", file), ran("b", "passed", models), ran("c", "passed", "a.test.ts")]
-    assert.deepStrictEqual(proofTimes([...run, { ...ran("a", "passed", file), project: "docker" }]), [
+    const run = [
+      ran("a", "passed", file),
+      { ...ran("at the same time", "passed", file), began: 100.5 },
+      { ...ran("b", "passed", models), began: 101, seconds: 3 },
+      { ...ran("c", "passed", "a.test.ts"), seconds: 100 },
+      { ...ran("a", "passed", file), project: "docker", began: 200 },
+      { ...ran("skipped", "skipped", models), began: 0, seconds: 0 }
+    ]
+    assert.deepStrictEqual(proofTimes(run), [
       "docker: proofs of 1 tests took 2 s of the workers",
-      "main: proofs of 2 tests took 3 s of the workers"
+      "main: proofs of 3 tests took 5 s of the workers",
+      "proofs were going on for 6 s"
     ])
+    assert.deepStrictEqual(proofTimes([ran("c")]), [])
   })
 
   it("K14 are in files that there are", () => {

@@ -48,7 +48,7 @@ describeWith("pgbouncer")("K11: behind PgBouncer", () => {
           ({ law, port, run }) => Effect.mapError(run, (broken) => new Violation({ ...broken, law: `${port} ${law}` })),
           { discard: true }
         ),
-      120_000
+      600_000
     )
 
     it.effect("E1 INV-2 INV-5: of twenty clients each is served, and each change and each refusal is right", () =>

@@ -49,7 +49,7 @@ const writer = (app: App) => {
     const { env, revision } = yield* envs.read(app.id)
     const revisions = new Set(acknowledged.map(({ revision }) => revision))
     assert.strictEqual(revisions.size, acknowledged.length, "a change that was acknowledged is gone")
-    assert.isAtLeast(revision, acknowledged.length)
+    assert.isAtLeast(revision, acknowledged.length, "a change that was acknowledged is gone")
     assert.isAtMost(revision, acknowledged.length + unknown.size)
     const present = Number(Given.plain(env)["COUNT"])
     const last = acknowledged.at(-1)

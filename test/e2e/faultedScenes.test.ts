@@ -9,7 +9,7 @@ import type { Source } from "@lockkeeper/core/domain/Source"
 import { Effect } from "effect"
 import { ask, begin, deployedApp, logText } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
-import { startCommanded } from "../harness/failpoints.ts"
+import { type Commanded, startCommanded } from "../harness/failpoints.ts"
 import { byFlavour, flavour } from "../harness/flavour.ts"
 import { shuffled, soak } from "../harness/sample.ts"
 import { goodApp, silentApp } from "../harness/testApp.ts"
@@ -60,10 +60,11 @@ const scenes: ReadonlyArray<Scene> = [
   }
 ]
 
-/** Plays a scene on a server that is told to end at a point; answers what it reached. */
+/** Plays a scene on a server that is told to end at a point; answers what it reached, when it has ended or all is over. */
 const played = Effect.fnUntraced(function* (
   { plays }: Scene,
   app: string,
+  server: Commanded,
   order: { readonly point: string; readonly fault: (typeof faults)[number] | "none" }
 ) {
   const { archives } = yield* World
@@ -71,47 +72,35 @@ const played = Effect.fnUntraced(function* (
     good: yield* archives.source(goodApp(`after-${order.point}`)),
     silent: yield* archives.source(silentApp)
   }
-  return yield* Effect.scoped(
-    Effect.gen(function* () {
-      const server = yield* startCommanded()
-      yield* comesToRest
-      yield* server.obey(order)
-      const scene = Effect.ignoreCause(plays(server.client, app, sources))
-      const over = Effect.andThen(comesToRest, Effect.sleep("1 second"))
-      yield* Effect.raceFirst(server.exited, Effect.andThen(scene, Effect.ignoreCause(over)))
-      const reached = server.reached()
-      yield* server.signal("SIGKILL")
-      yield* server.exited
-      return reached
-    })
-  )
+  yield* server.obey(order)
+  const scene = Effect.ignoreCause(plays(server.client, app, sources))
+  const over = Effect.andThen(comesToRest, Effect.sleep("1 second"))
+  yield* Effect.raceFirst(server.exited, Effect.andThen(scene, Effect.ignoreCause(over)))
+  return server.reached()
 })
 
-/** The next start: nothing but what serves is left, it answers, and every Job has ended well. */
-const isMadeGood = (url: string) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const { client } = yield* startCommanded()
-      yield* comesToRest
-      assert.strictEqual((yield* ask(url)).status, 200)
-      const { items } = yield* client.jobs.list({ query: {} })
-      for (const job of items) assert.deepInclude(job, { status: "succeeded", items: { total: 3, done: 3, failed: 0 } })
-    })
-  )
+/** Ends a server for good, and answers the next one: nothing but what serves is left, and every Job has ended well. */
+const madeGood = Effect.fnUntraced(function* (server: Commanded, url: string) {
+  yield* server.signal("SIGKILL")
+  yield* server.exited
+  const next = yield* startCommanded()
+  yield* comesToRest
+  assert.strictEqual((yield* ask(url)).status, 200)
+  const { items } = yield* next.client.jobs.list({ query: {} })
+  for (const job of items) assert.deepInclude(job, { status: "succeeded", items: { total: 3, done: 3, failed: 0 } })
+  return next
+})
 
 layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("INV-1 INV-4 INV-7 INV-13 U5 H45 while", (it) => {
   it.effect.each(scenes)("$what, a server that ends at any point is made good by the next start", (scene) =>
     Effect.gen(function* () {
       const { archives } = yield* World
-      const { id, url } = yield* Effect.scoped(
-        Effect.gen(function* () {
-          const { client } = yield* startCommanded()
-          return yield* deployedApp(client, yield* archives.source(goodApp(`first of ${scene.what}`)))
-        })
-      )
+      let server = yield* startCommanded()
+      const { id, url } = yield* deployedApp(server.client, yield* archives.source(goodApp(`first of ${scene.what}`)))
+      yield* comesToRest
       const [first, second] = [
-        yield* played(scene, id, { point: "", fault: "none" }),
-        yield* played(scene, id, { point: "", fault: "none" })
+        yield* played(scene, id, server, { point: "", fault: "none" }),
+        yield* played(scene, id, server, { point: "", fault: "none" })
       ]
       const points = [...new Set(first)].filter((point) => second.includes(point) && /#[1-3]$/.test(point))
       assert.isAbove(points.length, 15, points.join())
@@ -120,8 +109,8 @@ layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("INV-1 INV
       for (const point of shuffled(points).slice(0, wanted * 5)) {
         if (hits === wanted) break
         const fault = faults[attempts++ % faults.length] ?? "is killed before"
-        hits += Number((yield* played(scene, id, { point, fault })).includes(point))
-        yield* isMadeGood(url)
+        hits += Number((yield* played(scene, id, server, { point, fault })).includes(point))
+        server = yield* madeGood(server, url)
       }
       soak.count(`server ends while ${scene.what}, ${flavour}`, { attempts, "point reached": hits })
       assert.isAbove(hits, 0)

@@ -5,7 +5,7 @@ import { assert, layer, vi } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { describeWith } from "../harness/capability.ts"
 import { begin, deployedApp, ended, serves } from "../harness/deploying.ts"
-import { startCommanded } from "../harness/failpoints.ts"
+import { type Commanded, startCommanded } from "../harness/failpoints.ts"
 import { byFlavour, flavour } from "../harness/flavour.ts"
 import { GitWorld } from "../harness/gitWorld.ts"
 import { shuffled, soak } from "../harness/sample.ts"
@@ -66,35 +66,28 @@ class Victim extends Context.Service<
   ).pipe(Layer.provideMerge(World.layer()), Layer.provideMerge(GitWorld.layer))
 }
 
-/** Deploys with a fault at a point, starts the server again, and dies when what must hold then does not. */
-const tried = Effect.fnUntraced(function* (point: string, fault: (typeof faults)[number]) {
+/**
+ * Deploys with a fault at a point, starts the server again, and dies when what must hold then does not. Answers whether the
+ * point was reached, and the server that runs now.
+ */
+const tried = Effect.fnUntraced(function* (server: Commanded, point: string, fault: (typeof faults)[number]) {
   const victim = yield* Victim
   const { commit, version } = victim.next()
-  const wasHit = yield* Effect.scoped(
-    Effect.gen(function* () {
-      const server = yield* startCommanded()
-      yield* comesToRest
-      yield* server.obey({ point, fault })
-      yield* Effect.ignore(begin(server.client, victim.id))
-      const over = Effect.andThen(comesToRest, Effect.sleep("1 second"))
-      yield* Effect.raceFirst(server.exited, Effect.ignoreCause(over))
-      const hit = server.reached().includes(point)
-      yield* server.signal("SIGKILL")
-      yield* server.exited
-      return hit
-    })
-  )
-  yield* Effect.scoped(
-    Effect.gen(function* () {
-      const { client } = yield* startCommanded()
-      yield* comesToRest
-      const { items } = yield* client.deployments.list({ params: { app: victim.id }, query: { limit: 1 } })
-      const isNew = items.some((deployment) => deployment.commit === commit && deployment.status === "healthy")
-      victim.serving = isNew ? version : victim.serving
-      yield* serves(victim.url, victim.serving)
-    })
-  )
-  return wasHit
+  yield* server.obey({ point, fault })
+  yield* Effect.ignore(begin(server.client, victim.id))
+  const over = Effect.andThen(comesToRest, Effect.sleep("1 second"))
+  yield* Effect.raceFirst(server.exited, Effect.ignoreCause(over))
+  const wasHit = server.reached().includes(point)
+  yield* server.signal("SIGKILL")
+  yield* server.exited
+
+  const next = yield* startCommanded()
+  yield* comesToRest
+  const { items } = yield* next.client.deployments.list({ params: { app: victim.id }, query: { limit: 1 } })
+  const isNew = items.some((deployment) => deployment.commit === commit && deployment.status === "healthy")
+  victim.serving = isNew ? version : victim.serving
+  yield* serves(victim.url, victim.serving)
+  return { wasHit, next }
 })
 
 describeWith(...byFlavour({ docker: ["docker", "git", "sshd"] as const, process: ["git", "sshd"] as const }))(
@@ -108,11 +101,14 @@ describeWith(...byFlavour({ docker: ["docker", "git", "sshd"] as const, process:
           // What one fault missed comes last for the next one, which would wait for it in vain.
           const order = shuffled(points).toSorted((a, b) => Number(missed.has(a)) - Number(missed.has(b)))
           const wanted = soak.many(byFlavour({ docker: 2, process: 4 }))
+          let server = yield* startCommanded()
+          yield* comesToRest
           let [attempts, hits] = [0, 0]
           for (const point of order.slice(0, wanted * 5)) {
             if (hits === wanted) break
             attempts++
-            const wasHit = yield* tried(point, fault)
+            const { next, wasHit } = yield* tried(server, point, fault)
+            server = next
             hits += Number(wasHit)
             if (!wasHit) missed.add(point)
           }

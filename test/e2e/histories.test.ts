@@ -26,7 +26,7 @@ const stores = Layer.unwrap(
       Layer.provideMerge(PostgresLayer.layerClient({ url, maxConnections: 4 }))
     )
   )
-).pipe(Layer.provide(SecretCipher.layer(workerKey)), Layer.provideMerge(Database.layer))
+).pipe(Layer.provide(SecretCipher.layer(workerKey)), Layer.provideMerge(Database.layerMigrated))
 
 const leaseMillis = 250
 

@@ -1,7 +1,8 @@
 // A server that leaves the schema to somebody else answers that it is not ready until it is there, and then works.
 
 import { assert, layer, vi } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, identity } from "effect"
+import * as TestDatabase from "../harness/database.ts"
 import { deployedApp, serves } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
 import { call } from "../harness/http.ts"
@@ -11,7 +12,7 @@ import { start, World } from "../harness/world.ts"
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
-layer(World.layer(), { excludeTestServices: true })("LOCKKEEPER_MIGRATE=wait", (it) => {
+layer(World.layer(identity, TestDatabase.make), { excludeTestServices: true })("LOCKKEEPER_MIGRATE=wait", (it) => {
   it.effect("K13 is not ready until another server applied the schema, and changes nothing itself", () =>
     Effect.gen(function* () {
       const { archives, database, place, sql } = yield* World

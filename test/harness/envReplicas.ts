@@ -27,7 +27,7 @@ export class EnvReplicas extends Context.Service<
 }
 
 const make = Effect.fnUntraced(function* (poolSize: number | undefined) {
-  const { url } = yield* TestDatabase.make
+  const { url } = yield* TestDatabase.makeMigrated
   const routed = poolSize === undefined ? url : (yield* pgbouncer(url, poolSize)).url
   const place = yield* makePlace(routed)
   const keyFile = place.env["LOCKKEEPER_SECRET_KEY_FILE"] ?? ""

@@ -20,7 +20,7 @@ export const stores = Layer.unwrap(
       Layer.provideMerge(PostgresLayer.layerClient({ url, maxConnections: 6 }))
     )
   )
-).pipe(Layer.provide(SecretCipher.layer(workerKey)), Layer.provideMerge(Database.layer))
+).pipe(Layer.provide(SecretCipher.layer(workerKey)), Layer.provideMerge(Database.layerMigrated))
 
 /** Starts a process, and waits until it has begun. */
 export const started = Effect.fnUntraced(function* (

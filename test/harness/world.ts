@@ -28,14 +28,18 @@ export class World extends Context.Service<
     readonly archives: ArchiveServer
   }
 >()("@lockkeeper/test/harness/World") {
-  /** A new world. No server runs in it. `routed` may lead the server to the database in another way. */
+  /**
+   * A new world. No server runs in it. `routed` may lead the server to the database in another way; that may be one without
+   * the schema.
+   */
   static readonly layer = (
-    routed: (url: Redacted.Redacted<string>) => Redacted.Redacted<string> = identity
+    routed: (url: Redacted.Redacted<string>) => Redacted.Redacted<string> = identity,
+    made: typeof TestDatabase.make = TestDatabase.makeMigrated
   ): Layer.Layer<World, SqlError.SqlError> =>
     Layer.effect(
       World,
       Effect.gen(function* () {
-        const { url: database } = yield* TestDatabase.make
+        const { url: database } = yield* made
         const client = yield* Layer.build(PgClient.layer({ url: database, maxConnections: 4 }))
         const place = yield* makePlace(routed(database))
         return { place, database, sql: Context.get(client, SqlClient.SqlClient), archives: yield* archiveServer }

@@ -43,7 +43,7 @@ export const storesAndClient = (options: Partial<StoresOptions> = {}) =>
 
 /** The same on a fresh database. */
 export const stores = (options: Partial<StoresOptions> = {}) =>
-  Layer.provideMerge(storesAndClient(options), Database.layer)
+  Layer.provideMerge(storesAndClient(options), Database.layerMigrated)
 
 /** A PgBouncer with this many connections in front of the fresh database of the test. */
 const pooledDatabase = (poolSize: number) =>
@@ -53,13 +53,13 @@ const pooledDatabase = (poolSize: number) =>
       const { name, url } = yield* TestDatabase
       return { name, url: (yield* pgbouncer(url, poolSize)).url }
     })
-  ).pipe(Layer.provide(Database.layer))
+  ).pipe(Layer.provide(Database.layerMigrated))
 
 /** The same behind PgBouncer, but for the client, which reaches the server without it. */
 export const pooledStores = (poolSize: number) =>
   Layer.mergeAll(
     Layer.provideMerge(storesOn(), pooledDatabase(poolSize)),
-    Layer.provide(client, Database.layer),
+    Layer.provide(client, Database.layerMigrated),
     cipher
   )
 

@@ -13,6 +13,7 @@ import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
 import { Router } from "@lockkeeper/core/port/Router"
+import { RunStore } from "@lockkeeper/core/port/RunStore"
 import { SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
 import { Replica } from "@lockkeeper/core/program/Replica"
 import { Layer } from "effect"
@@ -31,6 +32,7 @@ export const layerInMemory = Layer.mergeAll(
   Journal.layerMemory,
   LogStore.layerMemory,
   Router.layerMemory,
+  RunStore.layerMemory,
   SourceFetcher.layerMemory,
   Replica.layer(ReplicaId.make("example"))
 ).pipe(Layer.provide(MemoryState.layer))

@@ -356,7 +356,7 @@ create table logs (
   swept bigint not null default 0,
   constraint logs_bytes_check CHECK (bytes >= 0),
   constraint logs_lines_check CHECK (lines >= 0),
-  constraint logs_name_check CHECK (name ~ '^((deployment|workload)/dep_|job/job_)[a-z0-9]{1,64}$'::text),
+  constraint logs_name_check CHECK (name ~ '^((deployment|workload)/dep_|job/job_|run/run_)[a-z0-9]{1,64}$'::text),
   constraint logs_swept CHECK (swept >= 0 AND swept <= lines),
   constraint logs_pkey PRIMARY KEY (name)
 ) with (fillfactor=50);
@@ -399,6 +399,70 @@ create table routes (
   constraint routes_pkey PRIMARY KEY (app),
   constraint routes_version_key UNIQUE (version)
 );
+
+create table runs (
+  id text not null,
+  position bigint generated always as identity not null,
+  job text not null,
+  tenant text not null,
+  fence bigint not null,
+  name text not null,
+  target text not null,
+  status text not null,
+  topology jsonb not null,
+  secrets bytea,
+  credentials bytea,
+  plan jsonb,
+  nodes jsonb not null,
+  steps jsonb not null default '{}'::jsonb,
+  subnet cidr,
+  subnet_pool text,
+  subnet_owner text,
+  subnet_fence bigint,
+  outcome text,
+  verdict text,
+  error_code text,
+  error_detail text,
+  error_node text,
+  cleanup text not null,
+  keep_until timestamp with time zone,
+  cancel_requested_at timestamp with time zone,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  constraint runs_as_decided CHECK ((status <> ALL (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) OR NOT status IS DISTINCT FROM outcome),
+  constraint runs_cleanup CHECK (
+CASE
+    WHEN finished_at IS NULL THEN cleanup <> 'done'::text
+    ELSE cleanup <> 'none'::text
+END),
+  constraint runs_cleanup_check CHECK (cleanup = ANY (ARRAY['none'::text, 'pending'::text, 'done'::text])),
+  constraint runs_decided CHECK (outcome IS NOT NULL OR num_nonnulls(verdict, error_code) = 0),
+  constraint runs_erased CHECK (finished_at IS NULL OR num_nonnulls(secrets, credentials) = 0),
+  constraint runs_error CHECK ((error_code IS NULL) = (error_detail IS NULL) AND (error_node IS NULL OR error_code IS NOT NULL)),
+  constraint runs_fence_check CHECK (fence >= 1),
+  constraint runs_finished CHECK ((status = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])) = (finished_at IS NOT NULL)),
+  constraint runs_id_check CHECK (id ~ '^run_[a-z0-9]{1,64}$'::text),
+  constraint runs_kept CHECK ((status = ANY (ARRAY['provisioning'::text, 'running'::text])) OR keep_until IS NULL),
+  constraint runs_name_check CHECK (name ~ '^[a-z][a-z0-9-]{0,62}$'::text),
+  constraint runs_network CHECK (num_nonnulls(subnet, subnet_pool, subnet_owner, subnet_fence) = ANY (ARRAY[0, 4])),
+  constraint runs_nodes_check CHECK (jsonb_typeof(nodes) = 'object'::text),
+  constraint runs_outcome_check CHECK (outcome = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text])),
+  constraint runs_status_check CHECK (status = ANY (ARRAY['provisioning'::text, 'running'::text, 'teardown'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text])),
+  constraint runs_steps_check CHECK (jsonb_typeof(steps) = 'object'::text),
+  constraint runs_subnet_check CHECK (family(subnet::inet) = 4),
+  constraint runs_target_check CHECK (target ~ '^[a-z][a-z0-9-]{0,62}$'::text),
+  constraint runs_topology_check CHECK (jsonb_typeof(topology -> 'nodes'::text) = 'array'::text),
+  constraint runs_verdict_check CHECK (verdict = ANY (ARRAY['pass'::text, 'fail'::text, 'inconclusive'::text])),
+  constraint runs_job_fkey FOREIGN KEY (job) REFERENCES jobs(id),
+  constraint runs_tenant_fkey FOREIGN KEY (tenant) REFERENCES tenants(name),
+  constraint runs_pkey PRIMARY KEY (id),
+  constraint runs_one_of_job UNIQUE (job)
+) with (fillfactor=80);
+CREATE INDEX runs_age ON runs USING btree (finished_at) WHERE ((finished_at IS NOT NULL) AND (cleanup = 'done'::text));
+CREATE INDEX runs_of_tenant ON runs USING btree (tenant, "position");
+CREATE UNIQUE INDEX runs_position ON runs USING btree ("position");
+CREATE INDEX runs_uncleaned ON runs USING btree (finished_at) WHERE ((finished_at IS NOT NULL) AND (cleanup = 'pending'::text));
 
 create table slots (
   tenant text not null,
@@ -490,9 +554,13 @@ create table tenants (
 
 -- function hold_releases()
 
+-- function hold_runs()
+
 -- function is_held(jobs)
 
 -- function jobs_transitions()
+
+-- function runs_transitions()
 
 -- function slots_within_cap()
 
@@ -518,6 +586,10 @@ create table tenants (
 
 -- trigger hold_releases
 
+-- trigger hold_runs
+
 -- trigger jobs_transitions
+
+-- trigger runs_transitions
 
 -- trigger slots_within_cap

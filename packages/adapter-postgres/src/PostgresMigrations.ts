@@ -32,6 +32,7 @@ import { erasedSecrets } from "./migrations/0010_erased_secrets.ts"
 import { retention } from "./migrations/0011_retention.ts"
 import { subnets } from "./migrations/0012_subnets.ts"
 import { jobTransitions } from "./migrations/0013_job_transitions.ts"
+import { runs } from "./migrations/0014_runs.ts"
 
 /**
  * One step of the schema. Released, it never changes: `statements` are compared by their checksum. With `index`, its only
@@ -59,7 +60,8 @@ export const migrations: ReadonlyArray<Migration> = [
   erasedSecrets,
   retention,
   subnets,
-  jobTransitions
+  jobTransitions,
+  runs
 ]
 
 /** The version of the schema that this version of the package expects: the id of the last migration. */

@@ -43,6 +43,7 @@ export const make: Effect.Effect<RetentionStore["Service"], never, SqlClient.Sql
         events: of("events"),
         logs: of("logs"),
         intents: of("intents"),
+        runs: of("runs"),
         jobs: of("jobs"),
         deployments: of("deployments"),
         releases: of("releases"),

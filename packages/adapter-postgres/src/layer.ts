@@ -16,6 +16,7 @@ import { Leases } from "@lockkeeper/core/port/Leases"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { RetentionStore } from "@lockkeeper/core/port/RetentionStore"
 import { RouteStore } from "@lockkeeper/core/port/RouteStore"
+import { RunStore } from "@lockkeeper/core/port/RunStore"
 import { SealedSecrets } from "@lockkeeper/core/port/SealedSecrets"
 import type { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { SubnetPool } from "@lockkeeper/core/port/SubnetPool"
@@ -39,6 +40,7 @@ import * as PostgresLogStore from "./PostgresLogStore.ts"
 import * as PostgresMigrations from "./PostgresMigrations.ts"
 import * as PostgresRetentionStore from "./PostgresRetentionStore.ts"
 import * as PostgresRouteStore from "./PostgresRouteStore.ts"
+import * as PostgresRunStore from "./PostgresRunStore.ts"
 import * as PostgresSealedSecrets from "./PostgresSealedSecrets.ts"
 import * as PostgresSubnetPool from "./PostgresSubnetPool.ts"
 import * as PostgresSubscriptions from "./PostgresSubscriptions.ts"
@@ -57,6 +59,7 @@ export type Stores =
   | Leases
   | RetentionStore
   | RouteStore
+  | RunStore
   | SealedSecrets
   | SubnetPool
   | Subscriptions
@@ -116,6 +119,7 @@ export const layerStores = (
     Layer.effect(LogStore, PostgresLogStore.make({ limitBytes: options.logLimitBytes })),
     Layer.effect(RetentionStore, PostgresRetentionStore.make),
     Layer.effect(RouteStore, PostgresRouteStore.make),
+    Layer.effect(RunStore, PostgresRunStore.make),
     Layer.effect(SealedSecrets, PostgresSealedSecrets.make),
     Layer.effect(SubnetPool, PostgresSubnetPool.make),
     Layer.effect(Subscriptions, PostgresSubscriptions.make)

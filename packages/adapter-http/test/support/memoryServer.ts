@@ -13,6 +13,7 @@ import { hinted } from "@lockkeeper/core/port/hinted"
 import { Hints } from "@lockkeeper/core/port/Hints"
 import { IdempotencyStore, type ReservationTerms } from "@lockkeeper/core/port/IdempotencyStore"
 import { JobStore } from "@lockkeeper/core/port/JobStore"
+import { RunStore } from "@lockkeeper/core/port/RunStore"
 import { RetentionStore } from "@lockkeeper/core/port/RetentionStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
@@ -41,6 +42,7 @@ export const memoryPorts = Layer.mergeAll(
   Hints.layerMemory,
   IdempotencyStore.layerMemory,
   JobStore.layerMemory,
+  RunStore.layerMemory,
   RetentionStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,

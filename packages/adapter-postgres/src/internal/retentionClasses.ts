@@ -9,6 +9,7 @@ export const tablesOf: { readonly [K in RetentionKind]: ReadonlyArray<string> } 
   events: ["events"],
   logs: ["logs", "log_chunks"],
   intents: ["intents"],
+  runs: ["runs"],
   jobs: ["jobs", "job_items"],
   deployments: ["deployments", "deployment_history"],
   releases: ["releases"],

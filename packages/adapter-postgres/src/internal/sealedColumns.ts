@@ -17,7 +17,9 @@ export const sealedColumns: readonly [SealedColumn, ...ReadonlyArray<SealedColum
   { table: "apps", column: "source_secret", key: ["id"], place: `'app/' || id || '/source'` },
   { table: "deployments", column: "source_secret", key: ["id"], place: `'deployment/' || id || '/source'` },
   { table: "env_snapshots", column: "sealed", key: ["app", "revision"], place: `'env/' || app || '/' || revision` },
-  { table: "env_changes", column: "sealed", key: ["app", "first"], place: `'env/' || app || '/' || last || '/change'` }
+  { table: "env_changes", column: "sealed", key: ["app", "first"], place: `'env/' || app || '/' || last || '/change'` },
+  { table: "runs", column: "secrets", key: ["id"], place: `'run/' || id || '/topology'` },
+  { table: "runs", column: "credentials", key: ["id"], place: `'run/' || id || '/credentials'` }
 ]
 
 /** The `bytea` columns, as `table.column`, whose rows do not live long enough to be sealed again. */

@@ -71,6 +71,7 @@ export const sweeping = (db: Database): { readonly [K in SweepKind]: Sweep } => 
         where c.at <= ${before(terms)} and (
           g.name is null or g.ended
           or exists (select from jobs j where 'job/' || j.id = g.name and j.finished_at is not null)
+          or exists (select from runs u where 'run/' || u.id = g.name and u.finished_at is not null)
           or (
             exists (select from log_chunks n where n.log = c.log and n.first > c.first)
             and coalesce(c.output_until < (
@@ -97,8 +98,18 @@ export const sweeping = (db: Database): { readonly [K in SweepKind]: Sweep } => 
       select count(*)::int from gone`
   )
 
-  /** What a Job started has been swept before it. One that is not stands in no other's way. */
-  const isClear = sql`not exists (select from intents i where i.job = j.id)`
+  const runs = one(
+    (terms, limit) => sql`with ripe as materialized (
+        select id from runs where finished_at <= ${before(terms)} and cleanup = 'done'
+        order by finished_at limit ${limit} for update skip locked
+      ), said as (delete from logs where name in (select 'run/' || id from ripe)),
+      gone as (delete from runs where id in (select id from ripe) returning id)
+      select count(*)::int from gone`
+  )
+
+  /** What a Job started, and the Run in its Slot, has been swept before it. One that is not stands in no other's way. */
+  const isClear = sql`not exists (select from intents i where i.job = j.id)
+    and not exists (select from runs u where u.job = j.id)`
 
   /** Whole Jobs, as many as have about `limit` Items together. */
   const jobs = one(
@@ -231,5 +242,5 @@ export const sweeping = (db: Database): { readonly [K in SweepKind]: Sweep } => 
       select count(*)::int from gone`
   )
 
-  return { reservations, subscriptions, events, logs, intents, jobs, deployments, releases, revisions, apps }
+  return { reservations, subscriptions, events, logs, intents, runs, jobs, deployments, releases, revisions, apps }
 }

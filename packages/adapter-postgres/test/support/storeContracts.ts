@@ -15,6 +15,7 @@ import { LeasesContract } from "@lockkeeper/core/testing/LeasesContract"
 import { LogStoreContract } from "@lockkeeper/core/testing/LogStoreContract"
 import { RetentionStoreContract } from "@lockkeeper/core/testing/RetentionStoreContract"
 import { RouteStoreContract } from "@lockkeeper/core/testing/RouteStoreContract"
+import { RunStoreContract } from "@lockkeeper/core/testing/RunStoreContract"
 import { makeSealedSecretsContract } from "@lockkeeper/core/testing/SealedSecretsContract"
 import { SubnetPoolContract } from "@lockkeeper/core/testing/SubnetPoolContract"
 import { SubscriptionsContract } from "@lockkeeper/core/testing/SubscriptionsContract"
@@ -39,6 +40,7 @@ const contracts: Readonly<Record<string, Contract<Ports>>> = {
   LogStore: LogStoreContract,
   RetentionStore: RetentionStoreContract,
   RouteStore: RouteStoreContract,
+  RunStore: RunStoreContract,
   SealedSecrets: makeSealedSecretsContract(keptSecrets),
   SubnetPool: SubnetPoolContract,
   Subscriptions: SubscriptionsContract

@@ -43,7 +43,7 @@ export const retention = {
     isSettable: true
   },
   logs: {
-    what: "lines of logs, of deployments, apps and jobs",
+    what: "lines of logs, of deployments, apps, jobs and runs",
     age: Duration.days(30),
     since: "the line was stored",
     newest: 0,
@@ -58,13 +58,21 @@ export const retention = {
     holds: "an entry that is not released: it is how a leftover is found",
     isSettable: false
   },
+  runs: {
+    what: "runs, with their logs",
+    age: Duration.days(90),
+    since: "it ended",
+    newest: 0,
+    holds: "a run that has not ended, or of which something may be left",
+    isSettable: true
+  },
   jobs: {
     what: "jobs, their items and checkpoints",
     age: Duration.days(90),
     since: "it ended; a job with `ttlSeconds` goes after these instead",
     newest: 0,
     holds:
-      "a job that has not ended; a batch that failed or was cancelled, unless it has `ttlSeconds` or its app is deleted: run again, it goes on with what is left",
+      "a job that has not ended, or in whose slot a run was that is there; a batch that failed or was cancelled, unless it has `ttlSeconds` or its app is deleted: run again, it goes on with what is left",
     isSettable: true
   },
   deployments: {

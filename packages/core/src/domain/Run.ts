@@ -3,7 +3,8 @@
 import { Schema } from "effect"
 import { StepResult } from "./StepResult.ts"
 import { TenantName } from "./Tenant.ts"
-import { NodeName } from "./Topology.ts"
+import { NodeName, type Topology } from "./Topology.ts"
+import { imageOf } from "./topologyRefusal.ts"
 import { Verdict } from "./Verdict.ts"
 import { IpAddress } from "./Workload.ts"
 
@@ -112,6 +113,10 @@ export const RunNode = Schema.Struct({
 
 /** The type of {@link RunNode}. */
 export interface RunNode extends Schema.Schema.Type<typeof RunNode> {}
+
+/** The nodes of a Topology of which nothing was made yet. */
+export const pendingNodes = ({ nodes }: Topology): ReadonlyArray<RunNode> =>
+  nodes.map((node) => ({ name: node.name, status: "pending", image: imageOf(node) ?? null, address: null }))
 
 /**
  * A Run as its store answers it. `network` is its Subnet, null where nodes share the host. `steps` are those that have a

@@ -3,7 +3,7 @@
 import { Redacted, Schema } from "effect"
 import { Env, EnvKey, EnvValue, limitBytes } from "./Env.ts"
 import { HealthCheck } from "./HealthCheck.ts"
-import { ImageReference, Source } from "./Source.ts"
+import { ImageReference, open, Source } from "./Source.ts"
 import { Threshold } from "./Verdict.ts"
 import { Command, WorkloadPort } from "./Workload.ts"
 
@@ -108,3 +108,9 @@ export const Topology = Schema.Struct({
 
 /** The type of {@link Topology}. */
 export interface Topology extends Schema.Schema.Type<typeof Topology> {}
+
+/** Drops the secrets of a Topology: the variables of its nodes, and the keys of their Sources. */
+export const withoutSecrets = ({ nodes, ...rest }: Topology): Topology => ({
+  ...rest,
+  nodes: nodes.map(({ env: _, source, ...node }) => (source === undefined ? node : { ...node, source: open(source) }))
+})

@@ -23,7 +23,7 @@ import type { SubnetLease } from "./SubnetPool.ts"
 /** No Run of this id exists. */
 export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound", { run: Schema.String }) {}
 
-/** The Run has ended; nothing was changed. */
+/** The Run has ended, or is torn down and kept no longer; nothing was changed. */
 export class RunEnded extends Schema.TaggedError<RunEnded>()("RunEnded", { status: RunStatus }) {}
 
 /** What a Run is made with. `job` is the one that has its Slot, held by the caller under `fence`. */
@@ -40,7 +40,7 @@ export interface RunRequest {
   readonly keepUntil: DateTime.Utc | undefined
 }
 
-/** A Run in the hands of one holder, under whose Fence it writes. */
+/** A Run in the hands of one holder, under whose Fence it writes. Once it has ended its secrets are gone: it has no Credentials, and the Topology no variables and no keys of Sources. */
 export interface RunClaim {
   readonly run: Run
   readonly job: JobId
@@ -52,7 +52,7 @@ export interface RunClaim {
   readonly credentials: ReadonlyMap<NodeName, Redacted.Redacted<string>>
 }
 
-/** How far a Run has come. What is absent stays as it is; `nodes` and `steps` replace those of the same name. */
+/** How far a Run has come. What is absent stays as it is; `nodes` and `steps` replace those of the same name, in the order of the Topology. */
 export interface RunProgress {
   readonly plan?: Plan
   readonly credentials?: ReadonlyMap<NodeName, Redacted.Redacted<string>>
@@ -82,8 +82,7 @@ export interface RunCleanup {
 }
 
 /** A Run with what only its store knows. */
-export interface RunRow extends Mutable<Omit<RunClaim, "topology">> {
-  readonly topology: Topology
+export interface RunRow extends Mutable<RunClaim> {
   readonly position: number
   outcome: RunEnding | undefined
 }

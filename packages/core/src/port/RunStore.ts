@@ -27,7 +27,7 @@ import type { StoreError } from "./StoreError.ts"
 export class RunStore extends Context.Service<
   RunStore,
   {
-    /** Makes a Run that is `provisioning`. `LeaseLost` when its Job does not run under this Fence. Asked again with the same id, Job and Fence it answers the same. */
+    /** Makes a Run that is `provisioning`, one of its Job. `LeaseLost` when its Job does not run under this Fence, or has another Run. Asked again with the same id, Job and Fence it answers the same. */
     readonly create: (request: RunRequest) => Effect.Effect<RunClaim, LeaseLost | StoreError>
     /** The Run. */
     readonly get: (run: RunId) => Effect.Effect<Run, RunNotFound | StoreError>
@@ -35,9 +35,9 @@ export class RunStore extends Context.Service<
     readonly list: (filter: RunFilter, page: PageRequest) => Effect.Effect<Page<Run>, StoreError>
     /** The Run in the Slot of a Job, taken under the Fence of its new holder: no older one writes any more. Undefined when that Job is for something else; the Run may have ended. */
     readonly take: (job: JobId, fence: Fence) => Effect.Effect<RunClaim | undefined, LeaseLost | StoreError>
-    /** Records how far it has come, before it is torn down. From the first thing that is recorded on, its `cleanup` is pending. */
+    /** Records how far it has come. From the first thing that is recorded on, its `cleanup` is pending. */
     readonly record: (claim: RunClaim, progress: RunProgress) => Effect.Effect<void, LeaseLost | StoreError>
-    /** It is `running` from now on. */
+    /** It is `running` from now on. Nothing is changed when it is already, or is torn down. */
     readonly running: (claim: RunClaim) => Effect.Effect<void, LeaseLost | StoreError>
     /**
      * Decides how it ends, once: one that was asked to stop before ends as `cancelled`, whatever the outcome. Answers the
@@ -46,13 +46,16 @@ export class RunStore extends Context.Service<
     readonly settle: (claim: RunClaim, outcome: RunOutcome) => Effect.Effect<Run, LeaseLost | StoreError>
     /** It is torn down from now on, and kept no longer. Nothing is changed when it is already. */
     readonly tearDown: (claim: RunClaim) => Effect.Effect<void, LeaseLost | StoreError>
-    /** Ends it as was decided, with all nodes `gone` and `cleanup` done; or pending, when something could not be released. */
+    /**
+     * Ends it as was decided, with all nodes `gone` and `cleanup` done; or pending, when something could not be released. Its
+     * secrets are erased. `LeaseLost` also when it is not decided how it ends, or it is not torn down.
+     */
     readonly finish: (claim: RunClaim, cleanup: "pending" | "done") => Effect.Effect<Run, LeaseLost | StoreError>
     /** Asks a Run to end: as `cancelled`, unless it is decided how it ends, then without being kept. */
     readonly requestCancel: (run: RunId) => Effect.Effect<Run, RunNotFound | RunEnded | StoreError>
     /** Whether a Run was asked to end. */
     readonly stopRequested: (run: RunId) => Effect.Effect<boolean, StoreError>
-    /** Says until when it is kept once it is decided how it ends; a time that is over keeps it no longer. */
+    /** Says until when it is kept once it is decided how it ends; a time that is over keeps it no longer. One that is torn down is kept no more. */
     readonly keep: (run: RunId, until: DateTime.Utc) => Effect.Effect<Run, RunNotFound | RunEnded | StoreError>
     /** Runs that have ended and of which something may be left, longest ended first. */
     readonly uncleaned: (limit: number) => Effect.Effect<ReadonlyArray<RunCleanup>, StoreError>

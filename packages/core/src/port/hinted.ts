@@ -7,9 +7,10 @@ import { EnvStore } from "./EnvStore.ts"
 import { Hints, type HintTopic } from "./Hints.ts"
 import type { Begun } from "./JobRequest.ts"
 import { JobStore } from "./JobStore.ts"
+import { RunStore } from "./RunStore.ts"
 
 /** The stores that give Hints, and the Hints that they give. */
-type HintedPorts = AppStore | DeploymentStore | EnvStore | Hints | JobStore
+type HintedPorts = AppStore | DeploymentStore | EnvStore | Hints | JobStore | RunStore
 
 /**
  * Answers the same ports with stores that give a Hint after each call that others may wait for. Programs over stores that
@@ -21,7 +22,8 @@ export const hinted = <Ports>(ports: Context.Context<Ports | HintedPorts>): Cont
     Context.add(AppStore, hintedAppStore(Context.get(ports, AppStore), hint)),
     Context.add(DeploymentStore, hintedDeploymentStore(Context.get(ports, DeploymentStore), hint)),
     Context.add(EnvStore, hintedEnvStore(Context.get(ports, EnvStore), hint)),
-    Context.add(JobStore, hintedJobStore(Context.get(ports, JobStore), hint))
+    Context.add(JobStore, hintedJobStore(Context.get(ports, JobStore), hint)),
+    Context.add(RunStore, hintedRunStore(Context.get(ports, RunStore), hint))
   )
 }
 
@@ -81,3 +83,15 @@ const hintedJobStore = (jobs: JobStore["Service"], hint: Giving) => {
     giveBack: (claim) => hint(jobs.giveBack(claim), slotMayBeFree)
   })
 }
+
+/** Nobody waits for a Run but its holder, who has the Job: that it is free is told when the Job ends. */
+const hintedRunStore = (runs: RunStore["Service"], hint: Giving) =>
+  RunStore.of({
+    ...runs,
+    create: (request) => hint(runs.create(request), ["events"]),
+    running: (claim) => hint(runs.running(claim), ["events"]),
+    tearDown: (claim) => hint(runs.tearDown(claim), ["events"]),
+    finish: (claim, cleanup) => hint(runs.finish(claim, cleanup), ["events"]),
+    requestCancel: (run) => hint(runs.requestCancel(run), ["stops"]),
+    keep: (run, until) => hint(runs.keep(run, until), ["stops"])
+  })

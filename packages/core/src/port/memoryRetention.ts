@@ -4,9 +4,11 @@ import type { App, AppId, DeploymentId } from "../domain/App.ts"
 import { isTerminal } from "../domain/Deployment.ts"
 import { isAfter } from "../domain/Event.ts"
 import type { Revision } from "../domain/Env.ts"
-import { hasEnded, isJobId, type WorkId } from "../domain/Job.ts"
+import { hasEnded, isJobId, type JobId, type WorkId } from "../domain/Job.ts"
 import type { RetentionKind, RetentionTerms, RetentionUsage, SweepKind } from "../domain/Retention.ts"
+import * as Run from "../domain/Run.ts"
 import { type JobRow, type LogRow, type MemoryTables } from "./MemoryState.ts"
+import type { RunRow } from "./RunRequest.ts"
 import type { RetentionStore } from "./RetentionStore.ts"
 
 /** Something that is to go: its removal, which takes with it what belongs to it. */
@@ -52,7 +54,9 @@ export const makeMemoryRetention = (state: MemoryTables): typeof RetentionStore.
   /** Whether nothing more is said in a log. */
   const isOver = (name: string, log: LogRow): boolean => {
     const work = name.slice(name.indexOf("/") + 1)
-    return log.ended || (isJobId(work) && hasEnded(state.jobs.get(work)?.job.status ?? "cancelled"))
+    const isOverRun = ({ run }: RunRow) => `run/${run.id}` === name && Run.isOver(run.status)
+    if (log.ended || [...state.runs.values()].some(isOverRun)) return true
+    return isJobId(work) && hasEnded(state.jobs.get(work)?.job.status ?? "cancelled")
   }
 
   const logs = (cutoff: number): ReadonlyArray<Removal> =>
@@ -87,9 +91,19 @@ export const makeMemoryRetention = (state: MemoryTables): typeof RetentionStore.
     return isHeld ? Number.POSITIVE_INFINITY : ended + Duration.toMillis(age)
   }
 
+  const runs = (cutoff: number): ReadonlyArray<Removal> =>
+    [...state.runs.values()]
+      .filter(({ run }) => isBefore(run.finishedAt, cutoff) && run.cleanup === "done")
+      .map(({ run }) => () => {
+        state.runs.delete(run.id)
+        state.logs.delete(`run/${run.id}`)
+      })
+
+  const isOfRun = (job: JobId): boolean => [...state.runs.values()].some((row) => row.job === job)
+
   const jobs = (age: Duration.Duration, now: number): ReadonlyArray<Removal> =>
     [...state.jobs.values()]
-      .filter((row) => goesAt(row, age) <= now)
+      .filter((row) => goesAt(row, age) <= now && !isOfRun(row.job.id))
       .map(({ job }) => () => {
         state.jobs.delete(job.id)
         forget(job.id)
@@ -175,7 +189,7 @@ export const makeMemoryRetention = (state: MemoryTables): typeof RetentionStore.
 
   const removals = (kind: SweepKind, { age, newest }: RetentionTerms, now: number): ReadonlyArray<Removal> => {
     const cutoff = now - Duration.toMillis(age)
-    const of = { subscriptions, events, logs, intents, deployments, revisions, apps }
+    const of = { subscriptions, events, logs, intents, runs, deployments, revisions, apps }
     if (kind === "reservations") return reservations(now)
     if (kind === "jobs") return jobs(age, now)
     return kind === "releases" ? releases(cutoff, newest) : of[kind](cutoff)
@@ -223,6 +237,7 @@ const usageOf = (state: MemoryTables): { readonly [K in RetentionKind]: Retentio
     events: counted({ size: state.events.length }),
     logs: counted(state.logs, lines),
     intents: counted(state.intents),
+    runs: counted(state.runs),
     jobs: counted(state.jobs, items),
     deployments: counted(state.deployments),
     releases: counted(state.releases),

@@ -1,12 +1,19 @@
 // What RunStore means, in memory.
 import { DateTime, Effect } from "effect"
-import { isOver, type Run, type RunId, type RunNode, type RunStatus, runTransitions } from "../domain/Run.ts"
-import type { StepResult } from "../domain/StepResult.ts"
+import { cut, type PageRequest } from "../domain/Page.ts"
+import {
+  isOver,
+  pendingNodes,
+  type Run,
+  type RunId,
+  type RunNode,
+  type RunStatus,
+  runTransitions
+} from "../domain/Run.ts"
 import { format } from "../domain/Subnet.ts"
-import { imageOf } from "../domain/topologyRefusal.ts"
+import { withoutSecrets } from "../domain/Topology.ts"
 import { LeaseLost } from "./Claim.ts"
 import { type MemoryTables, publishOf } from "./MemoryState.ts"
-import { cut, type PageRequest } from "../domain/Page.ts"
 import {
   type RunClaim,
   RunEnded,
@@ -57,8 +64,8 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
   const create = Effect.fnUntraced(function* (request: RunRequest) {
     const { fence, id, job, network } = request
     const holder = state.jobs.get(job)
-    const known = state.runs.get(id)
-    if (known !== undefined && known.job === job && known.fence === fence) return claimOf(known)
+    const known = [...state.runs.values()].find((row) => row.run.id === id || row.job === job)
+    if (known?.run.id === id && known.job === job && known.fence === fence) return claimOf(known)
     if (holder?.job.status !== "running" || holder.fence !== fence || known !== undefined) {
       return yield* new LeaseLost({ work: job })
     }
@@ -69,7 +76,7 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
       job,
       fence,
       topology: request.topology,
-      network: network === null ? null : { subnet: network.subnet, lease: network },
+      network: blockOf(network),
       plan: null,
       credentials: new Map(),
       outcome: undefined
@@ -94,8 +101,8 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
     row.run = {
       ...row.run,
       cleanup: "pending",
-      nodes: replaced(row.run.nodes, progress.nodes ?? []),
-      steps: inOrder(row, replaced(row.run.steps, progress.steps ?? []))
+      nodes: replaced(row.topology.nodes, row.run.nodes, progress.nodes),
+      steps: replaced(row.topology.steps, row.run.steps, progress.steps)
     }
   })
 
@@ -120,10 +127,20 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
   const finish = Effect.fnUntraced(function* (claim: RunClaim, cleanup: "pending" | "done") {
     const row = yield* held(claim)
     const now = yield* DateTime.now
+    if (row.outcome === undefined || !runTransitions[row.run.status].includes(row.outcome)) {
+      return yield* new LeaseLost({ work: row.job })
+    }
     const nodes = cleanup === "done" ? goneNodes(row.run) : row.run.nodes
-    moved(now, row, row.outcome ?? "failed", { cleanup, nodes, cancelling: false, finishedAt: now })
+    moved(now, row, row.outcome, { cleanup, nodes, cancelling: false, finishedAt: now })
     row.credentials = new Map()
+    row.topology = withoutSecrets(row.topology)
     return row.run
+  })
+
+  const keep = Effect.fnUntraced(function* (run: RunId, until: DateTime.Utc) {
+    const row = yield* going(run)
+    if (row.run.status === "teardown") return yield* new RunEnded({ status: row.run.status })
+    return (row.run = { ...row.run, keepUntil: until })
   })
 
   const list = (filter: RunFilter, page: PageRequest) =>
@@ -154,11 +171,12 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
     finish,
     requestCancel: (run) => Effect.map(going(run), (row) => (row.run = { ...row.run, cancelling: true })),
     stopRequested: (run) => Effect.sync(() => state.runs.get(run)?.run.cancelling === true),
-    keep: (run, until) => Effect.map(going(run), (row) => (row.run = { ...row.run, keepUntil: until })),
+    keep,
     uncleaned: (limit) =>
       Effect.sync(() =>
         [...state.runs.values()]
           .filter(({ run }) => isOver(run.status) && run.cleanup === "pending")
+          .sort((a, b) => endOf(a) - endOf(b))
           .slice(0, limit)
           .map(({ network, run: { id, target, tenant } }) => ({ run: id, tenant, target, network }))
       ),
@@ -173,6 +191,9 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
   }
 }
 
+const blockOf = (lease: RunRequest["network"]): RunClaim["network"] =>
+  lease === null ? null : { subnet: lease.subnet, lease: { pool: lease.pool, owner: lease.owner, fence: lease.fence } }
+
 const first = ({ id, keepUntil, name, network, target, tenant, topology }: RunRequest, now: DateTime.Utc): Run => ({
   id,
   tenant,
@@ -180,12 +201,7 @@ const first = ({ id, keepUntil, name, network, target, tenant, topology }: RunRe
   target,
   status: "provisioning",
   network: network === null ? null : { cidr: format(network.subnet) },
-  nodes: topology.nodes.map((node) => ({
-    name: node.name,
-    status: "pending",
-    image: imageOf(node) ?? null,
-    address: null
-  })),
+  nodes: pendingNodes(topology),
   steps: [],
   verdict: null,
   cleanup: network === null ? "none" : "pending",
@@ -199,16 +215,12 @@ const first = ({ id, keepUntil, name, network, target, tenant, topology }: RunRe
 
 const goneNodes = ({ nodes }: Run): ReadonlyArray<RunNode> => nodes.map((node) => ({ ...node, status: "gone" }))
 
-const replaced = <A extends { readonly name: string }>(
-  known: ReadonlyArray<A>,
-  next: ReadonlyArray<A>
-): ReadonlyArray<A> => {
-  const names = new Set(known.map(({ name }) => name))
-  return [
-    ...known.map((item) => next.find(({ name }) => name === item.name) ?? item),
-    ...next.filter(({ name }) => !names.has(name))
-  ]
-}
+const endOf = ({ run: { finishedAt } }: RunRow): number =>
+  finishedAt === null ? Number.POSITIVE_INFINITY : DateTime.toEpochMillis(finishedAt)
 
-const inOrder = ({ topology }: RunRow, steps: ReadonlyArray<StepResult>): ReadonlyArray<StepResult> =>
-  topology.steps.flatMap(({ name }) => steps.find((step) => step.name === name) ?? [])
+/** Parts of a Run, in the order of its Topology: those that are new in the place of those that were. */
+const replaced = <A extends { readonly name: string }>(
+  declared: ReadonlyArray<{ readonly name: string }>,
+  known: ReadonlyArray<A>,
+  next: ReadonlyArray<A> = []
+): ReadonlyArray<A> => declared.flatMap(({ name }) => [...next, ...known].find((part) => part.name === name) ?? [])

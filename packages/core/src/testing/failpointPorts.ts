@@ -19,6 +19,7 @@ import { Leases } from "../port/Leases.ts"
 import { LogStore } from "../port/LogStore.ts"
 import { RetentionStore } from "../port/RetentionStore.ts"
 import { Router, RouterError } from "../port/Router.ts"
+import { RunStore } from "../port/RunStore.ts"
 import { SourceError, SourceFetcher } from "../port/SourceFetcher.ts"
 import { StoreError } from "../port/StoreError.ts"
 import { SubnetPool } from "../port/SubnetPool.ts"
@@ -88,6 +89,31 @@ export const failpointSubnetPool = (
     reserve: (request) => around("SubnetPool.reserve", port.reserve(request)),
     release: (lease, rest) => around("SubnetPool.release", port.release(lease, rest)),
     claimLapsed: (pool, ttl, limit) => around("SubnetPool.claimLapsed", port.claimLapsed(pool, ttl, limit))
+  })
+}
+
+/** Answers the same store with a failpoint around each call of a method, as {@link failpointPorts} does. */
+export const failpointRunStore = (
+  port: RunStore["Service"],
+  reason: () => StoreError["reason"] = () => "unavailable"
+): RunStore["Service"] => {
+  const around = aroundStore(reason)
+  return RunStore.of({
+    create: (request) => around("RunStore.create", port.create(request)),
+    get: (run) => around("RunStore.get", port.get(run)),
+    list: (filter, page) => around("RunStore.list", port.list(filter, page)),
+    take: (job, fence) => around("RunStore.take", port.take(job, fence)),
+    record: (claim, progress) => around("RunStore.record", port.record(claim, progress)),
+    running: (claim) => around("RunStore.running", port.running(claim)),
+    settle: (claim, outcome) => around("RunStore.settle", port.settle(claim, outcome)),
+    tearDown: (claim) => around("RunStore.tearDown", port.tearDown(claim)),
+    finish: (claim, cleanup) => around("RunStore.finish", port.finish(claim, cleanup)),
+    requestCancel: (run) => around("RunStore.requestCancel", port.requestCancel(run)),
+    stopRequested: (run) => around("RunStore.stopRequested", port.stopRequested(run)),
+    keep: (run, until) => around("RunStore.keep", port.keep(run, until)),
+    uncleaned: (limit) => around("RunStore.uncleaned", port.uncleaned(limit)),
+    cleaned: (run) => around("RunStore.cleaned", port.cleaned(run)),
+    unowned: (runs) => around("RunStore.unowned", port.unowned(runs))
   })
 }
 

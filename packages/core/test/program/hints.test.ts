@@ -9,18 +9,21 @@ import type { EnvStore } from "../../src/port/EnvStore.ts"
 import { hinted } from "../../src/port/hinted.ts"
 import { Hints, type HintTopic } from "../../src/port/Hints.ts"
 import { JobStore } from "../../src/port/JobStore.ts"
+import { RunStore } from "../../src/port/RunStore.ts"
 import { cancel } from "../../src/program/cancel.ts"
 import { deploy } from "../../src/program/deploy.ts"
 import {
   asked,
   begun,
   freshImage,
+  freshTenant,
   longTerms,
   registered,
   registeredTogether,
   revised
 } from "../../src/testing/Fixture.ts"
 import * as Jobs from "../../src/testing/JobFixture.ts"
+import * as Runs from "../../src/testing/RunFixture.ts"
 import { fails, hangs } from "../../src/testing/Reaction.ts"
 import { driven, newest } from "./invariants.ts"
 import { hintedWorld, startReplica, world } from "./scripted.ts"
@@ -108,8 +111,8 @@ describe("the stores", () => {
         listen: () => Effect.succeed(() => Effect.void)
       })
       const { context, script } = yield* startReplica("one")
-      const ports = hinted(Context.add(context, Hints, hints))
-      const hintsOf = <A, E>(call: Effect.Effect<A, E, AppStore | DeploymentStore | EnvStore>) =>
+      const ports = hinted(Context.add(Context.add(context, Hints, hints), RunStore, yield* RunStore))
+      const hintsOf = <A, E>(call: Effect.Effect<A, E, AppStore | DeploymentStore | EnvStore | JobStore | RunStore>) =>
         Effect.map(Effect.result(Effect.provideContext(call, ports)), () => given.splice(0).sort().join(" "))
       const apps = Context.get(ports, AppStore)
       const store = Context.get(ports, DeploymentStore)
@@ -158,6 +161,19 @@ describe("the stores", () => {
       const [next = expect.fail("a claim")] = yield* jobs.admit({ replica: terms.replica, terms: longTerms }, 1)
       expect(given.splice(0).join()).toBe("events")
       expect(yield* hintsOf(jobs.giveBack(next))).toBe("apps deployments events jobs")
+
+      const runs = Context.get(ports, RunStore)
+      const request = yield* Runs.requested(yield* Jobs.running({ tenant: yield* freshTenant }))
+      expect(yield* hintsOf(runs.create(request))).toBe("events")
+      const run = yield* runs.create(request)
+      given.splice(0)
+      expect(yield* hintsOf(runs.running(run))).toBe("events")
+      expect(yield* hintsOf(runs.keep(request.id, yield* DateTime.now))).toBe("stops")
+      expect(yield* hintsOf(runs.requestCancel(request.id))).toBe("stops")
+      expect(yield* hintsOf(runs.settle(run, Runs.passed))).toBe("")
+      expect(yield* hintsOf(runs.tearDown(run))).toBe("events")
+      expect(yield* hintsOf(runs.finish(run, "done"))).toBe("events")
+      expect(yield* hintsOf(runs.requestCancel(request.id))).toBe("")
     }).pipe(Effect.provide(world))
   )
 })

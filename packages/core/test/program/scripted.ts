@@ -15,6 +15,7 @@ import { HealthProbe } from "../../src/port/HealthProbe.ts"
 import { hinted } from "../../src/port/hinted.ts"
 import { Hints } from "../../src/port/Hints.ts"
 import { JobStore } from "../../src/port/JobStore.ts"
+import { RunStore } from "../../src/port/RunStore.ts"
 import { RetentionStore } from "../../src/port/RetentionStore.ts"
 import { Journal } from "../../src/port/Journal.ts"
 import { LogStore } from "../../src/port/LogStore.ts"
@@ -75,6 +76,7 @@ const stores = Layer.mergeAll(
   EventFeed.layerMemory,
   Hints.layerMemory,
   JobStore.layerMemory,
+  RunStore.layerMemory,
   RetentionStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,

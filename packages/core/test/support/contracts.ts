@@ -19,6 +19,7 @@ import { LogStoreContract } from "../../src/testing/LogStoreContract.ts"
 import { RetentionStoreContract } from "../../src/testing/RetentionStoreContract.ts"
 import { RouterContract } from "../../src/testing/RouterContract.ts"
 import { RouteStoreContract } from "../../src/testing/RouteStoreContract.ts"
+import { RunStoreContract } from "../../src/testing/RunStoreContract.ts"
 import { makeSealedSecretsContract } from "../../src/testing/SealedSecretsContract.ts"
 import { SecretCipherContract } from "../../src/testing/SecretCipherContract.ts"
 import { makeSourceFetcherContract } from "../../src/testing/SourceFetcherContract.ts"
@@ -48,6 +49,7 @@ export type ContractName =
   | "RetentionStore"
   | "Router"
   | "RouteStore"
+  | "RunStore"
   | "SealedSecrets"
   | "SecretCipher"
   | "SourceFetcher"
@@ -75,6 +77,7 @@ export const contracts: Readonly<Record<ContractName, Contract<MemoryPorts>>> = 
   RetentionStore: RetentionStoreContract,
   Router: RouterContract,
   RouteStore: RouteStoreContract,
+  RunStore: RunStoreContract,
   SealedSecrets: makeSealedSecretsContract(memorySealed),
   SecretCipher: SecretCipherContract,
   SourceFetcher: makeSourceFetcherContract(memorySources),

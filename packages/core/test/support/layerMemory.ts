@@ -19,6 +19,7 @@ import { LogStore } from "../../src/port/LogStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
 import { Router } from "../../src/port/Router.ts"
 import { RouteStore } from "../../src/port/RouteStore.ts"
+import { RunStore } from "../../src/port/RunStore.ts"
 import { SealedSecrets } from "../../src/port/SealedSecrets.ts"
 import { SecretCipher } from "../../src/port/SecretCipher.ts"
 import { SourceFetcher } from "../../src/port/SourceFetcher.ts"
@@ -52,6 +53,7 @@ export const layerMemory = Layer.mergeAll(
   LogStore.layerMemory,
   Router.layerMemory,
   RouteStore.layerMemory,
+  RunStore.layerMemory,
   SealedSecrets.layerMemory,
   SourceFetcher.layerMemory,
   SubnetPool.layerMemory,

@@ -25,6 +25,8 @@ import { postgresJobsTogether } from "./lists/postgresJobsTogether.ts"
 import { postgresSlots } from "./lists/postgresSlots.ts"
 import { postgresStores } from "./lists/postgresStores.ts"
 import { retention } from "./lists/retention.ts"
+import { runSchema } from "./lists/runSchema.ts"
+import { runs } from "./lists/runs.ts"
 import { standing } from "./lists/standing.ts"
 import { subnets } from "./lists/subnets.ts"
 import { subscriptions } from "./lists/subscriptions.ts"
@@ -46,6 +48,8 @@ export const listed: Listed = joined([
   postgresSlots,
   jobSchema,
   idempotency,
+  runs,
+  runSchema,
   subnets,
   subscriptions,
   logs,

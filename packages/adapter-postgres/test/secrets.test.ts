@@ -3,11 +3,14 @@
 import { assert, layer } from "@effect/vitest"
 import { Revision } from "@lockkeeper/core/domain/Env"
 import { GitRef, GitSource, GitUrl, KnownHosts } from "@lockkeeper/core/domain/Source"
+import type { Topology } from "@lockkeeper/core/domain/Topology"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
 import { IdempotencyStore } from "@lockkeeper/core/port/IdempotencyStore"
+import { RunStore } from "@lockkeeper/core/port/RunStore"
 import * as Given from "@lockkeeper/core/testing/Fixture"
+import * as Runs from "@lockkeeper/core/testing/RunFixture"
 import { Effect, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { storedLogs } from "../../../test/harness/storedLogs.ts"
@@ -88,6 +91,36 @@ layer(stores(), { excludeTestServices: true })("INV-11: secrets at rest", (it) =
       assert.deepStrictEqual(Given.plain((yield* envs.read(app.id)).env), { NAME: `${value} again` })
       const first = yield* envs.readAt(app.id, Revision.make(1))
       assert.deepStrictEqual(Given.plain(first), { NAME: value, OTHER: "changed" })
+    })
+  )
+
+  it.effect("H17: no table holds a variable, a deploy key or a Credential of a Run, in no form", () =>
+    Effect.gen(function* () {
+      const runs = yield* RunStore
+      const value = 'canary of a run: 100% "secret" & séance'
+      const [web, db] = [Runs.names.web, Runs.names.db]
+      const topology: Topology = {
+        nodes: [
+          { name: web, source: keyed(`${canary}r`), env: { TOKEN: Redacted.make(value) } },
+          { name: db, source: Given.archive }
+        ],
+        steps: []
+      }
+      const claim = yield* Runs.begun({ topology })
+      yield* runs.record(claim, { credentials: new Map([[db, Redacted.make(`${value} of the db`)]]) })
+      const rows = yield* dump
+      assert.include(rows, claim.run.id)
+      for (const form of [`${canary}r`, value].flatMap(formsOf)) {
+        assert.deepStrictEqual(
+          rows.filter((cell) => cell.includes(form)),
+          [],
+          form
+        )
+      }
+      yield* Runs.ended(claim, "pending")
+      const sql = yield* SqlClient.SqlClient
+      const kept = yield* sql`select num_nonnulls(secrets, credentials) as kept from runs where id = ${claim.run.id}`
+      assert.deepStrictEqual(kept, [{ kept: 0 }])
     })
   )
 

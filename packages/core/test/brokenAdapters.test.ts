@@ -24,6 +24,8 @@ import { brokenLeases } from "./broken/brokenLeases.ts"
 import { brokenLogStores } from "./broken/brokenLogStores.ts"
 import { brokenRetentionStores } from "./broken/brokenRetentionStores.ts"
 import { brokenRouters, brokenRouteStores } from "./broken/brokenRouters.ts"
+import { brokenRunEnds } from "./broken/brokenRunEnds.ts"
+import { brokenRunStores } from "./broken/brokenRunStores.ts"
 import { brokenSealedSecrets } from "./broken/brokenSealedSecrets.ts"
 import { brokenSecretCiphers } from "./broken/brokenSecretCiphers.ts"
 import { brokenReleases } from "./broken/brokenReleases.ts"
@@ -64,6 +66,8 @@ const all: ReadonlyArray<Broken> = [
   ...brokenRetentionStores,
   ...brokenRouters,
   ...brokenRouteStores,
+  ...brokenRunEnds,
+  ...brokenRunStores,
   ...brokenSealedSecrets,
   ...brokenSecretCiphers,
   ...brokenSourceFetchers,

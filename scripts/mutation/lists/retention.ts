@@ -161,6 +161,24 @@ const statements = listing(
         says: "an App that is not deleted is asked for",
         find: "where a.status = 'deleted' and a.settled",
         replace: "where a.settled"
+      },
+      {
+        guards: [],
+        says: "a Run is asked for of which something may be left",
+        find: "where finished_at <= ${before(terms)} and cleanup = 'done'",
+        replace: "where finished_at <= ${before(terms)}"
+      },
+      {
+        guards: [],
+        says: "a Job is asked for before the Run in its Slot",
+        find: "\n    and not exists (select from runs u where u.job = j.id)",
+        replace: ""
+      },
+      {
+        guards: [],
+        says: "the last lines of a Run that has ended stay",
+        find: "'run/' || u.id = g.name and u.finished_at is not null",
+        replace: "'run/' || u.id = g.name and false"
       }
     ],
     leftOut: [
@@ -175,6 +193,8 @@ const statements = listing(
           "logs: skip locked",
           "intents: for update",
           "intents: skip locked",
+          "runs: for update",
+          "runs: skip locked",
           "deployments: for update",
           "deployments: skip locked",
           "apps: for update",
@@ -224,6 +244,18 @@ const memory = listing("packages/core/src/port/memoryRetention.ts", ["packages/c
       says: "an App that is live goes",
       find: 'app.status === "deleted" && isBefore',
       replace: "isBefore"
+    },
+    {
+      guards: [],
+      says: "a Run goes of which something may be left",
+      find: ' && run.cleanup === "done")',
+      replace: ")"
+    },
+    {
+      guards: [],
+      says: "a Job goes before the Run in its Slot",
+      find: " && !isOfRun(row.job.id)",
+      replace: ""
     }
   ]
 })

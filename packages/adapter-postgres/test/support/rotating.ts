@@ -6,9 +6,11 @@ import { Revision } from "@lockkeeper/core/domain/Env"
 import { GitRef, GitSource, GitUrl, KnownHosts } from "@lockkeeper/core/domain/Source"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { EnvStore } from "@lockkeeper/core/port/EnvStore"
+import { RunStore } from "@lockkeeper/core/port/RunStore"
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { StoreError } from "@lockkeeper/core/port/StoreError"
 import * as Given from "@lockkeeper/core/testing/Fixture"
+import * as Runs from "@lockkeeper/core/testing/RunFixture"
 import { type Context, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { inspect } from "node:util"
@@ -36,7 +38,11 @@ export const sealedEverywhere = Effect.gen(function* () {
   const app = yield* Given.registered({ source: sourceOf("app") })
   yield* Given.revised(app, { A: canary, B: canary })
   yield* Given.revised(app, { B: null, C: canary })
-  return { app, deployment: (yield* Given.begun(app)).id }
+  const [web, ...nodes] = Runs.topology.nodes
+  const topology = { ...Runs.topology, nodes: [...nodes, { ...web, name: Runs.names.web, source: sourceOf("run") }] }
+  const run = yield* Runs.begun({ topology })
+  yield* (yield* RunStore).record(run, { credentials: new Map([[Runs.names.db, Redacted.make(canary)]]) })
+  return { app, run, deployment: (yield* Given.begun(app)).id }
 })
 
 /** Fails unless the stores that are in the context read all of that. */
@@ -44,6 +50,13 @@ export const readsEverything = Effect.fnUntraced(function* (given: Effect.Succes
   const [deployments, envs] = [yield* DeploymentStore, yield* EnvStore]
   assert.deepStrictEqual(Given.plain((yield* envs.read(given.app.id)).env), { A: canary, C: canary })
   assert.deepStrictEqual(Given.plain(yield* envs.readAt(given.app.id, Revision.make(1))), { A: canary, B: canary })
+  const run = yield* Runs.taken(given.run)
+  const source = run?.topology.nodes.at(-1)?.source
+  assert.strictEqual(
+    source?.type === "git" && Redacted.value(source.deployKey ?? Redacted.make("")),
+    pem(`${canary}run`)
+  )
+  assert.strictEqual(Redacted.value(run?.credentials.get(Runs.names.db) ?? Redacted.make("")), canary)
   const claim = yield* Given.admission(given.deployment)
   if (claim?.source.type !== "git") return assert.fail("a Claim with a Git source")
   assert.strictEqual(Redacted.value(claim.source.deployKey ?? Redacted.make("")), pem(`${canary}app`))

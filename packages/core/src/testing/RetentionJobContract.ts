@@ -1,4 +1,4 @@
-// What a sweep leaves of Jobs: whatever one needs that can be run again. A part of the RetentionStore's contract.
+// What a sweep leaves of Jobs and Runs: whatever one needs that can be run again, or of which something is left. A part of the RetentionStore's contract.
 import { Effect } from "effect"
 import type { JobId } from "../domain/Job.ts"
 import type { AppStore } from "../port/AppStore.ts"
@@ -6,15 +6,19 @@ import { CheckpointStore } from "../port/CheckpointStore.ts"
 import type { DeploymentStore } from "../port/DeploymentStore.ts"
 import type { JobRequest } from "../port/JobRequest.ts"
 import { JobStore } from "../port/JobStore.ts"
+import type { RunClaim } from "../port/RunRequest.ts"
 import { LogName, LogStore } from "../port/LogStore.ts"
 import type { RetentionStore } from "../port/RetentionStore.ts"
+import { RunStore } from "../port/RunStore.ts"
 import { type Contract, equal, law, present } from "./Contract.ts"
 import * as Given from "./Fixture.ts"
 import * as Jobs from "./JobFixture.ts"
+import * as Runs from "./RunFixture.ts"
 import { atOnce, endedJob, inAnHour, swept } from "./RetentionFixture.ts"
 
 /** The ports of the laws of Jobs. */
-export type RetentionJobPorts = AppStore | CheckpointStore | DeploymentStore | JobStore | LogStore | RetentionStore
+export type RetentionJobPorts =
+  AppStore | CheckpointStore | DeploymentStore | JobStore | LogStore | RetentionStore | RunStore
 
 /** A Batch of a new Tenant of which one Item is done and one failed, that has ended. */
 const halfDone = Effect.fnUntraced(function* (status: "failed" | "cancelled", more: Partial<JobRequest> = {}) {
@@ -36,6 +40,22 @@ const isThere = Effect.fnUntraced(function* (id: JobId) {
 
 const itemsOf = Effect.fnUntraced(function* (id: JobId) {
   return (yield* (yield* CheckpointStore).items(id, { limit: 10 })).items
+})
+
+const isRunThere = Effect.fnUntraced(function* ({ run }: RunClaim) {
+  return yield* (yield* RunStore).get(run.id).pipe(
+    Effect.as(true),
+    Effect.catchTag("RunNotFound", () => Effect.succeed(false))
+  )
+})
+
+/** A Run in the Slot of a Job that has ended, and of which this is left; of undefined, the Run has not ended. */
+const runOf = Effect.fnUntraced(function* (cleanup: "done" | "pending" | undefined) {
+  const job = yield* Jobs.running({ tenant: yield* Given.freshTenant })
+  const claim = yield* (yield* RunStore).create(yield* Runs.requested(job))
+  if (cleanup !== undefined) yield* Runs.ended(claim, cleanup)
+  yield* (yield* JobStore).finish(job, { status: "succeeded", exitCode: null })
+  return claim
 })
 
 /** The laws of Jobs. */
@@ -120,6 +140,48 @@ export const retentionJobLaws: Contract<RetentionJobPorts> = [
         lines.map(({ line, seq }) => `${seq} ${line}`),
         ["3 three"]
       )
+    })
+  ),
+
+  law(
+    "H38",
+    "a Run goes when nothing is left of it, and not before, with its log; the Job in whose Slot it was goes after it",
+    Effect.gen(function* () {
+      const [logs, runs] = [yield* LogStore, yield* RunStore]
+      const claims = [yield* runOf("done"), yield* runOf("pending"), yield* runOf(undefined)] as const
+      const [done, pending] = claims
+      const log = LogName.make(`run/${done.run.id}`)
+      yield* logs.append(log, [{ stream: "system", line: "one" }])
+      const there = Effect.forEach(claims, isRunThere)
+      const jobs = Effect.forEach(claims, ({ job }) => isThere(job))
+      yield* swept("runs", inAnHour)
+      yield* swept("jobs")
+      yield* equal("which are there within their age", [yield* there, yield* jobs].flat(), Array(6).fill(true))
+      yield* swept("runs", atOnce, 1)
+      yield* equal("which are there after it", yield* there, [false, true, true])
+      yield* equal("what was said", (yield* logs.read(log, 0, 10)).lines, [])
+      yield* swept("jobs")
+      yield* equal("which Jobs are there then", yield* jobs, [false, true, true])
+      yield* runs.cleaned(pending.run.id)
+      yield* swept("runs")
+      yield* equal("which are there when nothing is left", yield* there, [false, false, true])
+    })
+  ),
+
+  law(
+    "H13",
+    "the lines of a Run that has ended go, and the last ones of one that has not stay",
+    Effect.gen(function* () {
+      const logs = yield* LogStore
+      const claim = yield* Runs.begun()
+      const log = LogName.make(`run/${claim.run.id}`)
+      yield* logs.append(log, [{ stream: "system", line: "one" }])
+      const lines = Effect.map(logs.read(log, 0, 10), (part) => part.lines.map(({ line }) => line))
+      yield* swept("logs")
+      yield* equal("what there is of it", yield* lines, ["one"])
+      yield* Runs.ended(claim, "pending")
+      yield* swept("logs")
+      yield* equal("what there is of it", yield* lines, [])
     })
   )
 ]

@@ -19,7 +19,6 @@ import { Leases } from "../port/Leases.ts"
 import { LogStore } from "../port/LogStore.ts"
 import { RetentionStore } from "../port/RetentionStore.ts"
 import { Router, RouterError } from "../port/Router.ts"
-import { RunStore } from "../port/RunStore.ts"
 import { SourceError, SourceFetcher } from "../port/SourceFetcher.ts"
 import { StoreError } from "../port/StoreError.ts"
 import { SubnetPool } from "../port/SubnetPool.ts"
@@ -93,31 +92,6 @@ export const failpointSubnetPool = (
 }
 
 /** Answers the same store with a failpoint around each call of a method, as {@link failpointPorts} does. */
-export const failpointRunStore = (
-  port: RunStore["Service"],
-  reason: () => StoreError["reason"] = () => "unavailable"
-): RunStore["Service"] => {
-  const around = aroundStore(reason)
-  return RunStore.of({
-    create: (request) => around("RunStore.create", port.create(request)),
-    get: (run) => around("RunStore.get", port.get(run)),
-    list: (filter, page) => around("RunStore.list", port.list(filter, page)),
-    take: (job, fence) => around("RunStore.take", port.take(job, fence)),
-    record: (claim, progress) => around("RunStore.record", port.record(claim, progress)),
-    running: (claim) => around("RunStore.running", port.running(claim)),
-    settle: (claim, outcome) => around("RunStore.settle", port.settle(claim, outcome)),
-    tearDown: (claim) => around("RunStore.tearDown", port.tearDown(claim)),
-    finish: (claim, cleanup) => around("RunStore.finish", port.finish(claim, cleanup)),
-    requestCancel: (run) => around("RunStore.requestCancel", port.requestCancel(run)),
-    stopRequested: (run) => around("RunStore.stopRequested", port.stopRequested(run)),
-    keep: (run, until) => around("RunStore.keep", port.keep(run, until)),
-    uncleaned: (limit) => around("RunStore.uncleaned", port.uncleaned(limit)),
-    cleaned: (run) => around("RunStore.cleaned", port.cleaned(run)),
-    unowned: (runs) => around("RunStore.unowned", port.unowned(runs))
-  })
-}
-
-/** Answers the same store with a failpoint around each call of a method, as {@link failpointPorts} does. */
 export const failpointAppStore = (
   port: AppStore["Service"],
   reason: () => StoreError["reason"] = () => "unavailable"
@@ -182,7 +156,8 @@ type AroundStore = <A, E, R>(
   effect: Effect.Effect<A, E | StoreError, R>
 ) => Effect.Effect<A, E | StoreError, R>
 
-const aroundStore =
+/** Puts a failpoint around what a store does, refused with a StoreError of this reason. */
+export const aroundStore =
   (reason: () => StoreError["reason"]): AroundStore =>
   <A, E, R>(point: string, effect: Effect.Effect<A, E | StoreError, R>) => {
     const refuse = Effect.suspend(() => new StoreError({ operation: point, reason: reason(), cause: "a failpoint" }))

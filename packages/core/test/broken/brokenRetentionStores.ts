@@ -95,6 +95,35 @@ export const brokenRetentionStores: ReadonlyArray<Broken> = [
     layer: sweeping("jobs", after(replaced((row) => ({ ...row, ttlSeconds: undefined }))))
   },
   {
+    what: "a RetentionStore that sweeps a Run of which something is left",
+    contract: "RetentionStore",
+    violates: ["H38"],
+    layer: sweeping(
+      "runs",
+      after(({ runs }) => {
+        for (const row of runs.values()) if (row.run.finishedAt !== null) row.run = { ...row.run, cleanup: "done" }
+      })
+    )
+  },
+  {
+    what: "a RetentionStore that keeps what was said in a Run that has ended",
+    contract: "RetentionStore",
+    violates: ["H13 the lines of a Run"],
+    layer: sweeping(
+      "logs",
+      (original, { runs }) =>
+        (kind, terms, limit) =>
+          Effect.suspend(() => {
+            const rows = [...runs]
+            runs.clear()
+            const restored = Effect.sync(() => {
+              for (const [id, row] of rows) runs.set(id, row)
+            })
+            return Effect.ensuring(original(kind, terms, limit), restored)
+          })
+    )
+  },
+  {
     what: "a RetentionStore that sweeps more than it is asked to",
     contract: "RetentionStore",
     violates: ["K7 a sweep removes"],
@@ -103,7 +132,7 @@ export const brokenRetentionStores: ReadonlyArray<Broken> = [
   {
     what: "a RetentionStore that counts what somebody else removed",
     contract: "RetentionStore",
-    violates: ["K7 of several"],
+    violates: ["K7 of several", "H38"],
     layer: sweeping("jobs", (original, { jobs }) =>
       Effect.fnUntraced(function* (kind, terms, limit) {
         const done = [...jobs.values()].filter(
@@ -179,13 +208,13 @@ export const brokenRetentionStores: ReadonlyArray<Broken> = [
   {
     what: "a RetentionStore that forgets where a Workload's output is to be read on",
     contract: "RetentionStore",
-    violates: ["X1 of the log"],
+    violates: ["X1 of the log", "H13 the lines of a Run"],
     layer: sweeping("logs", andThen(emptied(({ ended }) => !ended)))
   },
   {
     what: "a RetentionStore that begins anew with the numbers of lines",
     contract: "RetentionStore",
-    violates: ["H13"],
+    violates: ["H13 the lines of a Job"],
     layer: sweeping(
       "logs",
       andThen(({ logs }) => {

@@ -1,0 +1,152 @@
+// RunStores that make mistakes where Runs end.
+
+import { DateTime, Effect } from "effect"
+import { isOver } from "../../src/domain/Run.ts"
+import { publishOf } from "../../src/port/MemoryState.ts"
+import { RunStore } from "../../src/port/RunStore.ts"
+import { altered, type Broken } from "./Broken.ts"
+import { changed, passedOffAs, rowOf } from "./runRow.ts"
+
+/** RunStores that are broken where Runs end. */
+export const brokenRunEnds: ReadonlyArray<Broken> = [
+  {
+    what: "a RunStore that ends a Run that is not torn down",
+    contract: "RunStore",
+    violates: ["H41 a Run runs"],
+    layer: altered(RunStore, (original, state) => ({
+      finish: (claim, cleanup) => {
+        const row = rowOf(state, claim.run.id)
+        const finish = original.finish(claim, cleanup)
+        return row?.run.status === "running" ? passedOffAs(row, "teardown", finish) : finish
+      }
+    }))
+  },
+  {
+    what: "a RunStore that ends a Run as failed of which it is not decided how it ends",
+    contract: "RunStore",
+    violates: ["H41 a Run that fails"],
+    layer: altered(RunStore, (original, state) => ({
+      finish: (claim, cleanup) => {
+        const row = rowOf(state, claim.run.id)
+        if (row?.run.status === "teardown") row.outcome ??= "failed"
+        return original.finish(claim, cleanup)
+      }
+    }))
+  },
+  {
+    what: "a RunStore that starts a Run again that is torn down",
+    contract: "RunStore",
+    violates: ["H41 a Run runs", "X12"],
+    layer: altered(RunStore, (original, state) => ({
+      running: (claim) => {
+        const row = rowOf(state, claim.run.id)
+        return row?.run.status === "teardown"
+          ? passedOffAs(row, "provisioning", original.running(claim))
+          : original.running(claim)
+      }
+    }))
+  },
+  {
+    what: "a RunStore in which who says last how a Run ends is right",
+    contract: "RunStore",
+    violates: ["H39", "B30 a Run that is asked to end once"],
+    layer: altered(RunStore, (original, state) => ({
+      settle: (claim, outcome) => {
+        const row = rowOf(state, claim.run.id)
+        if (row?.fence === claim.fence) row.outcome = undefined
+        return original.settle(claim, outcome)
+      }
+    }))
+  },
+  {
+    what: "a RunStore that forgets that a Run was asked to end when its holder says how it ends",
+    contract: "RunStore",
+    violates: ["B30 a Run that is asked to end is", "X12"],
+    layer: altered(RunStore, (original, state) => ({
+      settle: (claim, outcome) => {
+        changed(rowOf(state, claim.run.id), { cancelling: false })
+        return original.settle(claim, outcome)
+      }
+    }))
+  },
+  {
+    what: "a RunStore that cancels a Run of which it is decided how it ends",
+    contract: "RunStore",
+    violates: ["B30 a Run that is asked to end once"],
+    layer: altered(RunStore, (original, state) => ({
+      requestCancel: (id) =>
+        Effect.tap(original.requestCancel(id), () =>
+          Effect.sync(() => {
+            const row = rowOf(state, id)
+            if (row?.outcome !== undefined) row.outcome = "cancelled"
+          })
+        )
+    }))
+  },
+  {
+    what: "a RunStore that ends a Run a second time",
+    contract: "RunStore",
+    violates: ["H31 of several", "H41 a Run runs", "X12"],
+    layer: altered(RunStore, (original, state) => ({
+      finish: (claim, cleanup) =>
+        Effect.suspend(() => {
+          const row = rowOf(state, claim.run.id)
+          const finish = original.finish(claim, cleanup)
+          return row !== undefined && isOver(row.run.status) ? passedOffAs(row, "teardown", finish) : finish
+        })
+    }))
+  },
+  {
+    what: "a RunStore that answers what is left of Runs in the order in which they were made",
+    contract: "RunStore",
+    violates: ["H38"],
+    layer: altered(RunStore, (original, { runs }) => ({
+      uncleaned: (limit) =>
+        Effect.map(original.uncleaned(limit), (left) => {
+          const ids = [...runs.keys()]
+          return [...left].sort((a, b) => ids.indexOf(a.run) - ids.indexOf(b.run))
+        })
+    }))
+  },
+  {
+    what: "a RunStore in which nothing is left of a Run before it has ended",
+    contract: "RunStore",
+    violates: ["H38"],
+    layer: altered(RunStore, (original, state) => ({
+      cleaned: (id) =>
+        Effect.andThen(
+          original.cleaned(id),
+          Effect.sync(() => changed(rowOf(state, id), { cleanup: "done" }))
+        )
+    }))
+  },
+  {
+    what: "a RunStore that keeps the secrets of a Run that has ended",
+    contract: "RunStore",
+    violates: ["H17"],
+    layer: altered(RunStore, (original, state) => ({
+      finish: (claim, cleanup) => {
+        const row = rowOf(state, claim.run.id)
+        const topology = row?.topology
+        return Effect.tap(original.finish(claim, cleanup), () =>
+          Effect.sync(() => {
+            if (row !== undefined && topology !== undefined) row.topology = topology
+          })
+        )
+      }
+    }))
+  },
+  {
+    what: "a RunStore that says twice that a Run is torn down",
+    contract: "RunStore",
+    violates: ["X12"],
+    layer: altered(RunStore, (original, state) => ({
+      tearDown: (claim) =>
+        Effect.tap(original.tearDown(claim), () =>
+          Effect.map(DateTime.now, (now) =>
+            publishOf(state, now, "run.teardown", { tenant: claim.run.tenant, app: null }, claim.run.id)
+          )
+        )
+    }))
+  }
+]

@@ -1,0 +1,242 @@
+// The guards of Runs, in memory and on PostgreSQL. Those of their table are in runSchema.ts.
+
+import { joined, lawsOf, listing } from "./listing.ts"
+
+const testsOf = (...names: ReadonlyArray<string>) =>
+  names.map((name) => `packages/adapter-postgres/test/${name}.test.ts`)
+
+const named = lawsOf("RunStore")
+
+const memory = listing("packages/core/src/port/memoryRuns.ts", ["packages/core/test/contracts.test.ts"], {
+  named: "memory layer of RunStore",
+  mutations: [
+    {
+      guards: ["held: row.fence !== fence"],
+      says: "an older holder writes",
+      find: "row === undefined || row.fence !== fence ||",
+      replace: "row === undefined ||"
+    },
+    {
+      guards: ["create: known.fence === fence"],
+      says: "a Run is made again under any Fence",
+      find: "known.job === job && known.fence === fence",
+      replace: "known.job === job",
+      named: "memory layer of RunStore"
+    },
+    {
+      guards: ["create: holder.fence !== fence"],
+      says: "a Run is made by an older holder of its Job",
+      find: " || holder.fence !== fence",
+      replace: ""
+    },
+    {
+      guards: ["create: new LeaseLost"],
+      says: "it is not said that a Run could not be made",
+      find: "known !== undefined) {\n      return yield* new LeaseLost({ work: job })",
+      replace: 'known !== undefined) {\n      return yield* Effect.die("there is no Run")'
+    },
+    {
+      guards: [],
+      says: "a Run is made of a Job that has ended",
+      find: 'holder?.job.status !== "running" || ',
+      replace: "holder === undefined || "
+    },
+    {
+      guards: ["take: row.fence > fence", "take: new LeaseLost"],
+      says: "an older holder takes a Run",
+      find: "if (row.fence > fence)",
+      replace: "if (row.fence > fence + 1_000)"
+    },
+    {
+      guards: ["finish: new LeaseLost"],
+      says: "it is not said that a Run does not end",
+      find: "includes(row.outcome)) {\n      return yield* new LeaseLost({ work: row.job })",
+      replace: 'includes(row.outcome)) {\n      return yield* Effect.die("it does not end")'
+    },
+    {
+      guards: [],
+      says: "a Run ends that is not torn down",
+      find: "row.outcome === undefined || !runTransitions[row.run.status].includes(row.outcome)",
+      replace: "row.outcome === undefined"
+    }
+  ]
+})
+
+const storeTests = testsOf("contracts", "runRaces")
+
+const store = listing("packages/adapter-postgres/src/PostgresRunStore.ts", storeTests, {
+  named,
+  mutations: [
+    {
+      guards: ["list: r.status = coalesce"],
+      says: "Runs in any status are listed",
+      find: "and r.status = coalesce(${status ?? null}, r.status)",
+      replace: "and coalesce(${status ?? null}, r.status) is not null"
+    },
+    {
+      guards: ["made: j.fence = ${fence}"],
+      says: "a Run is made by an older holder of its Job",
+      find: "and j.fence = ${fence} and j.status = 'running'",
+      replace: "and ${fence}::bigint > 0 and j.status = 'running'"
+    },
+    {
+      guards: ["made: j.status = 'running'"],
+      says: "a Run is made of a Job that has ended",
+      find: "and j.fence = ${fence} and j.status = 'running'",
+      replace: "and j.fence = ${fence}"
+    },
+    {
+      guards: ["made: for share"],
+      says: "a Run is made of a Job as it was before a wait",
+      find: " for share of j\n",
+      replace: "\n"
+    },
+    {
+      guards: ["made: on conflict do nothing"],
+      says: "a Run that is made again is an error",
+      find: "on conflict do nothing returning *",
+      replace: "returning *"
+    },
+    {
+      guards: ["create: r.fence = ${fence}"],
+      says: "a Run is made again under any Fence",
+      find: "and r.job = ${job} and r.fence = ${fence}",
+      replace: "and r.job = ${job} and ${fence}::bigint > 0"
+    },
+    {
+      guards: ["create: new LeaseLost"],
+      says: "it is not said that a Run could not be made",
+      find: "row === undefined ? yield* new LeaseLost({ work: job }) : yield* claimOf(row)",
+      replace: 'row === undefined ? yield* Effect.die("there is no Run") : yield* claimOf(row)'
+    },
+    {
+      guards: ["take: fence = ${fence}"],
+      says: "who takes a Run has it under the old Fence",
+      find: "update runs set fence = ${fence} where job",
+      replace: "update runs set fence = fence where job"
+    },
+    {
+      guards: ["take: fence <= ${fence}"],
+      says: "an older holder takes a Run",
+      find: "and fence <= ${fence} returning *",
+      replace: "returning *"
+    },
+    {
+      guards: ["take: new LeaseLost"],
+      says: "an older holder is told that there is no Run",
+      find: "return other === undefined ? undefined : yield* new LeaseLost({ work: job })",
+      replace: "return other?.id === undefined ? undefined : undefined"
+    },
+    {
+      guards: ["keep: r.status in ('provisioning', 'running')"],
+      says: "what is torn down is kept",
+      find: "sql`r.status in ('provisioning', 'running')`",
+      replace: "sql`r.finished_at is null`"
+    },
+    {
+      guards: [],
+      says: "what has ended is asked to end",
+      find: "sql`r.finished_at is null`",
+      replace: "sql`true`"
+    },
+    {
+      guards: [],
+      says: "nothing is left of what has not ended",
+      find: "and r.finished_at is not null and r.cleanup = 'pending'`)",
+      replace: "and r.cleanup = 'pending'`)"
+    },
+    {
+      guards: [],
+      says: "what has ended is still somebody's",
+      find: "where r.id = u.id and r.finished_at is null)",
+      replace: "where r.id = u.id)"
+    }
+  ]
+})
+
+const held = listing("packages/adapter-postgres/src/internal/heldRuns.ts", storeTests, {
+  named,
+  mutations: [
+    {
+      guards: ["isHeld: r.fence = ${fence}"],
+      says: "an older holder writes",
+      find: "and r.fence = ${fence} and r.finished_at is null",
+      replace: "and ${fence}::bigint > 0 and r.finished_at is null"
+    },
+    {
+      guards: [],
+      says: "a Run is written that has ended",
+      find: " and r.finished_at is null`",
+      replace: "`"
+    },
+    {
+      guards: ["held: for no key update"],
+      says: "a Run is moved on by who held it before a wait",
+      find: "where ${isHeld(claim)} for no key update)",
+      replace: "where ${isHeld(claim)})"
+    },
+    {
+      guards: ["advance: r.status = any"],
+      says: "a Run runs anew that runs",
+      find: "r.id = held.id and r.status = any(${from}::text[])",
+      replace: "r.id = held.id and ${from}::text[] is not null"
+    },
+    {
+      guards: ["running: status = 'running'"],
+      says: "a Run that runs does not say so",
+      find: "sql`status = 'running', started_at",
+      replace: "sql`started_at"
+    },
+    {
+      guards: ["tearDown: status = 'teardown'"],
+      says: "a Run that is torn down does not say so",
+      find: "sql`status = 'teardown', keep_until",
+      replace: "sql`keep_until"
+    },
+    {
+      guards: ["finish: r.status = 'teardown'"],
+      says: "a Run ends that is not torn down",
+      find: "and r.status = 'teardown' and r.outcome is not null",
+      replace: "and r.outcome is not null"
+    },
+    {
+      guards: [],
+      says: "a Run ends of which it is not decided how",
+      find: "and r.status = 'teardown' and r.outcome is not null",
+      replace: "and r.status = 'teardown'"
+    },
+    {
+      guards: [],
+      says: "who says last how a Run ends is right",
+      find: "outcome = coalesce(r.outcome, case when r.cancel_requested_at is null then ${status} else 'cancelled' end)",
+      replace: "outcome = case when r.cancel_requested_at is null then ${status} else 'cancelled' end"
+    },
+    {
+      guards: [],
+      says: "what was asked to end is not cancelled",
+      find: "case when r.cancel_requested_at is null then ${status} else 'cancelled' end)",
+      replace: "${status})"
+    },
+    {
+      guards: [],
+      says: "who says last what a Run has shown is right",
+      find: "case when ${isOpen} then ${verdict} else r.verdict end",
+      replace: "case when ${isOpen} or true then ${verdict} else r.verdict end"
+    },
+    {
+      guards: [],
+      says: "a Run that is cancelled has failed too",
+      find: "sql`r.outcome is null and r.cancel_requested_at is null`",
+      replace: "sql`r.outcome is null`"
+    },
+    {
+      guards: [],
+      says: "nothing is left of a Run before something is recorded again",
+      find: "update runs r set cleanup = 'pending',",
+      replace: "update runs r set"
+    }
+  ]
+})
+
+/** What is listed of them. */
+export const runs = joined([memory, store, held])

@@ -2,6 +2,7 @@
 import { Effect, Metric } from "effect"
 import type { Deployment, Trigger } from "../domain/Deployment.ts"
 import type { JobStatus } from "../domain/Job.ts"
+import type { Run } from "../domain/Run.ts"
 import type { RetentionKind, RetentionUsage, SweepKind } from "../domain/Retention.ts"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
@@ -22,7 +23,7 @@ const apps = counter(
 )
 const released = counter(
   "lockkeeper_reaped_total",
-  "Abandoned deployments and jobs, unowned workloads and unneeded images that were released"
+  "Abandoned deployments and jobs, unowned workloads and nodes of runs, and unneeded images that were released"
 )
 const restarts = counter("lockkeeper_app_restarts_total", "Apps that were started again because they did not run")
 const told = counter("lockkeeper_events_told_total", "What became of telling a subscriber of an event, by outcome")
@@ -32,6 +33,16 @@ const jobsBegun = counter(
   "Requests for a job and for running one again, by what came of them"
 )
 const jobsEnded = counter("lockkeeper_jobs_ended_total", "Attempts at jobs that this replica ended, by status")
+
+const runsBegun = counter("lockkeeper_runs_begun_total", "Requests for a run, by what came of them")
+const runsEnded = counter(
+  "lockkeeper_runs_ended_total",
+  "Runs whose end this replica wrote, by status and by the code of their error"
+)
+const removals = counter(
+  "lockkeeper_run_removals_total",
+  "Tries to remove what there is of a run, by what came of them"
+)
 
 const swept = counter("lockkeeper_swept_total", "What was removed since it was older than its class allows, by class")
 const retainedRows = Metric.gauge("lockkeeper_retained_rows", {
@@ -76,6 +87,33 @@ export const countJobBegun = (asked: "begin" | "rerun", outcome: JobBegunOutcome
 export const countJobEnded = (status: JobStatus): Effect.Effect<void> =>
   Metric.update(Metric.withAttributes(jobsEnded, { status }), 1)
 
+/** What may come of asking for a Run: the tag of an error, or that it was begun. */
+export type RunBegunOutcome =
+  | "begun"
+  | "TargetNotKnown"
+  | "InvalidTopology"
+  | "MutableImage"
+  | "KeepTooLong"
+  | "PoolExhausted"
+  | "JobRefused"
+  | "LeaseLost"
+  | "ProviderError"
+  | "StoreError"
+
+/** Counts what came of asking for a Run. */
+export const countRunBegun = (outcome: RunBegunOutcome): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(runsBegun, { outcome: snake(outcome) }), 1)
+
+const snake = (tag: string): string => tag.replace(/(?<=.)[A-Z]/g, "_$&").toLowerCase()
+
+/** Counts a Run that has ended: `code` is that of its error, or `none`. */
+export const countRunEnded = ({ error, status }: Pick<Run, "error" | "status">): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(runsEnded, { status, code: error?.code ?? "none" }), 1)
+
+/** Counts a try to remove what there is of a Run. */
+export const countRemoval = (outcome: "removed" | "failed"): Effect.Effect<void> =>
+  Metric.update(Metric.withAttributes(removals, { outcome }), 1)
+
 /** What may come of asking for a Deployment. */
 export type BegunOutcome =
   | "begun"
@@ -118,8 +156,10 @@ export const countAppsEnded = (outcome: "expired" | "settled" | "failed", count:
   count === 0 ? Effect.void : Metric.update(Metric.withAttributes(apps, { outcome }), count)
 
 /** Counts what a reap pass released. */
-export const countReaped = (kind: "deployment" | "job" | "workload" | "image", count: number): Effect.Effect<void> =>
-  count === 0 ? Effect.void : Metric.update(Metric.withAttributes(released, { kind }), count)
+export const countReaped = (
+  kind: "deployment" | "job" | "run" | "workload" | "image",
+  count: number
+): Effect.Effect<void> => (count === 0 ? Effect.void : Metric.update(Metric.withAttributes(released, { kind }), count))
 
 /** Counts an App that was started again. */
 export const countRestart: Effect.Effect<void> = Metric.update(restarts, 1)

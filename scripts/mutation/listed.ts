@@ -24,6 +24,7 @@ import { postgresSchema } from "./lists/postgresSchema.ts"
 import { postgresJobsTogether } from "./lists/postgresJobsTogether.ts"
 import { postgresSlots } from "./lists/postgresSlots.ts"
 import { postgresStores } from "./lists/postgresStores.ts"
+import { providerGuards } from "./lists/providers.ts"
 import { retention } from "./lists/retention.ts"
 import { runSchema } from "./lists/runSchema.ts"
 import { runs } from "./lists/runs.ts"
@@ -58,6 +59,7 @@ export const listed: Listed = joined([
   jobPrograms,
   coreMemory,
   memoryJobs,
+  providerGuards,
   retention,
   adapters,
   docker

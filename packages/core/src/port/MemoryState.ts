@@ -19,6 +19,7 @@ import type { Address, ImageDigest, KeptImage, Workload, WorkloadName } from "..
 import type { JobKey, JobRelease, JobTask } from "./JobRequest.ts"
 import type { Fingerprint, IdempotencyKey, ReservationId } from "./IdempotencyStore.ts"
 import type { SourceError } from "./SourceFetcher.ts"
+import { noPlaces, type PlaceTables } from "./memoryPlaces.ts"
 import type { RunRow } from "./RunRequest.ts"
 import type { SubnetLease } from "./SubnetPool.ts"
 import type { SubscriberName } from "./Subscriptions.ts"
@@ -173,6 +174,8 @@ export interface MemoryTables {
   readonly refusals: Map<string, SourceError["reason"] | "silence">
   /** What a Workload answers, where it does not serve as it should. */
   readonly ailments: Map<WorkloadName, "failure" | "silence">
+  /** What the memory Provider has made, and what is wrong with it. */
+  readonly provided: PlaceTables
   /** What somebody keeps sealed, by the place that it is sealed for. The stores in memory keep what they hold as it is. */
   readonly sealed: Map<string, Uint8Array>
   readonly events: Array<Event>
@@ -210,6 +213,7 @@ export class MemoryState extends Context.Service<MemoryState, MemoryTables>()("@
     trees: new Map(),
     refusals: new Map(),
     ailments: new Map(),
+    provided: noPlaces(),
     sealed: new Map(),
     events: [],
     lastEvent: 0,

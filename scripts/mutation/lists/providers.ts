@@ -1,0 +1,43 @@
+// The guards of Providers: how one is made, in memory, on Docker and as processes.
+
+import { joined, listing } from "./listing.ts"
+
+const providers = ["packages/core/test/Providers.test.ts"]
+
+/** What is listed of them. */
+export const providerGuards = joined([
+  listing("packages/core/src/port/sharedUntilMade.ts", providers, {
+    mutations: [
+      {
+        guards: ["attempted: Effect.uninterruptibleMask"],
+        says: "an attempt that was given up keeps what it had",
+        find: "Effect.uninterruptibleMask((restore) =>\n    Effect.gen(function* () {\n      const own",
+        replace:
+          "Effect.suspend((restore = <A2, E2, R2>(effect: Effect.Effect<A2, E2, R2>) => effect) =>\n    Effect.gen(function* () {\n      const own"
+      },
+      {
+        guards: ["get: Effect.ensuring"],
+        says: "an attempt that everybody gave up goes on",
+        find: "Effect.ensuring(restore(Fiber.await(joined.fiber)), leave(joined))",
+        replace: "restore(Fiber.await(joined.fiber))"
+      }
+    ],
+    leftOut: [
+      {
+        guards: ["get: Effect.uninterruptibleMask"],
+        reason: "an interruption between joining and waiting has no place to happen: nothing there yields"
+      }
+    ]
+  }),
+  listing("packages/core/src/port/memoryProvider.ts", ["packages/core/test/contracts.test.ts"], {
+    named: "Providers",
+    mutations: [
+      {
+        guards: ["performed: Effect.acquireUseRelease"],
+        says: "a step that was interrupted goes on",
+        find: "() => Effect.sync(() => place.marks.delete(argument))",
+        replace: "() => Effect.void"
+      }
+    ]
+  })
+])

@@ -12,6 +12,7 @@ import { RetentionStore } from "@lockkeeper/core/port/RetentionStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
+import { Providers } from "@lockkeeper/core/port/Providers"
 import { Router } from "@lockkeeper/core/port/Router"
 import { RunStore } from "@lockkeeper/core/port/RunStore"
 import { SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
@@ -31,6 +32,7 @@ export const layerInMemory = Layer.mergeAll(
   RetentionStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
+  Providers.layerMemory,
   Router.layerMemory,
   RunStore.layerMemory,
   SourceFetcher.layerMemory,

@@ -24,7 +24,7 @@ import { buildId } from "./buildId.ts"
 import { type DataDirectory, openDataDirectory } from "./dataDirectory.ts"
 import { installationOf, ready } from "./installation.ts"
 import { rotated } from "./rotated.ts"
-import { chooseRuntime, type RuntimeChoice, runtimeLayer } from "./runtime.ts"
+import { chooseRuntime, providersLayer, type RuntimeChoice, runtimeLayer } from "./runtime.ts"
 import { deploySample, stopSample } from "./sample.ts"
 import { type Settings, settings } from "./settings.ts"
 import { startFailure } from "./startFailure.ts"
@@ -80,6 +80,7 @@ export const makePorts = Effect.fnUntraced(function* (
   )
   const adapters = Layer.mergeAll(
     runtimeLayer(choice, options, directory),
+    providersLayer,
     HttpHealthProbe.layer,
     ProxyRouter.layer({ replica }),
     Replica.layer(replica, terms)

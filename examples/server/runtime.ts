@@ -1,6 +1,8 @@
 // Which runtime Apps run on, and why: containers where an engine answers and has what it takes, else plain processes.
 import { join } from "node:path"
 import { Effect, Layer } from "effect"
+import { Target } from "@lockkeeper/core/domain/Run"
+import { Providers } from "@lockkeeper/core/port/Providers"
 import * as DockerContainerRuntime from "@lockkeeper/adapter-docker/DockerContainerRuntime"
 import { EngineUnavailable, ensureImage, inspectEngine } from "@lockkeeper/adapter-docker/DockerEngine"
 import * as DockerSourceFetcher from "@lockkeeper/adapter-docker/DockerSourceFetcher"
@@ -65,3 +67,6 @@ export const runtimeLayer = ({ runtime }: RuntimeChoice, settings: Settings, dir
   )
   return settings.migrate === "wait" ? late(docker) : docker
 }
+
+/** Where Runs can be made: nowhere yet, so that every target is one that is not known. */
+export const providersLayer = Providers.layer({ targets: [], settings: {}, usual: Target.make("docker") })

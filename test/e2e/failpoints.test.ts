@@ -11,6 +11,8 @@ import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { carryOut, deploy, type DeployPorts } from "@lockkeeper/core/program/deploy"
+import { Providers } from "@lockkeeper/core/port/Providers"
+import { RunStore } from "@lockkeeper/core/port/RunStore"
 import { reap } from "@lockkeeper/core/program/reap"
 import { Replica } from "@lockkeeper/core/program/Replica"
 import {
@@ -54,7 +56,12 @@ class Victim extends Context.Service<
       const { source } = yield* GitWorld
       const world = yield* Effect.context<World>()
       const { ports, replica } = yield* portsAt(place)
-      const as = (id: ReplicaId) => Context.add(failpointPorts(ports), Replica, { id, terms })
+      const as = (id: ReplicaId) =>
+        failpointPorts(ports).pipe(
+          Context.add(Providers, Context.get(ports, Providers)),
+          Context.add(RunStore, Context.get(ports, RunStore)),
+          Context.add(Replica, { id, terms })
+        )
       const [own, other] = [as(replica), as(ReplicaId.make("replica-other"))]
 
       const { hostPort, id: app } = yield* Context.get(ports, AppStore).register({

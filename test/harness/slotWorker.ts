@@ -7,6 +7,7 @@ import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
 import { HealthProbe } from "@lockkeeper/core/port/HealthProbe"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
+import { Providers } from "@lockkeeper/core/port/Providers"
 import { Router } from "@lockkeeper/core/port/Router"
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
@@ -67,9 +68,13 @@ const ports = Layer.unwrap(
       PostgresLayer.layer({ url, migrate: "elsewhere", maxConnections: 8 }),
       PostgresLayer.layerClient({ url, maxConnections: 2 }),
       Replica.layer(ReplicaId.make(`replica-${name}`), terms),
-      Layer.mergeAll(runtime, HealthProbe.layerMemory, Router.layerMemory, SourceFetcher.layerMemory).pipe(
-        Layer.provide(MemoryState.layer)
-      )
+      Layer.mergeAll(
+        runtime,
+        HealthProbe.layerMemory,
+        Providers.layerMemory,
+        Router.layerMemory,
+        SourceFetcher.layerMemory
+      ).pipe(Layer.provide(MemoryState.layer))
     ).pipe(Layer.provide(SecretCipher.layer(workerKey)))
   })
 )

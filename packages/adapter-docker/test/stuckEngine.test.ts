@@ -14,7 +14,9 @@ import { RetentionStore } from "@lockkeeper/core/port/RetentionStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
+import { Providers } from "@lockkeeper/core/port/Providers"
 import { Router } from "@lockkeeper/core/port/Router"
+import { RunStore } from "@lockkeeper/core/port/RunStore"
 import { SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
 import { deploy } from "@lockkeeper/core/program/deploy"
 import { reap } from "@lockkeeper/core/program/reap"
@@ -37,7 +39,9 @@ const stores = Layer.mergeAll(
   RetentionStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
-  Router.layerMemory
+  Providers.layerMemory,
+  Router.layerMemory,
+  RunStore.layerMemory
 ).pipe(Layer.provideMerge(MemoryState.layer))
 
 /** Which calls get stuck, from when on, how the Deployment ends then, and whether hours pass or only what passes. */

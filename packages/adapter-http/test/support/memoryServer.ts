@@ -18,6 +18,7 @@ import { RetentionStore } from "@lockkeeper/core/port/RetentionStore"
 import { Journal } from "@lockkeeper/core/port/Journal"
 import { LogStore } from "@lockkeeper/core/port/LogStore"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
+import { Providers } from "@lockkeeper/core/port/Providers"
 import { Router } from "@lockkeeper/core/port/Router"
 import { SourceFetcher } from "@lockkeeper/core/port/SourceFetcher"
 import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
@@ -46,6 +47,7 @@ export const memoryPorts = Layer.mergeAll(
   RetentionStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
+  Providers.layerMemory,
   Router.layerMemory,
   SourceFetcher.layerMemory,
   Replica.layer(ReplicaId.make("test"))
@@ -67,7 +69,7 @@ export const altered = <Id extends MemoryPorts, Shape>(
 const fingerprints = Fingerprints.layer(Redacted.make(new Uint8Array(32).fill(7)))
 
 /** Nobody carries out what is queued or begun: everything stands where a test puts it. */
-const nobody = Layer.succeed(Dispatcher, { wake: Effect.void, take: () => Effect.void })
+const nobody = Layer.succeed(Dispatcher, { wake: Effect.void, take: () => Effect.void, takeRun: () => Effect.void })
 
 const freePort = Effect.callback<number>((resume) => {
   const server = createServer()

@@ -1,4 +1,4 @@
-// One replica's share of the work: carries out queued Deployments and Jobs and, now and then, expires, reaps, collects,
+// One replica's share of the work: carries out queued Deployments and Jobs, Runs that it began, and, now and then, expires, reaps, collects,
 // sweeps and reconciles.
 import { Context, Deferred, Duration, Effect, FiberSet, Layer } from "effect"
 import type { RetentionChoice } from "../domain/Retention.ts"
@@ -11,13 +11,17 @@ import type { RetentionStore } from "../port/RetentionStore.ts"
 import { adopt } from "./adopt.ts"
 import { backoff } from "./backoff.ts"
 import { carryOutJob, type JobPorts } from "./carryOutJob.ts"
+import { carryOutRun, type RunPorts } from "./carryOutRun.ts"
 import { carryOut, type DeployPorts } from "./deploy.ts"
 import { makeCollectImages } from "./collectImages.ts"
 import { expire } from "./expire.ts"
 import { reap, reapAbandoned } from "./reap.ts"
 import { reapJobs } from "./reapJobs.ts"
+import { reapRuns, type ReapRunPorts } from "./reapRuns.ts"
 import { makeReconcile } from "./Reconciler.ts"
+import { recoverRun } from "./recoverRun.ts"
 import { Replica } from "./Replica.ts"
+import type { RunInHand } from "./RunInHand.ts"
 import { gauge, sweep } from "./sweep.ts"
 
 /** How often a replica looks for work that nobody told it of, and from when on. */
@@ -39,7 +43,7 @@ export interface DispatcherOptions {
 const atOnce = 64
 
 /** The ports that a Dispatcher works with. */
-export type DispatcherPorts = AppStore | DeployPorts | JobPorts | RetentionStore
+export type DispatcherPorts = AppStore | DeployPorts | JobPorts | ReapRunPorts | RetentionStore | RunPorts
 
 /** Carries out queued Deployments and Jobs in the background for as long as its layer lives. */
 export class Dispatcher extends Context.Service<
@@ -49,13 +53,15 @@ export class Dispatcher extends Context.Service<
     readonly wake: Effect.Effect<void>
     /** Carries out a Job that was admitted at once, in the background. */
     readonly take: (claim: JobClaim) => Effect.Effect<void>
+    /** Carries out a Run that has begun at once, in the background. */
+    readonly takeRun: (hand: RunInHand) => Effect.Effect<void>
   }
 >()("@lockkeeper/core/program/Dispatcher") {
   /**
    * First gives up the Deployments and Jobs that an earlier process of this replica had in hand and adopts the Workloads that it
    * left running, then takes what the queue admits. When the layer is
    * closed, nothing more is admitted, and what is in progress is interrupted: a Deployment ends `cancelled`, a Job waits
-   * again, with everything that it made released.
+   * again, a Run has failed, with everything that it made released; a Run that is only kept is left to be kept by others.
    */
   static readonly layer = (options: DispatcherOptions = {}): Layer.Layer<Dispatcher, never, DispatcherPorts> =>
     Layer.effect(Dispatcher, make(options))
@@ -64,7 +70,7 @@ export class Dispatcher extends Context.Service<
 const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
   const store = yield* DeploymentStore
   const jobs = yield* JobStore
-  const jobPorts = yield* Effect.context<JobPorts>()
+  const jobPorts = yield* Effect.context<JobPorts | RunPorts>()
   const { id: replica, terms } = yield* Replica
   const running = yield* FiberSet.make<unknown, unknown>()
   const hints = yield* Hints
@@ -91,6 +97,15 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
       Effect.catchCause((cause) => Effect.logError(`${claim.job.id} is left to the reaper`, cause)),
       (work) => Effect.asVoid(FiberSet.run(running, work))
     )
+
+  const inBackground = <E>(hand: RunInHand, work: Effect.Effect<unknown, E, RunPorts>) =>
+    work.pipe(
+      Effect.provideContext(jobPorts),
+      Effect.catchCause((cause) => Effect.logError(`${hand.run.run.id} is left to the reaper`, cause)),
+      (work) => Effect.asVoid(FiberSet.run(running, work))
+    )
+  const takeRun = (hand: RunInHand) => inBackground(hand, carryOutRun(hand))
+  const endTakenRun = (hand: RunInHand) => inBackground(hand, recoverRun(hand))
 
   const admitJobs = Effect.gen(function* () {
     const claims = yield* jobs.admit({ replica, terms }, atOnce)
@@ -124,10 +139,11 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
     )
     yield* loop(
       "taking over",
-      Effect.andThen(reapAbandoned(), reapJobs()),
+      Effect.andThen(reapAbandoned(), reapJobs(endTakenRun)),
       Effect.sleep(options.takeOverEvery ?? Duration.millis(500))
     )
-    yield* loop("reaping", reap(), Effect.sleep(options.reapEvery ?? Duration.seconds(5)))
+    yield* loop("reaping", reap(endTakenRun), Effect.sleep(options.reapEvery ?? Duration.seconds(5)))
+    yield* loop("reaping runs", reapRuns(), Effect.sleep(options.reapEvery ?? Duration.seconds(5)))
     yield* loop("expiring", expire(), mayBeEnding(options.expireEvery ?? Duration.seconds(1)))
     yield* loop(
       "collecting images",
@@ -146,7 +162,7 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
     )
   })
   yield* options.startWhen === undefined ? work : Effect.forkScoped(work)
-  return Dispatcher.of({ wake, take })
+  return Dispatcher.of({ wake, take, takeRun })
 })
 
 /** Again and again, while there was something; it ends between two times when the layer is closed. */

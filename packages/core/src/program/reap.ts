@@ -16,7 +16,7 @@ import { ended } from "./ended.ts"
 import { whileLeased } from "./lease.ts"
 import { countReaped } from "./metrics.ts"
 import { Replica } from "./Replica.ts"
-import { type ReapJobPorts, reapJobs } from "./reapJobs.ts"
+import { type EndTakenRun, type ReapJobPorts, reapJobs } from "./reapJobs.ts"
 import { releaseWorkload } from "./retire.ts"
 import { addressOf, isSameAddress, switchBack } from "./traffic.ts"
 
@@ -50,10 +50,12 @@ export const reapAbandoned = Effect.fn("reapAbandoned")(function* (): Effect.fn.
  * Ends abandoned Deployments, gives abandoned Jobs back, then releases Workloads whose Deployment neither runs nor serves, and what the runtime has
  * and no intent knows. What fails is left as it is for a later pass, and holds up nothing else.
  */
-export const reap = Effect.fn("reap")(function* (): Effect.fn.Return<Reaped, StoreError, ReapPorts> {
+export const reap = Effect.fn("reap")(function* (
+  endRun?: EndTakenRun
+): Effect.fn.Return<Reaped, StoreError, ReapPorts> {
   const journal = yield* Journal
   const deployments = yield* reapAbandoned()
-  const jobs = yield* reapJobs()
+  const jobs = yield* reapJobs(endRun)
 
   const unowned = yield* journal.unowned(reapBatch)
   yield* Effect.forEach(unowned, releaseUnowned, { concurrency: 4, discard: true })

@@ -20,6 +20,7 @@ import { RetentionStore } from "../../src/port/RetentionStore.ts"
 import { Journal } from "../../src/port/Journal.ts"
 import { LogStore } from "../../src/port/LogStore.ts"
 import { MemoryState, type MemoryTables } from "../../src/port/MemoryState.ts"
+import { Providers } from "../../src/port/Providers.ts"
 import { Router } from "../../src/port/Router.ts"
 import { SourceFetcher } from "../../src/port/SourceFetcher.ts"
 import type { StoreError } from "../../src/port/StoreError.ts"
@@ -28,9 +29,11 @@ import { Replica } from "../../src/program/Replica.ts"
 import {
   failpointAppStore,
   failpointRetentionStore,
+  failpointRunStore,
   type FailpointPorts,
   failpointPorts
 } from "../../src/testing/failpointPorts.ts"
+import { failpointProviders } from "../../src/testing/failpointProviders.ts"
 import { endsAfter, endsBefore, type Reaction } from "../../src/testing/Reaction.ts"
 
 /** What a replica's ports do. Reactions are found by `Port.method#n` for the n-th call, or `Port.method` for every one. */
@@ -77,6 +80,7 @@ const stores = Layer.mergeAll(
   Hints.layerMemory,
   JobStore.layerMemory,
   RunStore.layerMemory,
+  Providers.layerMemory,
   RetentionStore.layerMemory,
   Journal.layerMemory,
   LogStore.layerMemory,
@@ -151,6 +155,11 @@ export const startReplica = Effect.fnUntraced(function* (name: string, terms: Le
       RetentionStore,
       failpointRetentionStore(yield* RetentionStore, () => script.reason)
     ),
+    Context.add(
+      RunStore,
+      failpointRunStore(yield* RunStore, () => script.reason)
+    ),
+    Context.add(Providers, failpointProviders(yield* Providers)),
     Context.add(Replica, { id, terms })
   )
   const context = Context.add(ports, Failpoints, reactionOf(script))

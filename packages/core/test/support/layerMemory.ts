@@ -17,6 +17,7 @@ import { Journal } from "../../src/port/Journal.ts"
 import { Leases } from "../../src/port/Leases.ts"
 import { LogStore } from "../../src/port/LogStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
+import { Providers } from "../../src/port/Providers.ts"
 import { Router } from "../../src/port/Router.ts"
 import { RouteStore } from "../../src/port/RouteStore.ts"
 import { RunStore } from "../../src/port/RunStore.ts"
@@ -51,6 +52,7 @@ export const layerMemory = Layer.mergeAll(
   Journal.layerMemory,
   Leases.layerMemory,
   LogStore.layerMemory,
+  Providers.layerMemory,
   Router.layerMemory,
   RouteStore.layerMemory,
   RunStore.layerMemory,

@@ -1,10 +1,10 @@
 // What tests of Runs ask for, and what must be so when nothing of one is in progress, read from the state itself.
-import { Effect } from "effect"
-import { RunName, type RunId } from "../../src/domain/Run.ts"
+import { Clock, Effect, Schema } from "effect"
+import { RunName, RunStatus, type RunId } from "../../src/domain/Run.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
 import type { TopologyRequest } from "../../src/program/beginRun.ts"
 import { freshTenant } from "../../src/testing/Fixture.ts"
-import { type Declared, topology } from "../support/topologies.ts"
+import { aNode, type Declared, topology } from "../support/topologies.ts"
 
 /** A request for a Run of a new Tenant. */
 export const asked = Effect.fnUntraced(function* (declared: Declared, more: Partial<TopologyRequest> = {}) {
@@ -17,22 +17,46 @@ export const asked = Effect.fnUntraced(function* (declared: Declared, more: Part
   return request
 })
 
-/** What is left of all Runs: places, blocks of addresses, Jobs in a Slot, Runs that are in progress or not removed. */
+/** Two nodes, one of them built from a Source, and two steps. */
+export const twoNodes: Declared = {
+  nodes: [
+    aNode("db", { ports: [5432], env: { PASSWORD: "the-secret-of-the-run" } }),
+    {
+      name: "app",
+      source: { type: "archive", url: "https://sources.example/app.tar.gz", sha256: "a".repeat(64) },
+      dependsOn: ["db"]
+    }
+  ],
+  steps: [
+    { name: "first", node: "app", command: ["true"] },
+    { name: "second", node: "db", command: ["env"] }
+  ]
+}
+
+/**
+ * What is left of all Runs: places, blocks of addresses of Runs that are on record, or whose reservation is not over, Jobs in
+ * a Slot, Runs that are in progress or not removed, trees of Sources.
+ */
 export const left = Effect.gen(function* () {
-  const { jobs, provided, runs, subnets } = yield* MemoryState
+  const { jobs, provided, runs, subnets, trees } = yield* MemoryState
+  const now = yield* Clock.currentTimeMillis
+  const recorded = new Set<string>(runs.keys())
   return {
     places: provided.places.size,
-    blocks: subnets.size,
+    blocks: [...subnets.values()].filter(({ lease, until }) => until > now || recorded.has(lease.owner)).length,
     slots: [...jobs.values()].filter(({ job }) => job.status === "running").length,
-    runs: [...runs.values()].filter(({ run }) => run.finishedAt === null || run.cleanup === "pending").length
+    runs: [...runs.values()].filter(({ run }) => run.finishedAt === null || run.cleanup === "pending").length,
+    trees: trees.size
   }
 })
 
 /** Nothing is. */
-export const nothing = { places: 0, blocks: 0, slots: 0, runs: 0 }
+export const nothing = { places: 0, blocks: 0, slots: 0, runs: 0, trees: 0 }
 
 /** The statuses that a Run went through, as its Events tell. */
 export const statusesOf = Effect.fnUntraced(function* (run: RunId) {
   const { events } = yield* MemoryState
-  return events.filter(({ subject }) => subject === run).map(({ type }) => type.replace("run.", ""))
+  return events
+    .filter(({ subject }) => subject === run)
+    .map(({ type }) => Schema.decodeUnknownSync(RunStatus)(type.replace("run.", "")))
 })

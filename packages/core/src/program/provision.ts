@@ -1,9 +1,9 @@
 // What a Run is made of, decided and on record before anything of it exists: its Plan, and a Credential for each node.
 import { Effect, Redacted, Result } from "effect"
-import { type Plan, plan, referencesOf } from "../domain/Plan.ts"
+import { type Plan, plan } from "../domain/Plan.ts"
 import { makeRedactor, secretsOf } from "../domain/Redactor.ts"
 import type { ImageReference } from "../domain/Source.ts"
-import { type Topology, variablesOf } from "../domain/Topology.ts"
+import { type NodeName, type Topology, variablesOf } from "../domain/Topology.ts"
 import { imageOf } from "../domain/topologyRefusal.ts"
 import type { ImageDigest } from "../domain/Workload.ts"
 import type { LeaseLost } from "../port/Claim.ts"
@@ -54,22 +54,24 @@ export const provision = Effect.fn("provision")(function* (
 export const secretsIn = ({ nodes }: Topology): ReadonlyArray<Redacted.Redacted<string>> =>
   nodes.flatMap((node) => secretsOf(variablesOf(node), node.source))
 
-/** What each image reference leads to now. */
+/** What each image reference leads to now; one with a digest is brought here too. */
 const resolved = Effect.fnUntraced(function* (provider: Provider, topology: Topology) {
+  const nodes = new Map<ImageReference, NodeName>()
+  for (const node of topology.nodes) {
+    const reference = imageOf(node)
+    if (reference !== undefined) nodes.set(reference, node.name)
+  }
   const digests = yield* Effect.forEach(
-    referencesOf(topology),
-    (reference) =>
+    nodes,
+    ([reference, node]) =>
       provider.resolve(reference).pipe(
         Effect.map((digest) => [reference, digest] as const),
-        Effect.mapError(failedBy(nodeWith(topology, reference)))
+        Effect.mapError(failedBy(node))
       ),
     { concurrency: 4 }
   )
   return new Map<ImageReference, ImageDigest>(digests)
 })
-
-const nodeWith = ({ nodes }: Topology, reference: ImageReference) =>
-  nodes.find((node) => imageOf(node) === reference)?.name ?? null
 
 /** 256 random bits, in base64url. */
 const freshCredential = () =>

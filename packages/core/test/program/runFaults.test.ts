@@ -82,26 +82,28 @@ const check = Effect.fnUntraced(function* (point: Point, { fault, reason }: Case
 })
 
 describe("a run", () => {
-  it.effect.each(cases)("H37 H41 H29 B16 INV-15: leaves nothing and tells the truth when any one call %s", ([, fault]) =>
-    Effect.gen(function* () {
-      const all = yield* Effect.provide(
-        Effect.gen(function* () {
-          const { ports } = yield* startReplica("one")
-          const points = pointsOf(Effect.provideContext(runTopology(yield* asked(twoNodes)), ports))
-          return yield* whileTimePasses(points)
-        }),
-        world
-      )
-      const affected = all.filter((point) => applies(point, fault))
-      expect(affected.length).toBeGreaterThan(10)
-      const broken = yield* Effect.forEach(affected, (point) =>
-        check(point, fault).pipe(
-          Effect.provide(world),
-          Effect.as([]),
-          Effect.catchCause((cause) => Effect.succeed([`${point.name}#${point.nth}: ${String(cause).slice(0, 600)}`]))
+  it.effect.each(cases)(
+    "H37 H41 H29 B16 INV-15: leaves nothing and tells the truth when any one call %s",
+    ([, fault]) =>
+      Effect.gen(function* () {
+        const all = yield* Effect.provide(
+          Effect.gen(function* () {
+            const { ports } = yield* startReplica("one")
+            const points = pointsOf(Effect.provideContext(runTopology(yield* asked(twoNodes)), ports))
+            return yield* whileTimePasses(points)
+          }),
+          world
         )
-      )
-      expect(broken.flat()).toStrictEqual([])
-    })
+        const affected = all.filter((point) => applies(point, fault))
+        expect(affected.length).toBeGreaterThan(10)
+        const broken = yield* Effect.forEach(affected, (point) =>
+          check(point, fault).pipe(
+            Effect.provide(world),
+            Effect.as([]),
+            Effect.catchCause((cause) => Effect.succeed([`${point.name}#${point.nth}: ${String(cause).slice(0, 600)}`]))
+          )
+        )
+        expect(broken.flat()).toStrictEqual([])
+      })
   )
 })

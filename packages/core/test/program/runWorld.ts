@@ -2,9 +2,12 @@
 import { Clock, Effect, Schema } from "effect"
 import { RunName, RunStatus, type RunId } from "../../src/domain/Run.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
-import type { TopologyRequest } from "../../src/program/beginRun.ts"
+import { beginRun, type TopologyRequest } from "../../src/program/beginRun.ts"
+import { carryOutRun } from "../../src/program/carryOutRun.ts"
+import { runTopology } from "../../src/program/runTopology.ts"
 import { freshTenant } from "../../src/testing/Fixture.ts"
 import { aNode, type Declared, topology } from "../support/topologies.ts"
+import { type ScriptedReplica, startReplica } from "./scripted.ts"
 
 /** A request for a Run of a new Tenant. */
 export const asked = Effect.fnUntraced(function* (declared: Declared, more: Partial<TopologyRequest> = {}) {
@@ -59,4 +62,24 @@ export const statusesOf = Effect.fnUntraced(function* (run: RunId) {
   return events
     .filter(({ subject }) => subject === run)
     .map(({ type }) => Schema.decodeUnknownSync(RunStatus)(type.replace("run.", "")))
+})
+
+/** What the log of a Run says. */
+export const saidOf = Effect.fnUntraced(function* (run: RunId) {
+  const { logs } = yield* MemoryState
+  return (logs.get(`run/${run}`)?.lines ?? []).map(({ line }) => line)
+})
+
+/** Why a Run is refused. */
+export const refusedWith = Effect.fnUntraced(function* (request: TopologyRequest) {
+  const replica = yield* startReplica("refusing")
+  const error = yield* Effect.flip(replica.run(runTopology(request)))
+  return error._tag === "RunRefused" ? error.reason : yield* Effect.die(error)
+})
+
+/** Begins a Run and carries it out in the background, as a server does. */
+export const begunRun = Effect.fnUntraced(function* (replica: ScriptedReplica, request: TopologyRequest) {
+  const hand = yield* replica.run(beginRun(request))
+  const fiber = yield* Effect.forkDetach(replica.run(carryOutRun(hand)))
+  return { fiber, run: hand.run.run.id }
 })

@@ -83,7 +83,7 @@ const check = Effect.fnUntraced(function* (point: Point, { fault, reason }: Case
 
 describe("a run", () => {
   it.effect.each(cases)(
-    "H37 H41 H29 B16 INV-15: leaves nothing and tells the truth when any one call %s",
+    "H37 H41 H29 B16 B20 B26 INV-15: leaves nothing and tells the truth when any one call %s",
     ([, fault]) =>
       Effect.gen(function* () {
         const all = yield* Effect.provide(

@@ -44,7 +44,7 @@ describe("a run", () => {
     }).pipe(Effect.provide(world))
   )
 
-  it.effect("H17 P9: says nothing of its variables and credentials in its log", () =>
+  it.effect("H17: says nothing of its variables and credentials in its log", () =>
     Effect.gen(function* () {
       const { nodes } = twoNodes
       const steps = [stepIn("db", "env"), stepIn("app", "credentials")]
@@ -240,7 +240,7 @@ describe("a run that is cancelled", () => {
     ["a node starts", "Provider.start#1"],
     ["a node is probed", "HealthProbe.probe#1"],
     ["a step goes on", undefined]
-  ] as const)("INV-4 B30: while %s is gone within half a second", ([, hanging]) =>
+  ] as const)("INV-4 B30 B20: while %s is gone within half a second", ([, hanging]) =>
     Effect.gen(function* () {
       const { fiber, run } = yield* cancelled(held, hanging)
       yield* cancelRun(run)

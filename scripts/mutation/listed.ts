@@ -24,6 +24,7 @@ import { postgresSchema } from "./lists/postgresSchema.ts"
 import { postgresJobsTogether } from "./lists/postgresJobsTogether.ts"
 import { postgresSlots } from "./lists/postgresSlots.ts"
 import { postgresStores } from "./lists/postgresStores.ts"
+import { runPrograms } from "./lists/runPrograms.ts"
 import { providerGuards } from "./lists/providers.ts"
 import { retention } from "./lists/retention.ts"
 import { runSchema } from "./lists/runSchema.ts"
@@ -60,6 +61,7 @@ export const listed: Listed = joined([
   coreMemory,
   memoryJobs,
   providerGuards,
+  runPrograms,
   retention,
   adapters,
   docker

@@ -51,7 +51,8 @@ export type BeginRunPorts = JobStore | Providers | Replica | RunStore
 const inSlot: JobTask = { command: null, timeoutSeconds: 1, itemConcurrency: 1, onItemFailure: "continue" }
 
 /**
- * Begins a Run, which is `provisioning` then and this caller's to carry out. Refused, nothing is left of it. With a
+ * Begins a Run, which is `provisioning` then and this caller's to carry out: interrupted before it does, the Run has failed
+ * with `server_lost` once its lease is over. Refused, nothing is left of it. With a
  * `StoreError` it may not be known whether it was written: if it was, it ends as `failed` once its lease is over.
  */
 export const beginRun = Effect.fn("beginRun")(function* (

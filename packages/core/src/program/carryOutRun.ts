@@ -30,11 +30,10 @@ export type RunPorts = EndPorts | HealthProbe | LogStore | Replica | SourceFetch
  * answered as it stands, and another server keeps it. When its lease is lost, whoever takes it next decides.
  */
 export const carryOutRun = Effect.fn("carryOutRun")(function* (
-  hand: RunInHand,
-  interruption: Interruption = "stops"
+  hand: RunInHand
 ): Effect.fn.Return<Run, StoreError, RunPorts> {
   yield* Effect.annotateCurrentSpan({ run: hand.run.run.id, tenant: hand.run.run.tenant })
-  return yield* Effect.uninterruptibleMask((restore) => Effect.scoped(carriedOut(hand, interruption, restore)))
+  return yield* Effect.uninterruptibleMask((restore) => carriedOut(hand, "stops", restore))
 })
 
 /** Opens the log of a Run. Neither it nor the Run's error holds a secret that is known by now. */
@@ -44,7 +43,14 @@ export const openRunLog = Effect.fnUntraced(function* ({
   return yield* openLog(LogName.make(`run/${run.id}`), makeRedactor([...secretsIn(topology), ...credentials.values()]))
 })
 
-const carriedOut = Effect.fnUntraced(function* (hand: RunInHand, interruption: Interruption, restore: Restore) {
+/** The same within a region that cannot be interrupted, but for what `restore` is applied to. */
+export const carriedOut = (
+  hand: RunInHand,
+  interruption: Interruption,
+  restore: Restore
+): Effect.Effect<Run, StoreError, RunPorts> => Effect.scoped(carriedOutIn(hand, interruption, restore))
+
+const carriedOutIn = Effect.fnUntraced(function* (hand: RunInHand, interruption: Interruption, restore: Restore) {
   const lost = yield* holdJob(hand.slot)
   const log = yield* openRunLog(hand)
   const scope = yield* Effect.scope

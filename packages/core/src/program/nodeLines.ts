@@ -9,7 +9,7 @@ import type { RunPlace } from "./RunInHand.ts"
  * one that was cut, the parts would no longer be side by side then.
  */
 export const nodeLines = Effect.fnUntraced(function* (
-  { log, scope }: RunPlace,
+  { log, scope }: Pick<RunPlace, "log" | "scope">,
   node: NodeName
 ): Effect.fn.Return<(entry: LogEntry) => Effect.Effect<void>> {
   const redacted = (yield* log.redactor).log()

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import type { Run } from "../domain/Run.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { beginRun, type BeginRunError, type BeginRunPorts, type TopologyRequest } from "./beginRun.ts"
-import { carryOutRun, type RunPorts } from "./carryOutRun.ts"
+import { carriedOut, type RunPorts } from "./carryOutRun.ts"
 
 /** The ports that a Run needs. */
 export type RunTopologyPorts = BeginRunPorts | RunPorts
@@ -18,7 +18,7 @@ export const runTopology = Effect.fn("runTopology")(function* (
   return yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const hand = yield* beginRun(request)
-      return yield* restore(carryOutRun(hand, "cancels"))
+      return yield* carriedOut(hand, "cancels", restore)
     })
   )
 })

@@ -63,6 +63,7 @@ describe("beginning a Deployment", () => {
     ])
     expect(filesWith(/import \{[^}]*\b(?:beginJob|rerunJob)\b[^}]*\} from "[^"]*\/beginJob(?:\.ts)?"/)).toStrictEqual([
       "adapter-http/src/handlers/jobs.ts",
+      "core/src/program/beginRun.ts",
       "core/src/program/runBatch.ts",
       "core/src/program/withSlot.ts"
     ])

@@ -77,6 +77,7 @@ const check = Effect.fnUntraced(function* (point: Point, { fault, reason }: Case
     expect(run.error === null).toBe(run.status !== "failed")
     if (run.status === "succeeded") expect(run.verdict).toBe("pass")
     if (fault.startsWith("is cut off") && run.status === "failed") expect(run.error?.code).toBe("server_lost")
+    if (fault.startsWith("is interrupted")) expect(run.error?.code).not.toBe("server_lost")
     if (exit?._tag === "Success") expect(exit.value.status).toBe(run.status)
   }
 })

@@ -1,15 +1,19 @@
 // Runs as programs: made, measured, ended and removed, with nothing left behind however they end.
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { DateTime, Duration, Effect, Exit, Fiber, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { makeRedactor } from "../../src/domain/Redactor.ts"
 import { Target } from "../../src/domain/Run.ts"
 import { JobCap } from "../../src/domain/Tenant.ts"
 import { NodeName, ResultFile } from "../../src/domain/Topology.ts"
 import { DeploymentStore } from "../../src/port/DeploymentStore.ts"
 import { JobStore } from "../../src/port/JobStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
+import { beginRun } from "../../src/program/beginRun.ts"
 import { cancelRun } from "../../src/program/cancelRun.ts"
+import { nodeLines } from "../../src/program/nodeLines.ts"
 import { runTopology } from "../../src/program/runTopology.ts"
+import { runWithFault } from "../../src/testing/everyFailpoint.ts"
 import { hangs } from "../../src/testing/Reaction.ts"
 import { aNode, type Declared } from "../support/topologies.ts"
 import { whileTimePasses } from "./invariants.ts"
@@ -174,6 +178,45 @@ describe("a run", () => {
   )
 })
 
+describe("a run that begins", () => {
+  it.effect("K1 H37: has a slot only with a run in it, also when its caller goes away meanwhile", () =>
+    Effect.gen(function* () {
+      const { ports } = yield* startReplica("one")
+      const { jobs, runs } = yield* MemoryState
+      const program = Effect.provideContext(beginRun(yield* asked(twoNodes)), ports)
+      yield* runWithFault(program, { name: "JobStore.begin", nth: 1 }, "is interrupted after")
+      expect([...runs.values()].map(({ job }) => job)).toStrictEqual([...jobs.keys()])
+    }).pipe(Effect.provide(world))
+  )
+})
+
+describe("what a node says", () => {
+  it.effect("H17: loses its secrets before it gets a name, and is said to its end", () =>
+    Effect.gen(function* () {
+      const said: Array<string> = []
+      const redactor = makeRedactor([Redacted.make("a-long-secret")])
+      const log = {
+        say: ({ line }: { readonly line: string }) => Effect.sync(() => void said.push(line)),
+        flush: Effect.void,
+        end: Effect.void,
+        hide: () => Effect.void,
+        redactor: Effect.succeed(redactor)
+      }
+      const scope = yield* Scope.make()
+      const say = yield* nodeLines({ log, scope }, NodeName.make("db"))
+      yield* say({ stream: "stdout", line: "it is a-long-", isCut: true })
+      yield* say({ stream: "stdout", line: "secret!" })
+      yield* say({ stream: "stdout", line: "and a-long-", isCut: true })
+      yield* Scope.close(scope, Exit.void)
+      const text = said.join("")
+      expect(text).not.toContain("a-long-secret")
+      expect(said.every((line) => line.startsWith("db | "))).toBe(true)
+      expect(text).toContain("it is ")
+      expect(text).toContain("and ")
+    })
+  )
+})
+
 describe("a run that is refused", () => {
   it.effect("H1: for a target that nobody knows leaves nothing", () =>
     Effect.gen(function* () {
@@ -246,13 +289,17 @@ describe("a run that is cancelled", () => {
       yield* cancelRun(run)
       yield* TestClock.adjust("500 millis")
       expect(yield* Fiber.join(fiber)).toMatchObject({ status: "cancelled", error: null, cleanup: "done" })
+      const { jobs } = yield* MemoryState
+      expect([...jobs.values()].map(({ job }) => job.status)).toStrictEqual(["cancelled"])
       expect(yield* left).toStrictEqual(nothing)
     }).pipe(Effect.provide(world))
   )
 
   it.effect("INV-4: through the job that has its slot is gone as soon", () =>
     Effect.gen(function* () {
-      const { fiber } = yield* cancelled(held, undefined)
+      const keepUntil = DateTime.addDuration(yield* DateTime.now, Duration.hours(1))
+      const { fiber } = yield* begunRun(yield* startReplica("one"), yield* asked(held, { keepUntil }))
+      yield* TestClock.adjust("5 seconds")
       const { jobs } = yield* MemoryState
       for (const job of jobs.keys()) yield* (yield* JobStore).requestCancel(job)
       yield* TestClock.adjust("500 millis")

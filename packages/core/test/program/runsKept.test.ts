@@ -153,6 +153,22 @@ describe("a run whose server", () => {
     }).pipe(Effect.provide(world))
   )
 
+  it.effect("H29 H45: is killed is removed to the end by another one that stops meanwhile", () =>
+    Effect.gen(function* () {
+      const [one, two] = [yield* startReplica("one"), yield* startReplica("two")]
+      const { run } = yield* begunRun(one, yield* asked(held))
+      yield* TestClock.adjust("10 seconds")
+      one.script.crashed = true
+      two.script.reactions.set("Provider.remove#1", (effect) => Effect.delay(effect, "10 seconds"))
+      const other = yield* server(two)
+      yield* TestClock.adjust("18 seconds")
+      expect(yield* present(run)).toMatchObject({ status: "teardown" })
+      yield* whileTimePasses(Scope.close(other.scope, Exit.void))
+      expect(yield* present(run)).toMatchObject({ status: "failed", cleanup: "done" })
+      expect(yield* left).toStrictEqual(nothing)
+    }).pipe(Effect.provide(world))
+  )
+
   it.effect("B30 H31: is killed after it was asked to end is cancelled by another one", () =>
     Effect.gen(function* () {
       const [one, two] = [yield* startReplica("one"), yield* startReplica("two")]

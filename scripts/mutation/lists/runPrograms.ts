@@ -1,0 +1,83 @@
+// The guards of programs of Runs: what cannot be interrupted, and what an end means.
+
+import { joined, listing } from "./listing.ts"
+
+const testOf = (name: string): string => `packages/core/test/program/${name}.test.ts`
+
+const interruptible = "(<A2, E2, R2>(effect: Effect.Effect<A2, E2, R2>) => effect)"
+
+/** What is listed of them. */
+export const runPrograms = joined([
+  listing("packages/core/src/program/beginRun.ts", [testOf("runs")], {
+    mutations: [
+      {
+        guards: ["beginRun: Effect.uninterruptible"],
+        says: "who goes away leaves a Slot without a Run",
+        find: "Effect.uninterruptible(begun(request))",
+        replace: "begun(request)"
+      },
+      {
+        guards: ["begun: Effect.onError"],
+        says: "a refused Run keeps its block of addresses",
+        find: "Effect.onError(() => unused(provider, network))",
+        replace: "Effect.onError(() => Effect.void)"
+      }
+    ]
+  }),
+  listing("packages/core/src/program/carryOutRun.ts", [testOf("runsKept")], {
+    mutations: [
+      {
+        guards: ["carryOutRun: Effect.uninterruptibleMask"],
+        says: "a server that stops leaves its Runs as they are",
+        find: 'Effect.uninterruptibleMask((restore) => carriedOut(hand, "stops", restore))',
+        replace: `carriedOut(hand, "stops", ${interruptible})`
+      }
+    ]
+  }),
+  listing("packages/core/src/program/endRun.ts", [testOf("runs")], {
+    mutations: [
+      {
+        guards: ['isKept: outcome.status !== "cancelled"'],
+        says: "a Run that was cancelled is kept for a while",
+        find: ' && outcome.status !== "cancelled"',
+        replace: ""
+      },
+      {
+        guards: ['outcome: status === "cancelled"'],
+        says: "the Job of a cancelled Run has failed",
+        find: 'status === "succeeded" || status === "cancelled" ? status : "failed"',
+        replace: 'status === "succeeded" ? status : "failed"'
+      }
+    ]
+  }),
+  listing("packages/core/src/program/nodeLines.ts", [testOf("runs")], {
+    mutations: [
+      {
+        guards: ["nodeLines: Scope.addFinalizer( scope, Effect.suspend(() => sayAll(redacted.end())) )"],
+        says: "the end of what a node said is lost",
+        find: "sayAll(redacted.end())",
+        replace: "sayAll([])"
+      }
+    ]
+  }),
+  listing("packages/core/src/program/recoverRun.ts", [testOf("runsKept")], {
+    mutations: [
+      {
+        guards: ["recoverRun: Effect.uninterruptibleMask"],
+        says: "a server that stops leaves a Run that it took over half removed",
+        find: "Effect.uninterruptibleMask((restore) => Effect.scoped(recovered(hand, restore)))",
+        replace: `Effect.scoped(recovered(hand, ${interruptible}))`
+      }
+    ]
+  }),
+  listing("packages/core/src/program/runTopology.ts", [testOf("runFaults")], {
+    mutations: [
+      {
+        guards: ["runTopology: Effect.uninterruptibleMask"],
+        says: "a Run that has begun is lost by an interruption",
+        find: "Effect.uninterruptibleMask((restore) =>\n    Effect.gen",
+        replace: `Effect.suspend((restore = ${interruptible}) =>\n    Effect.gen`
+      }
+    ]
+  })
+])

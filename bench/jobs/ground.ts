@@ -14,6 +14,7 @@ import { longTerms } from "@lockkeeper/core/testing/Fixture"
 import { inSlot } from "@lockkeeper/core/testing/JobFixture"
 import { Effect, Layer, Redacted } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import { isDeepStrictEqual } from "node:util"
 import { Cluster } from "../env/cluster.ts"
 import type { Part, Sample } from "../env/compare.ts"
 import type { PgbenchFailed } from "../env/pgbench.ts"
@@ -60,12 +61,35 @@ export const passed = Effect.fnUntraced(function* (tenant: TenantName) {
   yield* jobs.finish(claim, { status: "succeeded", exitCode: 0 })
 })
 
-/** How many Jobs of Tenants whose names begin so have succeeded. */
-const succeeded = Effect.fnUntraced(function* (name: string) {
+/** What is there of the Jobs of Tenants whose names begin so. */
+export const tracesOf = Effect.fnUntraced(function* (name: string) {
   const sql = yield* SqlClient.SqlClient
-  const [row] = yield* sql<{ readonly count: number }>`select count(*)::int as count from jobs
-    where tenant like ${`${name}-%`} and status = 'succeeded'`
-  return row?.count ?? 0
+  const of = `${name}-%`
+  const [row] = yield* sql<Traces>`select
+    (select count(*)::int from jobs where tenant like ${of} and status = 'succeeded') as succeeded,
+    (select count(*)::int from jobs where tenant like ${of} and status <> 'succeeded') as others,
+    (select count(*)::int from events where tenant like ${of} and type = 'job.running') as running,
+    (select count(*)::int from events where tenant like ${of} and type = 'job.succeeded') as ended,
+    (select count(*)::int from slots where tenant like ${of}) as slots`
+  return row ?? (yield* Effect.die(new Error("nothing was counted")))
+})
+
+/** Jobs that have succeeded and others, Events of their beginnings and ends, and Slots that are taken. */
+interface Traces {
+  readonly succeeded: number
+  readonly others: number
+  readonly running: number
+  readonly ended: number
+  readonly slots: number
+}
+
+/** What so many Slots leave behind that were taken and given back. */
+export const tracesAfter = (done: number): Traces => ({
+  succeeded: done,
+  others: 0,
+  running: done,
+  ended: done,
+  slots: 0
 })
 
 /** Lets each of these be done again and again for so long, all at once. */
@@ -104,13 +128,15 @@ export type Case = Part<Fault, Cluster | SqlClient.SqlClient>
 /** Somebody who passes Slots of Tenants of their own, whose names begin with theirs. */
 export type Passing = Case["contenders"][number]
 
-/** The same, and whether as many Jobs have succeeded in the end as they say. */
+/** The same, and whether all of what they did is there in the end, and nothing else. */
 export const counted = (contender: Passing) => {
   let done = 0
   const count = ({ facts, latencies }: Sample) =>
     Effect.sync(() => void (done += facts["transactions"] ?? latencies.length))
-  const check = Effect.map(succeeded(contender.name), (jobs) =>
-    jobs === done ? [] : [`${contender.name} did ${done}, and ${jobs} Jobs have succeeded`]
+  const check = Effect.map(tracesOf(contender.name), (traces) =>
+    isDeepStrictEqual(traces, tracesAfter(done))
+      ? []
+      : [`${contender.name} did ${done}, and left ${JSON.stringify(traces)}`]
   )
   return { contender: { ...contender, run: (seconds: number) => Effect.tap(contender.run(seconds), count) }, check }
 }

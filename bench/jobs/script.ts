@@ -3,10 +3,13 @@
 
 import { Effect } from "effect"
 import { typesOf } from "../env/script.ts"
-import type { Plan, Source, Step } from "./plan.ts"
+import type { Plan, Source, Step, Value } from "./plan.ts"
 
-const quoted = (value: unknown): string =>
-  `'${(typeof value === "object" ? JSON.stringify(value) : String(value)).replaceAll("'", "''")}'`
+/** A text for the server in which pgbench sees no variable. */
+const quoted = (value: unknown): string => {
+  const text = typeof value === "object" ? JSON.stringify(value) : String(value)
+  return `e'${text.replaceAll("\\", "\\\\").replaceAll("'", "''").replaceAll(":", "\\x3a")}'`
+}
 
 const referenceTo = (source: Source, own: string): string => {
   switch (source.from) {
@@ -14,14 +17,39 @@ const referenceTo = (source: Source, own: string): string => {
       return source.value === null ? "null" : `:${own}`
     case "subject":
       return ":subject"
-    case "answer":
-      return `:a${source.statement}_${source.column}`
+    case "answer": {
+      const { column, isFirst, statement } = source.place
+      const cell = `:a${statement}_${column}`
+      return isFirst ? `split_part(btrim(${cell}::text, '{}'), ',', 1)` : cell
+    }
+    case "pieces":
+      return `concat(${source.pieces.map((piece, index) => `${referenceTo(piece, `${own}_${index}`)}::text`).join(", ")})`
     case "count":
       throw new Error("what counts up is not sent by pgbench")
   }
 }
 
 const nameOf = (statement: number, param: number): string => `v${statement}_${param}`
+
+/** What of a parameter is the same each time, each with the name of its variable. */
+const fixedIn = (source: Source, own: string): ReadonlyArray<string> => {
+  if (source.from === "pieces") return source.pieces.flatMap((piece, index) => fixedIn(piece, `${own}_${index}`))
+  return source.from === "fixed" && source.value !== null ? [`${quoted(source.value)} as ${own}`] : []
+}
+
+const isOf =
+  (statement: number) =>
+  (value: Value): boolean =>
+    value.from === "answer" && value.place.statement === statement
+
+const usesAnswer = (plan: Plan, statement: number): boolean =>
+  plan.some(({ sources }) =>
+    sources.some((source) =>
+      source.from === "pieces"
+        ? source.pieces.some(isOf(statement))
+        : source.from !== "count" && isOf(statement)(source)
+    )
+  )
 
 const rendered = Effect.fnUntraced(function* (plan: Plan, step: Step, statement: number) {
   const types = yield* typesOf(step)
@@ -30,16 +58,13 @@ const rendered = Effect.fnUntraced(function* (plan: Plan, step: Step, statement:
     const source = step.sources[param]
     return source === undefined ? "null" : `${referenceTo(source, nameOf(statement, param))}::${types[param]}`
   })
-  const isUsed = plan.some(({ sources }) => sources.some((one) => one.from === "answer" && one.statement === statement))
-  return `${text.trim().replace(/;$/, "")}${isUsed ? ` \\gset a${statement}_` : ";"}`
+  return `${text.trim().replace(/;$/, "")}${usesAnswer(plan, statement) ? ` \\gset a${statement}_` : ";"}`
 })
 
 /** The script; `subject` is an expression over `:client_id`. */
 export const scriptOf = Effect.fnUntraced(function* (plan: Plan, subject: string) {
   const fixed = plan.flatMap(({ sources }, statement) =>
-    sources.flatMap((source, param) =>
-      source.from === "fixed" && source.value !== null ? [`${quoted(source.value)} as ${nameOf(statement, param)}`] : []
-    )
+    sources.flatMap((source, param) => fixedIn(source, nameOf(statement, param)))
   )
   const statements = yield* Effect.forEach(plan, (step, statement) => rendered(plan, step, statement))
   return [

@@ -30,7 +30,7 @@ const some: Setting = { name: "some", callers: 16, tenants: 16 }
 const many: Setting = { name: "many", callers: 64, tenants: 64 }
 
 /** What taking a Slot and giving it back sends. Slots are held meanwhile, one more each time, so that the number is seen to change. */
-const recorded = Effect.gen(function* () {
+export const recorded = Effect.gen(function* () {
   const { layer, take } = yield* makeRecording
   return yield* Effect.gen(function* () {
     const [tenant] = yield* tenantsOf("recorded", 1, null)

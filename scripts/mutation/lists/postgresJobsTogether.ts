@@ -19,8 +19,8 @@ const admission = listing("packages/adapter-postgres/src/internal/admitJobs.ts",
     {
       guards: ["taken: j.status = 'queued'"],
       says: "what was cancelled meanwhile comes back",
-      find: "where j.id = held.id and j.status = 'queued' returning",
-      replace: "where j.id = held.id returning"
+      find: "where j.id = held.job and j.status = 'queued' returning",
+      replace: "where j.id = held.job returning"
     },
     {
       guards: ["stillWaiting: lease_until < clock_timestamp()"],

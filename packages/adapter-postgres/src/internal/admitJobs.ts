@@ -31,19 +31,23 @@ export const admitJobs = (db: Database) => {
   const { sql } = db
   const queue = slots(db)
 
-  /** Jobs are held in the order of their ids first, so that no two who take several wait for each other. */
+  /**
+   * Jobs are held in the order of their ids first, so that no two who take several wait for each other. However many there
+   * are, it has one plan.
+   */
   const taken = Effect.fnUntraced(function* (places: ReadonlyArray<Place>, by: Worker, isWaiting: boolean) {
     if (places.length === 0) return []
     const skip = sql.literal(isWaiting ? "" : "skip locked")
-    const ids = places.map(({ job }) => String(job))
     const rows = yield* heldJobRows(
       moveJobs(
         sql,
-        sql`with held as materialized (select id from jobs where id = any(${ids}::text[]) order by id for no key update ${skip})
-          update jobs j set status = 'running', fence = j.fence + 1, replica = ${by.replica}, slot = p.slot,
+        sql`with held as materialized (
+            select p.* from jobs j, jsonb_to_recordset(${JSON.stringify(places)}::jsonb) p (job text, slot int)
+            where j.id = p.job order by j.id for no key update of j ${skip}
+          )
+          update jobs j set status = 'running', fence = j.fence + 1, replica = ${by.replica}, slot = held.slot,
             lease_until = ${leaseEnd(sql, by.terms)}, started_at = clock_timestamp()
-          from held join unnest(${ids}::text[], ${places.map(({ slot }) => slot)}::int[]) p (id, slot) on p.id = held.id
-          where j.id = held.id and j.status = 'queued' returning j.*`,
+          from held where j.id = held.job and j.status = 'queued' returning j.*`,
         inSlots(sql),
         heldJobColumns
       )

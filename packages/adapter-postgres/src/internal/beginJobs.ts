@@ -92,7 +92,7 @@ export const beginJobs = Effect.fnUntraced(function* (
     const fresh = requests
       .map((request, place) => ({ request, place }))
       .filter(({ request: { key } }) => key === undefined || !earlier.has(key))
-    const decided = yield* entries(
+    const decided = entries(
       ground,
       fresh.map(({ request }) => askedBy(request))
     )

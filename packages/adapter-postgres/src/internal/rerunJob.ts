@@ -62,9 +62,9 @@ export const rerunJob = (db: Database) => {
     )
 
   const again = Effect.fnUntraced(function* (job: JobId, by: Worker, lockTimeout: string) {
-    const { app, tenant } = yield* ended(job)
-    const ground = yield* groundOf([{ of: app === null ? { tenant } : { app } }], lockTimeout)
-    const [entry] = yield* entries(ground, [yield* ended(job)])
+    const { app, onFull, tenant } = yield* ended(job)
+    const ground = yield* groundOf([{ of: app === null ? { tenant } : { app }, onFull }], lockTimeout)
+    const [entry] = entries(ground, [yield* ended(job)])
     if (entry === undefined) return yield* Effect.die("nothing is said of a Job that was asked for")
     if (entry instanceof JobRefused) return yield* entry
     const [row] = yield* entered(job, ground, entry, by)

@@ -22,7 +22,8 @@ const heldRows = rowsOf(Schema.Struct({ tenant: TenantName }))
 
 const Waiting = Schema.Struct({ id: WorkId, app: Schema.NullOr(AppId), kind: WaitingKind })
 
-const Standing = Schema.Struct({
+/** How a {@link Standing} is read. */
+export const Standing = Schema.Struct({
   tenant: TenantName,
   cap: Schema.Int,
   taken: Schema.Int,
@@ -36,7 +37,7 @@ const Standing = Schema.Struct({
  */
 export interface Standing extends Schema.Schema.Type<typeof Standing> {}
 
-/** How a Tenant is held: see `locked`. */
+/** How a Tenant is held: see `lock`. */
 interface Holding {
   readonly served?: number | undefined
   readonly lockTimeout?: string | undefined
@@ -113,11 +114,10 @@ export const slots = ({ limits, sql }: Database) => {
   const standings = (tenants: ReadonlyArray<TenantName>, most: number) => standingRows(standing(tenants, most))
 
   /**
-   * Holds a Tenant, and answers where it stands; undefined when there is no such Tenant. With `served` also when somebody
-   * else has it, or it had a turn since. The lock is a statement before the one that counts. With `lockTimeout` it also sets
-   * the limits of its transaction, unless it answers undefined.
+   * Holds a Tenant, and says whether there is one. With `served` also not when somebody else has it, or it had a turn since.
+   * With `lockTimeout` it also sets the limits of its transaction, unless there is none.
    */
-  const locked = Effect.fnUntraced(function* (tenant: TenantName, { lockTimeout, most = 1, served }: Holding = {}) {
+  const lock = Effect.fnUntraced(function* (tenant: TenantName, { lockTimeout, served }: Holding) {
     const turn = served === undefined ? sql`true` : sql`t.served = ${served}`
     const skip = sql.literal(served === undefined ? "" : "skip locked")
     const held =
@@ -125,7 +125,12 @@ export const slots = ({ limits, sql }: Database) => {
         ? yield* sql`select from tenants t where t.name = ${tenant} and ${turn} for no key update ${skip}`
         : yield* sql`with l as materialized (select ${limits(lockTimeout)})
             select from l, tenants t where t.name = ${tenant} and ${turn} for no key update of t ${skip}`
-    if (held.length === 0) return undefined
+    return held.length > 0
+  })
+
+  /** The same, and answers where it stands, with so many of what waits. The lock is a statement before the one that counts. */
+  const locked = Effect.fnUntraced(function* (tenant: TenantName, { most = 1, ...holding }: Holding = {}) {
+    if (!(yield* lock(tenant, holding))) return undefined
     const [state] = yield* standings([tenant], most)
     return state
   })
@@ -153,5 +158,5 @@ export const slots = ({ limits, sql }: Database) => {
     return names.flatMap(({ tenant }) => states.get(tenant) ?? [])
   })
 
-  return { candidateTenants, candidates, candidateOf, held, locked, standing, standings }
+  return { candidateTenants, candidates, candidateOf, held, lock, locked, standing, standings }
 }

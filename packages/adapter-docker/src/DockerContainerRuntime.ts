@@ -22,12 +22,13 @@ import {
 import { SubnetPool } from "@lockkeeper/core/port/SubnetPool"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import type { SourceTree } from "@lockkeeper/core/port/SourceFetcher"
-import { Duration, Effect, Layer, Schedule, type Scope, Stream } from "effect"
+import { Duration, Effect, Layer, type Scope, Stream } from "effect"
 import type { DockerEngineOptions } from "./DockerEngine.ts"
 import type { InstallationId } from "./InstallationId.ts"
 import { build } from "./internal/build.ts"
 import { inBackground } from "./internal/background.ts"
 import { connect } from "./internal/connect.ts"
+import { ended } from "./internal/ended.ts"
 import { commandOptions, type ContainerLimits } from "./internal/containerSpec.ts"
 import * as Containers from "./internal/containers.ts"
 import { type EngineError, isAbsent } from "./internal/EngineError.ts"
@@ -138,19 +139,14 @@ export const make = (
         ({ address, id }) =>
           Effect.andThen(
             told({ id: WorkloadId.make(id), name: spec.name, address: { host: address, port }, image: spec.image }),
-            Effect.mapError(ended(id, say), asRuntimeError("engine_unavailable"))
+            Effect.mapError(exitOf(id, say), asRuntimeError("engine_unavailable"))
           ),
         () => undo(spec)
       )
     })
 
-    const ended = Effect.fnUntraced(function* (id: EngineId, say: (entry: LogEntry) => Effect.Effect<void>) {
-      yield* Stream.runForEach(follow(docker, id), say)
-      // Its output may come to an end before the engine has seen that it ended: only then it has a code.
-      const seen = yield* Effect.repeat(Containers.inspect(docker, id), {
-        until: (now) => now?.State.Running !== true,
-        schedule: Schedule.spaced("100 millis")
-      })
+    const exitOf = Effect.fnUntraced(function* (id: EngineId, say: (entry: LogEntry) => Effect.Effect<void>) {
+      const seen = yield* ended(docker, id, say)
       return seen === undefined
         ? { exitCode: 137, reason: "it was removed while it ran" }
         : { exitCode: seen.State.ExitCode, reason: exitReason(seen) }

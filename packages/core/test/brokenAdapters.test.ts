@@ -22,6 +22,7 @@ import { brokenJobStores } from "./broken/brokenJobStores.ts"
 import { brokenJournals } from "./broken/brokenJournals.ts"
 import { brokenLeases } from "./broken/brokenLeases.ts"
 import { brokenLogStores } from "./broken/brokenLogStores.ts"
+import { brokenProviders } from "./broken/brokenProviders.ts"
 import { brokenRetentionStores } from "./broken/brokenRetentionStores.ts"
 import { brokenRouters, brokenRouteStores } from "./broken/brokenRouters.ts"
 import { brokenRunEnds } from "./broken/brokenRunEnds.ts"
@@ -63,6 +64,7 @@ const all: ReadonlyArray<Broken> = [
   ...brokenJournals,
   ...brokenLeases,
   ...brokenLogStores,
+  ...brokenProviders,
   ...brokenRetentionStores,
   ...brokenRouters,
   ...brokenRouteStores,

@@ -2,6 +2,8 @@
 
 import { joined, listing } from "./listing.ts"
 
+const docker = ["packages/adapter-docker/test/provider.test.ts"]
+const needs = "docker"
 const providers = ["packages/core/test/Providers.test.ts"]
 
 /** What is listed of them. */
@@ -37,6 +39,40 @@ export const providerGuards = joined([
         says: "a step that was interrupted goes on",
         find: "() => Effect.sync(() => place.marks.delete(argument))",
         replace: "() => Effect.void"
+      }
+    ]
+  }),
+  listing("packages/adapter-docker/src/internal/nodes.ts", docker, {
+    mutations: [
+      {
+        guards: ["begin: Effect.onError"],
+        says: "a node that could not be started stays",
+        find: ".pipe(Effect.onError(() => undo))",
+        replace: "",
+        needs
+      },
+      {
+        guards: ["begin: Effect.uninterruptible"],
+        says: "the engine makes a node that was given up, after it was removed",
+        find: "}, Effect.uninterruptible)",
+        replace: "})",
+        needs
+      },
+      {
+        guards: ["perform: Effect.acquireUseRelease"],
+        says: "a step that was interrupted goes on",
+        find: "Effect.catch(Containers.remove(docker, id), (error) =>",
+        replace: "Effect.catch(Effect.asVoid(Containers.inspect(docker, id)), (error) =>",
+        needs
+      }
+    ]
+  }),
+  listing("packages/adapter-docker/src/internal/runNetworks.ts", docker, {
+    leftOut: [
+      {
+        guards: ["ensure: Effect.uninterruptible"],
+        reason:
+          "a network that is let go of while it is made bears the label of its Run: it is removed with what is owned and nobody's; waiting saves that round"
       }
     ]
   })

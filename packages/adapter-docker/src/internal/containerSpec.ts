@@ -29,13 +29,16 @@ export interface ContainerOptions {
   readonly WorkingDir?: string
   readonly Labels: Record<string, string>
   readonly NetworkingConfig?: {
-    readonly EndpointsConfig: Record<string, { readonly IPAMConfig: { readonly IPv4Address: string } }>
+    readonly EndpointsConfig: Record<
+      string,
+      { readonly IPAMConfig: { readonly IPv4Address?: string }; readonly Aliases?: Array<string> }
+    >
   }
   readonly HostConfig: ReturnType<typeof hardened>
 }
 
 /** What every container is held to. Output that nobody reads is bounded as well. */
-const hardened = (limits: ContainerLimits, network: string) => ({
+export const hardened = (limits: ContainerLimits, network: string) => ({
   NetworkMode: network,
   CapDrop: ["ALL"],
   SecurityOpt: ["no-new-privileges"],

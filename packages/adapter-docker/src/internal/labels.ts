@@ -5,7 +5,9 @@ import type { WorkloadSpec } from "@lockkeeper/core/port/ContainerRuntime"
 import { Option, Schema } from "effect"
 import { isJobId, type WorkId } from "@lockkeeper/core/domain/Job"
 import { Fence, type ReplicaId } from "@lockkeeper/core/domain/Lease"
+import { RunId } from "@lockkeeper/core/domain/Run"
 import { WorkloadName } from "@lockkeeper/core/domain/Workload"
+import type { RunOwner } from "@lockkeeper/core/port/Provider"
 import { PoolName, SubnetOwner } from "@lockkeeper/core/port/SubnetPool"
 import { randomBytes } from "node:crypto"
 import type { InstallationId } from "../InstallationId.ts"
@@ -26,7 +28,7 @@ export const newOwner = (installation: InstallationId, replica: ReplicaId): Owne
 })
 
 /** What a container, network or volume is for. */
-export type Kind = "workload" | "helper" | "network"
+export type Kind = "workload" | "helper" | "network" | "node" | "run"
 
 const key = (name: string): string => `lockkeeper.${name}`
 
@@ -119,4 +121,36 @@ export const addressOf = (labels: Labels): string | undefined => labels[key("add
 export const isLeftOver = (labels: Labels, owner: Owner, nowSeconds: number): boolean => {
   const isEarlier = labels[key("replica")] === owner.replica && labels[key("process")] !== owner.process
   return isEarlier || Number(labels[key("until")] ?? 0) < nowSeconds
+}
+
+/** What everything of a Run carries besides. Its network has the Fence of its block, its containers that of the Run. */
+export const runLabels = ({ run, tenant }: Omit<RunOwner, "fence">): Labels => ({
+  [key("run")]: run,
+  [key("tenant")]: tenant
+})
+
+/** What a container of a Run carries besides: its node, and the step that it takes there, if it does. */
+export const nodeLabels = (owner: RunOwner, node: string, step?: string): Labels => ({
+  ...runLabels(owner),
+  [key("fence")]: String(owner.fence),
+  [key("node")]: node,
+  ...(step === undefined ? {} : { [key("step")]: step })
+})
+
+/** The Run that something belongs to. */
+export const runOf = (labels: Labels): RunId | undefined =>
+  Option.getOrUndefined(Schema.decodeUnknownOption(RunId)(labels[key("run")]))
+
+/** Whether something is a container of this Run, for this node, and not for a step. */
+export const isNode = (labels: Labels, { installation }: Owner, run: string, node: string): boolean =>
+  labels[key("installation")] === installation &&
+  labels[key("kind")] === "node" &&
+  labels[key("run")] === run &&
+  labels[key("node")] === node &&
+  labels[key("step")] === undefined
+
+/** What of a Run a container is, for a person. */
+export const partOf = (labels: Labels): string => {
+  const step = labels[key("step")]
+  return `the ${step === undefined ? "node" : `step ${step} of the node`} ${labels[key("node")] ?? "without a name"}`
 }

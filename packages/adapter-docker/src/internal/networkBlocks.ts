@@ -18,8 +18,9 @@ import { call, decoded, patience } from "./call.ts"
 import { EngineError } from "./EngineError.ts"
 import { type Labels, leaseOf } from "./labels.ts"
 
-/** Where the blocks of networks come from, and how large each one is. */
+/** Where the blocks of networks come from, and how large each one is; what they are for is `networks` unless it is said. */
 export interface NetworkPool {
+  readonly purpose?: "networks" | "runs" | undefined
   readonly range: Subnet
   readonly prefix: number
   readonly subnets: SubnetPool["Service"]
@@ -37,11 +38,14 @@ export const keepEvery = Duration.minutes(2)
 const Info = Schema.Struct({ ID: Schema.NonEmptyString })
 
 /** Each engine has a pool of its own on the same range: what is left on one is only seen there. */
-const poolOf = (docker: Dockerode, { prefix, range }: NetworkPool): Effect.Effect<SubnetPoolSpec, EngineError> =>
+export const poolOf = (
+  docker: Dockerode,
+  { prefix, purpose = "networks", range }: NetworkPool
+): Effect.Effect<SubnetPoolSpec, EngineError> =>
   call("info", patience.short, () => docker.info()).pipe(
     Effect.flatMap(decoded("info", Info)),
     Effect.map(({ ID }) => {
-      const name = PoolName.make(`networks-${createHash("sha256").update(ID).digest("hex").slice(0, 16)}`)
+      const name = PoolName.make(`${purpose}-${createHash("sha256").update(ID).digest("hex").slice(0, 16)}`)
       return { name, range, prefix, rest }
     })
   )

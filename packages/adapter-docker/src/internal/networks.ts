@@ -33,14 +33,17 @@ const NetworksListed = Schema.Array(
   })
 )
 
-type NetworkListed = (typeof NetworksListed.Type)[number]
+/** A network in a list. */
+export type NetworkListed = (typeof NetworksListed.Type)[number]
 
-const list = (docker: Dockerode, filters?: { readonly label: Array<string> }) =>
+/** The networks with these labels; all without. */
+export const list = (docker: Dockerode, filters?: { readonly label: Array<string> }) =>
   call("networks", patience.short, (abortSignal) =>
     docker.listNetworks({ ...(filters === undefined ? {} : { filters }), abortSignal })
   ).pipe(Effect.flatMap(decoded("networks", NetworksListed)))
 
-const subnetsOf = ({ IPAM }: NetworkListed): ReadonlyArray<Subnet> =>
+/** The blocks that a network has. */
+export const subnetsOf = ({ IPAM }: NetworkListed): ReadonlyArray<Subnet> =>
   (IPAM.Config ?? []).flatMap(({ Subnet }) => parse(Subnet ?? "") ?? [])
 
 const byAge = (a: NetworkListed, b: NetworkListed): number =>

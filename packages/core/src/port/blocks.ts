@@ -4,7 +4,7 @@ import { Duration, Effect } from "effect"
 import { format, type Subnet } from "../domain/Subnet.ts"
 import { type Provider, ProviderError } from "./Provider.ts"
 import type { StoreError } from "./StoreError.ts"
-import type { SubnetLost, SubnetOwner, SubnetPool, SubnetPoolSpec } from "./SubnetPool.ts"
+import type { SubnetLease, SubnetLost, SubnetOwner, SubnetPool, SubnetPoolSpec } from "./SubnetPool.ts"
 
 /** How long a block is held unless its reservation is extended: a holder that is gone for this long has lost it. */
 const ttl = Duration.minutes(10)
@@ -35,15 +35,16 @@ export const blocks = ({ pool, subnets, taken }: RunPool) => {
     if (lease === undefined || format(lease.subnet) !== format(subnet)) {
       return yield* unavailable(`the block ${format(subnet)} is no longer that of ${owner}`)
     }
+    return lease
   })
 
   return {
     reserve: (owner) => Effect.flatMap(taken, (blocks) => reserve(owner, blocks)),
-    extend: ({ owner, subnet }) => again(owner, subnet),
+    extend: ({ owner, subnet }) => Effect.asVoid(again(owner, subnet)),
     held: again,
     giveBack: (lease, unused) =>
       Effect.flatMap(pool, ({ rest }) => Effect.mapError(subnets.release(lease, unused ? Duration.zero : rest), lost))
   } satisfies Pick<Provider, "reserve" | "extend" | "giveBack"> & {
-    readonly held: (owner: SubnetOwner, subnet: Subnet) => Effect.Effect<void, ProviderError>
+    readonly held: (owner: SubnetOwner, subnet: Subnet) => Effect.Effect<SubnetLease, ProviderError>
   }
 }

@@ -1,4 +1,5 @@
 // What the memory Provider has made of Runs, and what a test says of nodes and steps. Not here: what it does (memoryProvider.ts).
+import type { Latch } from "effect"
 import type { RunId } from "../domain/Run.ts"
 import type { ImageReference } from "../domain/Source.ts"
 import type { Subnet } from "../domain/Subnet.ts"
@@ -20,6 +21,8 @@ export interface PlaceRow {
   readonly nodes: Map<NodeName, NodeRow>
   /** What its steps that go on are about. */
   readonly marks: Set<string>
+  /** Opened once nothing is left, for steps that go on. */
+  readonly removed: Latch.Latch
 }
 
 /** Everything of all Runs. */

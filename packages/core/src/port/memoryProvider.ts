@@ -1,6 +1,6 @@
 // Nodes of Runs that are only remembered. They run until they are removed, unless the state says that they ail; what a step
 // can do is said at `performed`. For unit tests and models.
-import { Effect, Redacted } from "effect"
+import { Effect, Latch, Redacted } from "effect"
 import { ownDigest } from "../domain/imageVersion.ts"
 import type { RunId } from "../domain/Run.ts"
 import type { ImageReference } from "../domain/Source.ts"
@@ -39,7 +39,8 @@ export const makeMemoryProvider = (state: MemoryTables, pool?: RunPool): Provide
 
   const resolve = (reference: ImageReference) =>
     Effect.suspend(() => {
-      if (state.refusals.has(reference)) return failed("image_not_found", `there is no image ${reference}`)
+      const isNowhere = state.refusals.has(reference) || reference.startsWith("127.0.0.1:1/")
+      if (isNowhere) return failed("image_not_found", `there is no image ${reference}`)
       const image = ownDigest(reference) ?? state.provided.references.get(reference) ?? digest()
       state.provided.references.set(reference, image)
       return Effect.succeed(kept(image))
@@ -52,7 +53,9 @@ export const makeMemoryProvider = (state: MemoryTables, pool?: RunPool): Provide
       return yield* failed("name_conflict", `the place of ${owner.run} is taken`)
     }
     if (ofPool !== undefined && subnet !== null) yield* ofPool.held(SubnetOwner.make(owner.run), subnet)
-    if (place === undefined) state.provided.places.set(owner.run, { owner, subnet, nodes: new Map(), marks: new Set() })
+    if (place !== undefined) return
+    const nothing = { nodes: new Map(), marks: new Set<string>(), removed: Latch.makeUnsafe() }
+    state.provided.places.set(owner.run, { owner, subnet, ...nothing })
   })
 
   const start = Effect.fnUntraced(function* (spec: NodeSpec, say: Parameters<Provider["start"]>[1]) {
@@ -63,13 +66,15 @@ export const makeMemoryProvider = (state: MemoryTables, pool?: RunPool): Provide
     if (place.nodes.has(node.name)) return yield* failed("name_conflict", `the node ${node.name} is there`)
     const ailment = state.provided.ailments.get(node.name)
     if (ailment === "refusal") return yield* failed("start_failed", `the node ${node.name} cannot be started`)
+    const [program, code] = node.command ?? []
+    const exit = ailment === "exit" ? "1" : program === "exit" ? code : undefined
     const [port] = node.ports
     const host = node.address ?? IpAddress.make("127.0.0.1")
     const address = port === undefined ? null : Address.make({ host, port })
     const started: NodeRow = {
       spec,
       place: { node: node.name, address },
-      state: ailment === "exit" ? { state: "exited", reason: "exited with code 1" } : { state: "running" }
+      state: exit === undefined ? { state: "running" } : { state: "exited", reason: `exited with code ${exit}` }
     }
     place.nodes.set(node.name, started)
     yield* say({ stream: "stdout", line: `${node.name} is up` })
@@ -95,6 +100,7 @@ export const makeMemoryProvider = (state: MemoryTables, pool?: RunPool): Provide
     }
     if (left.length > 0) return yield* new RemovalError({ left })
     state.provided.places.delete(run)
+    yield* place.removed.open
   })
 
   return {
@@ -122,7 +128,7 @@ const isOf = ({ subnet }: PlaceRow, other: Subnet | null): boolean =>
   subnet === null || other === null ? subnet === other : format(subnet) === format(other)
 
 /**
- * What a step does: `exit CODE`, `env` and `credentials` say what it is given, `fill BYTES` leaves a result file of that
+ * What a step does, as a node that `exit`s: `exit CODE`, `env` and `credentials` say what it is given, `fill BYTES` leaves a result file of that
  * size, `hold MARK` goes on until it is ended, `false` fails. Everything else succeeds, with the result file that the state
  * has for it.
  */
@@ -146,7 +152,7 @@ const performed = (
     case "exit":
       return Effect.succeed(ended(Number(argument)))
     case "env":
-      return says([...env].map(([key, value]) => `${key}=${Redacted.value(value)}`))
+      return says([...[...env].map(([key, value]) => `${key}=${Redacted.value(value)}`), `PORT=${node.ports[0] ?? ""}`])
     case "credentials":
       return says(
         [...credentials]
@@ -158,7 +164,7 @@ const performed = (
     case "hold":
       return Effect.acquireUseRelease(
         Effect.sync(() => place.marks.add(argument)),
-        () => Effect.never,
+        () => place.removed.await.pipe(Effect.as({ exitCode: 137, file: undefined })),
         () => Effect.sync(() => place.marks.delete(argument))
       )
     default:

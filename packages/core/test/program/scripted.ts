@@ -29,11 +29,11 @@ import { Replica } from "../../src/program/Replica.ts"
 import {
   failpointAppStore,
   failpointRetentionStore,
-  failpointRunStore,
   type FailpointPorts,
   failpointPorts
 } from "../../src/testing/failpointPorts.ts"
 import { failpointProviders } from "../../src/testing/failpointProviders.ts"
+import { failpointRunStore } from "../../src/testing/failpointRunStore.ts"
 import { endsAfter, endsBefore, type Reaction } from "../../src/testing/Reaction.ts"
 
 /** What a replica's ports do. Reactions are found by `Port.method#n` for the n-th call, or `Port.method` for every one. */

@@ -16,6 +16,7 @@ import { JobStoreContract } from "../../src/testing/JobStoreContract.ts"
 import { JournalContract } from "../../src/testing/JournalContract.ts"
 import { LeasesContract } from "../../src/testing/LeasesContract.ts"
 import { LogStoreContract } from "../../src/testing/LogStoreContract.ts"
+import { makeProviderContract } from "../../src/testing/ProviderContract.ts"
 import { RetentionStoreContract } from "../../src/testing/RetentionStoreContract.ts"
 import { RouterContract } from "../../src/testing/RouterContract.ts"
 import { RouteStoreContract } from "../../src/testing/RouteStoreContract.ts"
@@ -27,7 +28,14 @@ import { SubnetPoolContract } from "../../src/testing/SubnetPoolContract.ts"
 import { makeSubscriberContract } from "../../src/testing/SubscriberContract.ts"
 import { SubscriptionsContract } from "../../src/testing/SubscriptionsContract.ts"
 import { type MemoryPorts, putStatus, secretsOf } from "./layerMemory.ts"
-import { memoryProbed, memorySealed, memorySources, memorySubscriber, memoryTrees } from "./memoryFixtures.ts"
+import {
+  memoryProbed,
+  memoryProvided,
+  memorySealed,
+  memorySources,
+  memorySubscriber,
+  memoryTrees
+} from "./memoryFixtures.ts"
 
 /** The ports that have a contract of their own, and `AppLife` and `AppStatus`, which are about several. */
 export type ContractName =
@@ -46,6 +54,7 @@ export type ContractName =
   | "Journal"
   | "Leases"
   | "LogStore"
+  | "Providers"
   | "RetentionStore"
   | "Router"
   | "RouteStore"
@@ -74,6 +83,7 @@ export const contracts: Readonly<Record<ContractName, Contract<MemoryPorts>>> = 
   Journal: JournalContract,
   Leases: LeasesContract,
   LogStore: LogStoreContract,
+  Providers: makeProviderContract(memoryProvided),
   RetentionStore: RetentionStoreContract,
   Router: RouterContract,
   RouteStore: RouteStoreContract,

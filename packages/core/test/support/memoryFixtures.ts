@@ -2,10 +2,20 @@
 
 import { Effect, Redacted } from "effect"
 import { HostPort } from "../../src/domain/App.ts"
-import { ArchiveSource, ArchiveUrl, Commit, GitSource, GitUrl, KnownHosts, Sha256 } from "../../src/domain/Source.ts"
+import {
+  ArchiveSource,
+  ArchiveUrl,
+  Commit,
+  GitSource,
+  GitUrl,
+  ImageReference,
+  KnownHosts,
+  Sha256
+} from "../../src/domain/Source.ts"
 import { Address, ImageDigest, IpAddress, WorkloadId, WorkloadName } from "../../src/domain/Workload.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
 import { SecretCipher } from "../../src/port/SecretCipher.ts"
+import type { ProviderFixture } from "../../src/testing/ProviderFixture.ts"
 import { eventually } from "../../src/testing/Contract.ts"
 import * as Given from "../../src/testing/Fixture.ts"
 import type { ProbeFixture } from "../../src/testing/HealthProbeContract.ts"
@@ -119,4 +129,23 @@ const ailmentOf = { take: undefined, refuse: "refusal", fail: "failure", nothing
 export const memorySubscriber: SubscriberFixture<MemoryState> = {
   does: (what) => Effect.map(MemoryState, ({ told }) => void (told.ailment = ailmentOf[what])),
   arrived: Effect.map(MemoryState, ({ told }) => [...told.events])
+}
+
+const reference = ImageReference.make("memory/app:1")
+
+/** Runs in memory. */
+export const memoryProvided: ProviderFixture<MemoryState> = {
+  image: (provider) => Effect.map(provider.resolve(reference), (digest) => ({ digest, reference })),
+  command: {
+    goesOn: ["serve"],
+    exits: (code) => ["exit", String(code)],
+    environment: ["env"],
+    credentials: ["credentials"],
+    fills: (bytes) => ["fill", String(bytes)],
+    holds: (mark) => ["hold", mark]
+  },
+  runs: (mark) =>
+    Effect.map(MemoryState, ({ provided }) => [...provided.places.values()].some(({ marks }) => marks.has(mark))),
+  shown: () => Effect.succeed(""),
+  removal: "memory.remove"
 }

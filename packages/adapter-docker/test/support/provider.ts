@@ -1,0 +1,72 @@
+// A Provider of an installation of its own on the real engine, and what its contract needs to look at Runs there.
+
+import { ReplicaId } from "@lockkeeper/core/domain/Lease"
+import { ImageReference } from "@lockkeeper/core/domain/Source"
+import { Providers } from "@lockkeeper/core/port/Providers"
+import type { ProviderFixture } from "@lockkeeper/core/testing/ProviderFixture"
+import { Effect, Layer } from "effect"
+import * as Fs from "node:fs"
+import { docker } from "../../../../test/harness/engine.ts"
+import { images } from "../../../../test/harness/images.ts"
+import * as DockerProvider from "../../src/DockerProvider.ts"
+import { InstallationId } from "../../src/InstallationId.ts"
+import { removeAll, subnetPools } from "./engine.ts"
+
+/** Providers of which only that of Docker is there. */
+export const providersOf = (
+  installation: string,
+  settings: Readonly<Record<string, unknown>> = {},
+  replica = ReplicaId.make("one")
+) =>
+  Layer.unwrap(
+    Effect.map(DockerProvider.target({ installation: InstallationId.make(installation), replica }), (target) =>
+      Providers.layer({ targets: [target], settings: { docker: settings }, usual: target.target })
+    )
+  ).pipe(
+    Layer.provide(subnetPools),
+    Layer.merge(Layer.effectDiscard(Effect.addFinalizer(() => removeAll(installation))))
+  )
+
+const shell = (line: string) => ["sh", "-c", line] as const
+
+const commandLines = (): ReadonlyArray<string> =>
+  Fs.readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        return [Fs.readFileSync(`/proc/${pid}/cmdline`, "utf8")]
+      } catch {
+        return []
+      }
+    })
+
+/** All that the engine tells of the containers and networks of a Run. */
+export const shownOf = (run: string) =>
+  Effect.promise(async () => {
+    const filters = { label: [`lockkeeper.run=${run}`] }
+    const containers = await docker.listContainers({ all: true, filters })
+    const seen = await Promise.all(containers.map(({ Id }) => docker.getContainer(Id).inspect()))
+    return JSON.stringify([containers, seen, await docker.listNetworks({ filters })])
+  })
+
+/** What the laws of Providers need, with an image that has a shell. */
+export const fixtureOf = (image: string): ProviderFixture<never> => {
+  const reference = ImageReference.make(image)
+  return {
+    image: (provider) => Effect.map(provider.resolve(reference), (digest) => ({ digest, reference })),
+    command: {
+      goesOn: ["sleep", "100000"],
+      exits: (code) => shell(`exit ${code}`),
+      environment: ["env"],
+      credentials: shell(`cd "$LOCKKEEPER_CREDENTIALS" && for file in *; do echo "$file=$(cat "$file")"; done`),
+      fills: (bytes) => shell(`head -c ${bytes} /dev/zero > "$LOCKKEEPER_RESULTS/results.json"`),
+      holds: (mark) => shell(`sh -c 'trap "" TERM; sleep 99999; : ${mark}' & sleep 99999; : ${mark}`)
+    },
+    runs: (mark) => Effect.sync(() => commandLines().some((line) => line.includes(mark))),
+    shown: shownOf,
+    removal: "docker.remove"
+  }
+}
+
+/** The fixture with the smallest image. */
+export const fixture = fixtureOf(images.busybox)

@@ -26,6 +26,7 @@ import { appsHandlers } from "./handlers/apps.ts"
 import { deploymentsHandlers } from "./handlers/deployments.ts"
 import { jobsHandlers } from "./handlers/jobs.ts"
 import { eventsHandlers } from "./handlers/events.ts"
+import { runsHandlers } from "./handlers/runs.ts"
 import { systemHandlers } from "./handlers/system.ts"
 import { tenantsHandlers } from "./handlers/tenants.ts"
 import { authorizationLayer } from "./internal/authorizationLayer.ts"
@@ -60,6 +61,7 @@ const handlers = Layer.mergeAll(
   appsHandlers,
   deploymentsHandlers,
   jobsHandlers,
+  runsHandlers,
   eventsHandlers
 )
 

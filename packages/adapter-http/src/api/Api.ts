@@ -26,6 +26,7 @@ import {
 } from "./Objects.ts"
 import * as Problems from "./Problems.ts"
 import { RequestErrors } from "./RequestErrors.ts"
+import { RunsGroup } from "./RunsGroup.ts"
 import { app, found, location, refusals } from "./shared.ts"
 
 const etag = { etag: Schema.String }
@@ -189,6 +190,7 @@ export class Api extends HttpApi.make("lockkeeper")
   .add(AppsGroup)
   .add(DeploymentsGroup)
   .add(JobsGroup)
+  .add(RunsGroup)
   .add(EventsGroup)
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotateMerge(

@@ -20,6 +20,7 @@ import {
 } from "@lockkeeper/core/domain/Job"
 import { LogLine } from "@lockkeeper/core/domain/LogLine"
 import { Policy } from "@lockkeeper/core/domain/Policy"
+import { RunStatus } from "@lockkeeper/core/domain/Run"
 import { GitRef, Source } from "@lockkeeper/core/domain/Source"
 import { Release as DomainRelease } from "@lockkeeper/core/domain/Release"
 import { JobCap, TenantName } from "@lockkeeper/core/domain/Tenant"
@@ -60,7 +61,8 @@ export interface Deployment extends Schema.Schema.Type<typeof Deployment> {}
 /** Why a Deployment is where it is. `why` tells the cases apart. */
 export const Explanation = DomainExplanation.annotate({ identifier: "Explanation" })
 
-const page = <S extends Schema.Top>(item: S) =>
+/** Some items, and where the next ones begin. */
+export const page = <S extends Schema.Top>(item: S) =>
   Schema.Struct({ items: Schema.Array(item), nextCursor: Schema.NullOr(Schema.String) })
 
 /** Some Apps, newest first. */
@@ -229,10 +231,14 @@ export const NewJob = Schema.Struct({
   )
 })
 
-/** A line of a log, or its end with the status that the Deployment or Job ended in. */
+/** A line of a log, or its end with the status that the Deployment, Job or Run ended in. */
 export const LogItem = Schema.Union([
   LogLine,
-  Schema.Struct({ seq: Schema.Int, end: Schema.Literal(true), status: Schema.Union([DeploymentStatus, JobStatus]) })
+  Schema.Struct({
+    seq: Schema.Int,
+    end: Schema.Literal(true),
+    status: Schema.Union([DeploymentStatus, JobStatus, RunStatus])
+  })
 ])
 
 /** The type of {@link LogItem}. */

@@ -8,10 +8,12 @@ import { DeploymentStatus } from "@lockkeeper/core/domain/Deployment"
 import { JobStatus } from "@lockkeeper/core/domain/Job"
 import { Revision } from "@lockkeeper/core/domain/Env"
 
-const urn = <const Code extends string>(code: Code): `urn:lockkeeper:problem:${Code}` =>
+/** The type of a problem, by its code. */
+export const urn = <const Code extends string>(code: Code): `urn:lockkeeper:problem:${Code}` =>
   `urn:lockkeeper:problem:${code}`
 
-const members = <const Code extends string>(code: Code) => ({
+/** What every problem has besides what RFC 9457 asks for. */
+export const members = <const Code extends string>(code: Code) => ({
   code: Schema.tag(code),
   requestId: Schema.optionalKey(Schema.String)
 })

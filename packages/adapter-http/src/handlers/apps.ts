@@ -1,19 +1,17 @@
 // Apps. Not here: their Env (env.ts).
-import { Effect, Option, Schema } from "effect"
+import { Effect } from "effect"
 import { HttpApiBuilder, HttpApiSchema } from "effect/http-api"
 import type { App } from "@lockkeeper/core/domain/App"
-import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { AppStore } from "@lockkeeper/core/port/AppStore"
 import type { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
 import { begin } from "@lockkeeper/core/program/begin"
 import { Api } from "../api/Api.ts"
-import { Caller } from "../api/Authorization.ts"
 import type { App as AppView } from "../api/Objects.ts"
 import * as Problems from "../api/Problems.ts"
 import { pageOf } from "../internal/pages.ts"
 import { ServerInfo } from "../ServerInfo.ts"
 import { envHandlers, isPending } from "./env.ts"
-import { gone, maySee, notFound, notLive, refusedStart, unavailable, visibleApp } from "./outcomes.ts"
+import { gone, listedTenant, maySee, notLive, refusedStart, unavailable, visibleApp } from "./outcomes.ts"
 
 /** Handles the routes of Apps, and those of their Envs. */
 export const appsHandlers = HttpApiBuilder.group(
@@ -40,11 +38,7 @@ export const appsHandlers = HttpApiBuilder.group(
       }),
 
       list: Effect.fnUntraced(function* ({ query }) {
-        const caller = yield* Caller
-        const asked = query.tenant === undefined ? Option.none() : Schema.decodeOption(TenantName)(query.tenant)
-        if (query.tenant !== undefined && Option.isNone(asked)) return yield* notFound()
-        if (Option.isSome(asked)) yield* maySee(asked.value)
-        const tenant = Option.getOrElse(asked, () => (caller.tenant === "*" ? undefined : caller.tenant))
+        const tenant = yield* listedTenant(query.tenant)
         const page = yield* Effect.catchTags(store.list(tenant, pageOf(query)), { StoreError: unavailable })
         return { items: page.items.map(view), nextCursor: page.nextCursor }
       }),

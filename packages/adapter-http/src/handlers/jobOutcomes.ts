@@ -4,6 +4,10 @@ import type { JobRefused } from "@lockkeeper/core/port/JobRequest"
 import * as Problems from "../api/Problems.ts"
 import { noRelease, notFound, notLive } from "./outcomes.ts"
 
+/** No Slot of its Tenant is free. */
+export const jobCapReached = ({ limit, running }: { readonly limit: number; readonly running: number }) =>
+  Effect.fail(new Problems.JobCapReached({ detail: `${running} of ${limit} slots are taken`, limit, running }))
+
 /** Why a Job did not begin. */
 export const refusedJob = ({ reason }: JobRefused) => {
   switch (reason._tag) {
@@ -13,12 +17,8 @@ export const refusedJob = ({ reason }: JobRefused) => {
       return notLive(reason)
     case "NoRelease":
       return Effect.fail(noRelease())
-    case "JobCapReached": {
-      const { limit, running } = reason
-      return Effect.fail(
-        new Problems.JobCapReached({ detail: `${running} of ${limit} slots are taken`, limit, running })
-      )
-    }
+    case "JobCapReached":
+      return jobCapReached(reason)
     case "QueueFull":
       return Effect.fail(new Problems.QueueFull({ detail: `${reason.limit} jobs wait already`, limit: reason.limit }))
     case "AlreadyRunning":

@@ -14,6 +14,7 @@ export const logOf = Effect.fnUntraced(
   Effect.catchTags({
     DeploymentNotFound: () => Effect.fail(notFound()),
     JobNotFound: () => Effect.fail(notFound()),
+    RunNotFound: () => Effect.fail(notFound()),
     StoreError: unavailable
   })
 )

@@ -2,6 +2,7 @@
 import { Effect, Option, Schema } from "effect"
 import type { App, AppStatus } from "@lockkeeper/core/domain/App"
 import { AppId } from "@lockkeeper/core/domain/App"
+import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { type AppGone, type AppNotLive, AppStore } from "@lockkeeper/core/port/AppStore"
 import type { DeploymentRefused } from "@lockkeeper/core/port/DeploymentRequest"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
@@ -12,6 +13,18 @@ import * as Problems from "../api/Problems.ts"
 export const maySee = Effect.fnUntraced(function* (tenant: string): Effect.fn.Return<void, Problems.NotFound, Caller> {
   const caller = yield* Caller
   if (caller.tenant !== "*" && caller.tenant !== tenant) return yield* notFound()
+})
+
+/** The Tenant whose things are to be listed: the one that is asked for, if the caller may see it; undefined for all. */
+export const listedTenant = Effect.fnUntraced(function* (
+  asked: string | undefined
+): Effect.fn.Return<TenantName | undefined, Problems.NotFound, Caller> {
+  const caller = yield* Caller
+  if (asked === undefined) return caller.tenant === "*" ? undefined : caller.tenant
+  const tenant = Schema.decodeOption(TenantName)(asked)
+  if (Option.isNone(tenant)) return yield* notFound()
+  yield* maySee(tenant.value)
+  return tenant.value
 })
 
 /** The App of a path, when the caller may see it. */

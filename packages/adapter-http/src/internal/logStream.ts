@@ -4,6 +4,7 @@ import type { HttpServerResponse } from "effect/http"
 import type { DeploymentNotFound } from "@lockkeeper/core/port/DeploymentRequest"
 import type { JobNotFound } from "@lockkeeper/core/port/JobRequest"
 import { type LogName, LogStore } from "@lockkeeper/core/port/LogStore"
+import type { RunNotFound } from "@lockkeeper/core/port/RunRequest"
 import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import { LogItem } from "../api/Objects.ts"
 import { pings, streamed } from "./streamed.ts"
@@ -30,7 +31,7 @@ interface Position {
 const partSize = 500
 const pauseMillis = (idle: number): number => Math.min(1_000, 100 * 1.5 ** Math.min(idle, 10))
 
-type LogError = DeploymentNotFound | JobNotFound | StoreError
+type LogError = DeploymentNotFound | JobNotFound | RunNotFound | StoreError
 
 /**
  * The lines after a number; the first ones are read at once, so that a store that is away is not taken for an empty log.

@@ -1,10 +1,6 @@
 // A deploy in a container, without a database or a server: the same program over memory, the Docker engine and an app that this
 // file brings along. However it ends, no container and no network is left; the image stays with the engine, as builds do.
-import { createHash, randomInt } from "node:crypto"
-import { once } from "node:events"
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
-import { createServer } from "node:http"
-import { tmpdir } from "node:os"
+import { randomInt } from "node:crypto"
 import { join } from "node:path"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as DockerContainerRuntime from "@lockkeeper/adapter-docker/DockerContainerRuntime"
@@ -14,7 +10,7 @@ import * as HttpHealthProbe from "@lockkeeper/adapter-http/HttpHealthProbe"
 import * as ProcessSourceFetcher from "@lockkeeper/adapter-process/ProcessSourceFetcher"
 import { type AppId, AppName } from "@lockkeeper/core/domain/App"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
-import { type ArchiveSource, ArchiveUrl, ImageReference, Sha256 } from "@lockkeeper/core/domain/Source"
+import { type ArchiveSource, ImageReference } from "@lockkeeper/core/domain/Source"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { type AppNameTaken, AppStore, type PortsExhausted } from "@lockkeeper/core/port/AppStore"
 import type { ContainerRuntime } from "@lockkeeper/core/port/ContainerRuntime"
@@ -27,8 +23,8 @@ import { SubnetPool } from "@lockkeeper/core/port/SubnetPool"
 import { deploy, type DeployPorts } from "@lockkeeper/core/program/deploy"
 import { releaseWorkload } from "@lockkeeper/core/program/retire"
 import { Cause, Console, Effect, Layer, type Scope } from "effect"
-import { create } from "tar"
 import { layerInMemory } from "./layerInMemory.ts"
+import { servedArchive } from "./servedArchive.ts"
 
 const baseImage = process.env["BASE_IMAGE"] ?? "node:24-alpine"
 const installation = InstallationId.make(process.env["INSTALLATION"] ?? "example")
@@ -40,32 +36,6 @@ createServer((_, response) => response.end("hello from " + process.env.HOSTNAME)
 process.on("SIGTERM", () => process.exit(0))\n`
 }
 
-/** Packs the app and serves it, as any artifact store would. */
-const archive = Effect.gen(function* () {
-  const directory = yield* Effect.acquireRelease(
-    Effect.promise(() => mkdtemp(join(tmpdir(), "deploy-on-docker-"))),
-    (path) => Effect.promise(() => rm(path, { recursive: true }))
-  )
-  const bytes = yield* Effect.promise(async () => {
-    for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text)
-    await create({ gzip: true, cwd: directory, file: join(directory, "app.tar.gz") }, Object.keys(files))
-    return readFile(join(directory, "app.tar.gz"))
-  })
-  const server = yield* Effect.acquireRelease(
-    Effect.sync(() => createServer((_, response) => response.end(bytes)).listen(0, "127.0.0.1")),
-    (server) => Effect.sync(() => server.close().closeAllConnections())
-  )
-  yield* Effect.promise(() => once(server, "listening"))
-  const address = server.address()
-  const port = typeof address === "object" && address !== null ? address.port : 0
-  const source: ArchiveSource = {
-    type: "archive",
-    url: ArchiveUrl.make(`http://127.0.0.1:${port}/app.tar.gz`),
-    sha256: Sha256.make(createHash("sha256").update(bytes).digest("hex"))
-  }
-  return { source, directory }
-})
-
 // In memory, ids begin with 1 in every process, and containers are named after them: two runs would take each other's.
 const ownIds = Layer.effectDiscard(
   Effect.map(MemoryState, (state) => {
@@ -74,7 +44,7 @@ const ownIds = Layer.effectDiscard(
 ).pipe(Layer.provide(MemoryState.layer))
 
 const program = Effect.gen(function* () {
-  const { directory, source } = yield* archive
+  const { directory, source } = yield* servedArchive(files)
   const docker = { installation, replica: ReplicaId.make("example") }
   const fetcher = DockerSourceFetcher.layer({
     ...docker,

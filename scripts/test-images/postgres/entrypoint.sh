@@ -1,6 +1,7 @@
 #!/bin/bash
-# Starts PostgreSQL as the official image does, as far as tests need it: POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB and
-# PGDATA say what the first start creates, and arguments go to the server. There are no init scripts and no other settings.
+# Starts PostgreSQL as the official image does, as far as tests need it: POSTGRES_USER, POSTGRES_PASSWORD (or the name of a
+# file with it in POSTGRES_PASSWORD_FILE), POSTGRES_DB and PGDATA say what the first start creates, and arguments go to the
+# server. There are no init scripts and no other settings.
 set -euo pipefail
 
 : "${POSTGRES_USER:=postgres}"
@@ -31,6 +32,13 @@ case "${1-}" in
   postgres) ;;
   *) exec "$@" ;;
 esac
+
+# Before the user changes: the file may be root's alone.
+if [ -n "${POSTGRES_PASSWORD_FILE-}" ]; then
+  POSTGRES_PASSWORD=$(cat "$POSTGRES_PASSWORD_FILE")
+  export POSTGRES_PASSWORD
+  unset POSTGRES_PASSWORD_FILE
+fi
 
 # PostgreSQL refuses to run as root, and needs a directory for its data and one for its socket.
 if [ "$(id -u)" = 0 ]; then

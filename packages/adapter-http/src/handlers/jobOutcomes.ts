@@ -6,7 +6,7 @@ import { noRelease, notFound, notLive } from "./outcomes.ts"
 
 /** No Slot of its Tenant is free. */
 export const jobCapReached = ({ limit, running }: { readonly limit: number; readonly running: number }) =>
-  Effect.fail(new Problems.JobCapReached({ detail: `${running} of ${limit} slots are taken`, limit, running }))
+  new Problems.JobCapReached({ detail: `${running} of ${limit} slots are taken`, limit, running })
 
 /** Why a Job did not begin. */
 export const refusedJob = ({ reason }: JobRefused) => {
@@ -18,7 +18,7 @@ export const refusedJob = ({ reason }: JobRefused) => {
     case "NoRelease":
       return Effect.fail(noRelease())
     case "JobCapReached":
-      return jobCapReached(reason)
+      return Effect.fail(jobCapReached(reason))
     case "QueueFull":
       return Effect.fail(new Problems.QueueFull({ detail: `${reason.limit} jobs wait already`, limit: reason.limit }))
     case "AlreadyRunning":

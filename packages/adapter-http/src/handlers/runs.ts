@@ -14,16 +14,7 @@ import { pageOf } from "../internal/pages.ts"
 import type { Stopping } from "../internal/Stopping.ts"
 import { logOf } from "./logs.ts"
 import { listedTenant, maySee, notFound, unavailable } from "./outcomes.ts"
-import {
-  invalidTopology,
-  keepTooLong,
-  mutableImage,
-  noProvider,
-  poolExhausted,
-  refusedRun,
-  runOver,
-  unknownTarget
-} from "./runOutcomes.ts"
+import { keepTooLong, noProvider, refusedRun, runOver, tooSlow } from "./runOutcomes.ts"
 
 /** Handles the Run routes. */
 export const runsHandlers = HttpApiBuilder.group(
@@ -52,15 +43,11 @@ export const runsHandlers = HttpApiBuilder.group(
         const { keepUntil, name, nodes, steps, target, tenant, thresholds = [] } = payload
         const topology = { nodes, steps, thresholds }
         const run = yield* beginRun({ tenant, name, target, topology, keepUntil }).pipe(
-          Effect.flatMap((begun) => Effect.as(dispatcher.takeRun(begun), begun.run)),
+          Effect.flatMap((hand) => Effect.as(dispatcher.takeRun(hand), hand.run.run)),
           Effect.uninterruptible,
           Effect.catchTags({
-            InvalidTopology: invalidTopology,
-            MutableImage: mutableImage,
-            TargetNotKnown: unknownTarget,
-            KeepTooLong: keepTooLong,
-            PoolExhausted: poolExhausted,
-            JobRefused: refusedRun,
+            RunRefused: refusedRun,
+            LeaseLost: () => Effect.fail(tooSlow()),
             ProviderError: noProvider,
             StoreError: unavailable
           })
@@ -97,7 +84,7 @@ export const runsHandlers = HttpApiBuilder.group(
         return yield* Effect.catchTags(keepRun(id, payload.until), {
           RunNotFound: () => Effect.fail(notFound()),
           RunEnded: runOver,
-          KeepTooLong: keepTooLong,
+          KeepTooLong: () => Effect.fail(keepTooLong()),
           StoreError: unavailable
         })
       }, Effect.provideContext(ports))

@@ -15,6 +15,7 @@ import {
 import {
   type CommandSpec,
   ContainerRuntime,
+  itemVariable,
   RuntimeError,
   type WorkloadSpec
 } from "@lockkeeper/core/port/ContainerRuntime"
@@ -91,7 +92,8 @@ export const make = (
         (port) => Effect.sync(() => given.delete(port))
       )
       const directory = imageDirectory(builds, spec.image)
-      const process = yield* startProcess({ argv, directory, home, port, env: spec.env, item })
+      const told = item === undefined ? {} : { [itemVariable]: item }
+      const process = yield* startProcess({ argv, directory, home, port, env: spec.env, told })
       return { process, workload: workloadOf(spec, process, port) }
     })
 

@@ -21,7 +21,8 @@ export const freePort = Effect.fnUntraced(function* (
   return yield* Effect.fail(`no port between ${first} and ${last} is free`)
 })
 
-const isFree = (port: number): Effect.Effect<boolean, string> =>
+/** Whether nobody listens on a port of 127.0.0.1. Fails with a clause for a person. */
+export const isFree = (port: number): Effect.Effect<boolean, string> =>
   Effect.callback<boolean, string>((resume) => {
     const server = Net.createServer()
     server.once("error", (error) => {

@@ -1,4 +1,5 @@
-// A deploy key on disk for as long as one fetch needs it, in a directory of its own outside of every tree.
+// Secrets on disk for as long as they are needed: a deploy key while one fetch lasts, in a directory of its own outside of
+// every tree, and what a node of a Run is given.
 
 import type { GitSshFiles } from "@lockkeeper/core/port/gitCommand"
 import { failpoint } from "@lockkeeper/core/port/failpoint"
@@ -8,7 +9,7 @@ import * as Path from "node:path"
 import { ownDirectory } from "./privateDirectory.ts"
 import { describeSystemError } from "./systemError.ts"
 
-const writeWhole = (path: string, text: string): void => {
+const writeNew = (path: string, text: string): void => {
   const file = Fs.openSync(path, "wx", 0o600)
   try {
     Fs.fchmodSync(file, 0o600)
@@ -17,6 +18,14 @@ const writeWhole = (path: string, text: string): void => {
     Fs.closeSync(file)
   }
 }
+
+/** Writes a file that is not there yet, 0600 and as it is. Fails with a clause for a person. */
+export const writeWhole = (path: string, text: string): Effect.Effect<void, string> =>
+  failpoint(
+    "disk.secret",
+    Effect.try({ try: () => writeNew(path, text), catch: describeSystemError }),
+    Effect.fail("a failpoint")
+  )
 
 const asLines = (text: string): string => `${text.replaceAll("\r\n", "\n").trimEnd()}\n`
 
@@ -38,9 +47,9 @@ const written = (
   Effect.try({
     try: () => {
       const files = { key: Path.join(directory, "key"), knownHosts: Path.join(directory, "known_hosts") }
-      writeWhole(files.knownHosts, asLines(knownHosts))
+      writeNew(files.knownHosts, asLines(knownHosts))
       if (deployKey === undefined) return { ...files, key: undefined }
-      writeWhole(files.key, asLines(Redacted.value(deployKey)))
+      writeNew(files.key, asLines(Redacted.value(deployKey)))
       return files
     },
     catch: describeSystemError

@@ -19,6 +19,8 @@ import {
 } from "@lockkeeper/core/port/IdempotencyStore"
 import type { JobStore } from "@lockkeeper/core/port/JobStore"
 import type { LogStore } from "@lockkeeper/core/port/LogStore"
+import type { Providers } from "@lockkeeper/core/port/Providers"
+import type { RunStore } from "@lockkeeper/core/port/RunStore"
 import type { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
 import type { Replica } from "@lockkeeper/core/program/Replica"
 import { Api } from "./api/Api.ts"
@@ -49,6 +51,8 @@ export type ServerPorts =
   | IdempotencyStore
   | JobStore
   | LogStore
+  | Providers
+  | RunStore
   | Dispatcher
   | Replica
   | Fingerprints

@@ -116,6 +116,20 @@ const built: Readonly<Record<string, ReadonlyArray<string>>> = {
   "GET /v1/jobs/{job}/items": [],
   "GET /v1/jobs/{job}/logs": [],
   "POST /v1/jobs/{job}/cancel": ["already_terminal"],
+  "POST /v1/runs": [
+    "invalid_topology",
+    "mutable_image",
+    "pool_exhausted",
+    "unknown_target",
+    "keep_too_long",
+    "job_cap_reached",
+    "engine_unavailable"
+  ],
+  "GET /v1/runs": [],
+  "GET /v1/runs/{run}": [],
+  "GET /v1/runs/{run}/logs": [],
+  "POST /v1/runs/{run}/cancel": ["already_terminal"],
+  "PUT /v1/runs/{run}/keep": ["already_terminal", "keep_too_long"],
   "POST /v1/jobs/{job}/rerun": [
     "app_not_live",
     "no_release",

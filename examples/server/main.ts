@@ -80,7 +80,7 @@ export const makePorts = Effect.fnUntraced(function* (
   )
   const adapters = Layer.mergeAll(
     runtimeLayer(choice, options, directory),
-    providersLayer,
+    providersLayer(directory),
     HttpHealthProbe.layer,
     ProxyRouter.layer({ replica }),
     Replica.layer(replica, terms)

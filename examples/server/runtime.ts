@@ -8,6 +8,7 @@ import { EngineUnavailable, ensureImage, inspectEngine } from "@lockkeeper/adapt
 import * as DockerSourceFetcher from "@lockkeeper/adapter-docker/DockerSourceFetcher"
 import type { InstallationId } from "@lockkeeper/adapter-docker/InstallationId"
 import * as ProcessContainerRuntime from "@lockkeeper/adapter-process/ProcessContainerRuntime"
+import * as ProcessProvider from "@lockkeeper/adapter-process/ProcessProvider"
 import * as ProcessSourceFetcher from "@lockkeeper/adapter-process/ProcessSourceFetcher"
 import type { DataDirectory } from "./dataDirectory.ts"
 import { installationOf } from "./installation.ts"
@@ -68,5 +69,10 @@ export const runtimeLayer = ({ runtime }: RuntimeChoice, settings: Settings, dir
   return settings.migrate === "wait" ? late(docker) : docker
 }
 
-/** Where Runs can be made: nowhere yet, so that every target is one that is not known. */
-export const providersLayer = Providers.layer({ targets: [], settings: {}, usual: Target.make("docker") })
+/** Where Runs can be made: as processes of this host. */
+export const providersLayer = ({ work }: DataDirectory) =>
+  Providers.layer({
+    targets: [ProcessProvider.target({ directory: join(work, "homes") })],
+    settings: {},
+    usual: Target.make("process")
+  })

@@ -6,9 +6,8 @@ import { type RunId, Target } from "@lockkeeper/core/domain/Run"
 import { maxResultBytes } from "@lockkeeper/core/domain/StepResult"
 import type { NodeName, Topology } from "@lockkeeper/core/domain/Topology"
 import { imageOf, InvalidTopology, inOrder } from "@lockkeeper/core/domain/topologyRefusal"
-import { Address, IpAddress } from "@lockkeeper/core/domain/Workload"
+import { Address, type ImageDigest, IpAddress } from "@lockkeeper/core/domain/Workload"
 import {
-  type Credentials,
   credentialsVariable,
   type NodePlace,
   type NodeSpec,
@@ -22,23 +21,22 @@ import {
   type StepSpec
 } from "@lockkeeper/core/port/Provider"
 import { targetSpec, type TargetSpec } from "@lockkeeper/core/port/Providers"
-import { Duration, Effect, Exit, Fiber, Redacted, Schema, Scope, Stream } from "effect"
+import type { SourceTree } from "@lockkeeper/core/port/SourceFetcher"
+import { Duration, Effect, Exit, Fiber, Schema, Scope, Stream } from "effect"
 import * as Path from "node:path"
 import { imageCommand, imageDirectory, store } from "./internal/buildStore.ts"
 import { isFree } from "./internal/freePort.ts"
-import { ownDirectory, privateDirectory, sweepDirectory } from "./internal/privateDirectory.ts"
+import { ownDirectory, sweepDirectory } from "./internal/privateDirectory.ts"
 import { resultFile } from "./internal/resultFile.ts"
-import { writeWhole } from "./internal/secretFile.ts"
+import { credentialFiles } from "./internal/secretFile.ts"
 import { exitCode, exitReason, shellLine, startProcess, type WorkloadProcess } from "./internal/workloadProcess.ts"
 
 /**
- * Says where files are kept and how long a node may take to stop. `builds` holds the images, and may be that of the process
- * runtime; `homes` holds the writable directory of each node, with its Credentials. `grace` is the time between TERM and KILL
- * (10 seconds).
+ * Says where files are kept and how long a node may take to stop. Below `directory` each Run has one of its own, with what was
+ * built for it and the writable directories of its nodes. `grace` is the time between TERM and KILL (10 seconds).
  */
 export interface ProcessProviderOptions {
-  readonly builds: string
-  readonly homes: string
+  readonly directory: string
   readonly grace?: Duration.Input | undefined
 }
 
@@ -57,9 +55,12 @@ interface Running {
 /** How long what a node said at its end may take to be handed on. */
 const patience = Duration.seconds(2)
 
-/** What there is of a Run on this host. */
+/** What there is of a Run on this host. `scope` holds the directory that has the other two. */
 interface Place {
   readonly owner: RunOwner
+  readonly builds: string
+  readonly homes: string
+  readonly scope: Scope.Closeable
   readonly nodes: Map<NodeName, Running>
   readonly steps: Set<Running>
 }
@@ -70,12 +71,12 @@ interface Place {
  */
 export const make = (options: ProcessProviderOptions): Effect.Effect<Provider, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { builds, homes } = options
+    const { directory } = options
     const grace = Duration.fromInputUnsafe(options.grace ?? "10 seconds")
     const places = new Map<RunId, Place>()
     const taken = new Set<number>()
 
-    yield* sweepDirectory(homes)
+    yield* sweepDirectory(directory)
 
     const end = Effect.fnUntraced(function* ({ process, said, scope }: Running): Effect.fn.Return<void, string> {
       if (!(yield* process.end(grace))) return yield* Effect.fail("a process of it does not end although it was killed")
@@ -97,15 +98,44 @@ export const make = (options: ProcessProviderOptions): Effect.Effect<Provider, n
         Effect.flatMap((free) => (free ? Effect.void : Effect.fail(`the port ${port} is in use`)))
       )
 
+    const placeOf = (run: RunId, reason: ProviderError["reason"]): Effect.Effect<Place, ProviderError> =>
+      Effect.suspend(() => {
+        const place = places.get(run)
+        return place === undefined ? failed(reason, `nothing was prepared for ${run}`) : Effect.succeed(place)
+      })
+
+    const prepare = Effect.fn("ProcessProvider.prepare")(function* (
+      owner: RunOwner
+    ): Effect.fn.Return<void, ProviderError> {
+      const known = places.get(owner.run)
+      if (known?.owner.tenant === owner.tenant) return
+      if (known !== undefined) return yield* failed("name_conflict", `${owner.run} is of another tenant`)
+      const { made: own, scope } = yield* Effect.mapError(kept(ownDirectory(directory, owner.run)), (detail) =>
+        problem("start_failed", `${owner.run} has no directory: ${detail}`)
+      )
+      const place = { owner, scope, builds: Path.join(own, "builds"), homes: Path.join(own, "homes") }
+      places.set(owner.run, { ...place, nodes: new Map(), steps: new Set() })
+    }, Effect.uninterruptible)
+
+    const build = Effect.fn("ProcessProvider.build")(function* (
+      { run }: RunOwner,
+      tree: SourceTree,
+      say: Parameters<Provider["build"]>[2]
+    ): Effect.fn.Return<ImageDigest, ProviderError> {
+      const { builds } = yield* placeOf(run, "build_failed")
+      return yield* Effect.mapError(store(builds, tree.directory, say), ({ detail }) => problem("build_failed", detail))
+    })
+
     /** Starts the process of a node or of a step, in a home of its own that has the Credentials. */
     const launch = Effect.fnUntraced(function* (
+      { builds, homes }: Place,
       spec: NodeSpec,
       argv: Parameters<typeof startProcess>[0]["argv"],
       results?: string
     ) {
       const { credentials, env, image, node } = spec
       const home = yield* ownDirectory(homes)
-      const secrets = yield* credentialsIn(home, credentials)
+      const secrets = yield* credentialFiles(Path.join(home, "credentials"), credentials)
       const told = { [credentialsVariable]: secrets, ...(results === undefined ? {} : { [resultsVariable]: results }) }
       const [port] = node.ports
       return yield* startProcess({ argv, directory: imageDirectory(builds, image), home, port, env, told })
@@ -127,15 +157,14 @@ export const make = (options: ProcessProviderOptions): Effect.Effect<Provider, n
       say: Parameters<Provider["start"]>[1]
     ): Effect.fn.Return<NodePlace, ProviderError> {
       const { image, node, owner } = spec
-      const place = places.get(owner.run)
-      if (place === undefined) return yield* failed("start_failed", `nothing was prepared for ${owner.run}`)
-      const line = yield* Effect.mapError(imageCommand(builds, image), ({ detail }) =>
+      const place = yield* placeOf(owner.run, "start_failed")
+      const line = yield* Effect.mapError(imageCommand(place.builds, image), ({ detail }) =>
         problem("image_not_found", detail)
       )
       if (place.nodes.has(node.name)) return yield* failed("name_conflict", `the node ${node.name} is there already`)
       const making = Effect.andThen(
         Effect.forEach(node.ports, claimPort, { discard: true }),
-        launch(spec, node.command ?? shellLine(line))
+        launch(place, spec, node.command ?? shellLine(line))
       )
       const { made: process, scope } = yield* Effect.mapError(kept(making), (detail) =>
         problem("start_failed", `the node ${node.name} could not be started: ${detail}`)
@@ -157,14 +186,14 @@ export const make = (options: ProcessProviderOptions): Effect.Effect<Provider, n
       say: Parameters<Provider["perform"]>[1]
     ): Effect.fn.Return<StepExit, ProviderError> {
       const { node, owner, step } = spec
-      const place = places.get(owner.run)
-      if (place === undefined || !place.nodes.has(node.name)) {
+      const place = yield* placeOf(owner.run, "step_failed")
+      if (!place.nodes.has(node.name)) {
         return yield* failed("step_failed", `the node ${node.name} does not run`)
       }
       const done = Effect.gen(function* () {
-        const results = yield* ownDirectory(homes)
+        const results = yield* ownDirectory(place.homes)
         const exit = yield* Effect.acquireUseRelease(
-          Effect.map(kept(launch(spec, step.command, results)), ({ made: process, scope }) => {
+          Effect.map(kept(launch(place, spec, step.command, results)), ({ made: process, scope }) => {
             const running = { process, scope, said: Effect.void }
             place.steps.add(running)
             return running
@@ -208,6 +237,7 @@ export const make = (options: ProcessProviderOptions): Effect.Effect<Provider, n
         { concurrency: "unbounded" }
       )
       if (left.flat().length > 0) return yield* new RemovalError({ left: left.flat() })
+      yield* Scope.close(place.scope, Exit.void)
       places.delete(run)
     }, Effect.uninterruptible)
 
@@ -233,18 +263,8 @@ export const make = (options: ProcessProviderOptions): Effect.Effect<Provider, n
       extend: () => Effect.void,
       giveBack: () => Effect.void,
       resolve: (reference) => failed("image_not_found", `a process runs no image, such as ${reference}`),
-      build: Effect.fn("ProcessProvider.build")((tree, say) =>
-        Effect.mapError(store(builds, tree.directory, say), ({ detail }) => problem("build_failed", detail))
-      ),
-      prepare: (owner) =>
-        Effect.suspend(() => {
-          const place = places.get(owner.run)
-          if (place !== undefined && place.owner.tenant !== owner.tenant) {
-            return failed("name_conflict", `${owner.run} is of another tenant`)
-          }
-          if (place === undefined) places.set(owner.run, { owner, nodes: new Map(), steps: new Set() })
-          return Effect.void
-        }),
+      build,
+      prepare,
       start,
       inspect,
       perform,
@@ -259,20 +279,6 @@ const refuses = ({ nodes }: Topology): InvalidTopology | undefined => {
   if (node === undefined) return undefined
   const detail = `the node ${node.name} has an image; here nodes are processes, which are built from a source`
   return new InvalidTopology({ reason: "image_or_source", node: node.name, nodes: [node.name], detail })
-}
-
-/** Writes Credentials below a home, each in a file of its own that nobody else may read. */
-const credentialsIn = (home: string, credentials: Credentials): Effect.Effect<string, string> => {
-  const directory = Path.join(home, "credentials")
-  return Effect.as(
-    Effect.andThen(
-      privateDirectory(directory),
-      Effect.forEach(credentials, ([name, secret]) => writeWhole(Path.join(directory, name), Redacted.value(secret)), {
-        discard: true
-      })
-    ),
-    directory
-  )
 }
 
 const problem = (reason: ProviderError["reason"], detail: string): ProviderError =>

@@ -1,15 +1,16 @@
 // Secrets on disk for as long as they are needed: a deploy key while one fetch lasts, in a directory of its own outside of
 // every tree, and what a node of a Run is given.
 
+import type { Credentials } from "@lockkeeper/core/port/Provider"
 import type { GitSshFiles } from "@lockkeeper/core/port/gitCommand"
 import { failpoint } from "@lockkeeper/core/port/failpoint"
 import { Effect, Redacted, type Scope } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { ownDirectory } from "./privateDirectory.ts"
+import { ownDirectory, privateDirectory } from "./privateDirectory.ts"
 import { describeSystemError } from "./systemError.ts"
 
-const writeNew = (path: string, text: string): void => {
+const writeWhole = (path: string, text: string): void => {
   const file = Fs.openSync(path, "wx", 0o600)
   try {
     Fs.fchmodSync(file, 0o600)
@@ -19,13 +20,17 @@ const writeNew = (path: string, text: string): void => {
   }
 }
 
-/** Writes a file that is not there yet, 0600 and as it is. Fails with a clause for a person. */
-export const writeWhole = (path: string, text: string): Effect.Effect<void, string> =>
-  failpoint(
-    "disk.secret",
-    Effect.try({ try: () => writeNew(path, text), catch: describeSystemError }),
-    Effect.fail("a failpoint")
-  )
+/** Writes Credentials into a directory of their own, each in a file that nobody else may read, and answers the directory. */
+export const credentialFiles = (directory: string, credentials: Credentials): Effect.Effect<string, string> => {
+  const writing = Effect.try({
+    try: () => {
+      for (const [name, secret] of credentials) writeWhole(Path.join(directory, name), Redacted.value(secret))
+      return directory
+    },
+    catch: describeSystemError
+  })
+  return Effect.andThen(privateDirectory(directory), failpoint("disk.secret", writing, Effect.fail("a failpoint")))
+}
 
 const asLines = (text: string): string => `${text.replaceAll("\r\n", "\n").trimEnd()}\n`
 
@@ -47,9 +52,9 @@ const written = (
   Effect.try({
     try: () => {
       const files = { key: Path.join(directory, "key"), knownHosts: Path.join(directory, "known_hosts") }
-      writeNew(files.knownHosts, asLines(knownHosts))
+      writeWhole(files.knownHosts, asLines(knownHosts))
       if (deployKey === undefined) return { ...files, key: undefined }
-      writeNew(files.key, asLines(Redacted.value(deployKey)))
+      writeWhole(files.key, asLines(Redacted.value(deployKey)))
       return files
     },
     catch: describeSystemError

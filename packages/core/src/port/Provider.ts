@@ -99,8 +99,9 @@ export interface Provider {
   ) => Effect.Effect<void, ProviderError>
   /** What an image reference leads to now; it is there afterwards. */
   readonly resolve: (reference: ImageReference) => Effect.Effect<ImageDigest, ProviderError>
-  /** Makes an image from a tree. */
+  /** Makes an image from a tree for a Run that was prepared. It is there until that is removed. */
   readonly build: (
+    owner: RunOwner,
     tree: SourceTree,
     say: (entry: LogEntry) => Effect.Effect<void>
   ) => Effect.Effect<ImageDigest, ProviderError>

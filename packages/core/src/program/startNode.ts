@@ -11,7 +11,7 @@ import { SourceFetcher } from "../port/SourceFetcher.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { nodeLines } from "./nodeLines.ts"
 import { RunDeadlines } from "./runDeadlines.ts"
-import { failed, failedBy, type RunFailed, type RunPlace, system, untilWritten, within } from "./RunInHand.ts"
+import { failed, failedBy, ownerOf, type RunFailed, type RunPlace, system, untilWritten, within } from "./RunInHand.ts"
 
 /** The image of a node: what its Plan says, or what is built from its Source, which is gone from here then. */
 export const nodeImage = Effect.fn("nodeImage")(function* (
@@ -31,7 +31,12 @@ export const nodeImage = Effect.fn("nodeImage")(function* (
     const tree = yield* within(limits.fetch, "fetching", fetching, name)
     if ("image" in tree) return tree.image
     yield* log.say(system(`building ${name}`))
-    return yield* within(limits.build, "building", Effect.mapError(provider.build(tree, say), failedBy(name)), name)
+    return yield* within(
+      limits.build,
+      "building",
+      Effect.mapError(provider.build(ownerOf(place), tree, say), failedBy(name)),
+      name
+    )
   })
   return yield* Effect.scoped(built)
 })

@@ -29,7 +29,7 @@ const failpointProvider = (provider: Provider): Provider => {
     extend: (lease) => failpoint("Provider.extend", provider.extend(lease), away),
     giveBack: (lease, unused) => failpoint("Provider.giveBack", provider.giveBack(lease, unused), away),
     resolve: (reference) => failpoint("Provider.resolve", provider.resolve(reference), away),
-    build: (tree, say) => failpoint("Provider.build", provider.build(tree, say), away),
+    build: (owner, tree, say) => failpoint("Provider.build", provider.build(owner, tree, say), away),
     prepare: (owner, subnet) => failpoint("Provider.prepare", provider.prepare(owner, subnet), away),
     start: (spec, say) => failpoint("Provider.start", provider.start(spec, say), away),
     inspect: (run, node) => failpoint("Provider.inspect", provider.inspect(run, node), away),

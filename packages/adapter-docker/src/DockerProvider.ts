@@ -14,16 +14,16 @@ import type { InstallationId } from "./InstallationId.ts"
 import { inBackground } from "./internal/background.ts"
 import { build } from "./internal/build.ts"
 import { connect } from "./internal/connect.ts"
-import type { EngineError } from "./internal/EngineError.ts"
+import { type EngineError, isAbsent } from "./internal/EngineError.ts"
 import { hostRoutes } from "./internal/hostRoutes.ts"
 import * as Images from "./internal/images.ts"
-import * as KeptImages from "./internal/keptImages.ts"
 import { imageLabel, newOwner } from "./internal/labels.ts"
 import { keepBlocks, keepEvery, type NetworkPool, poolOf } from "./internal/networkBlocks.ts"
 import * as Networks from "./internal/networks.ts"
 import * as Nodes from "./internal/nodes.ts"
 import { asProviderError } from "./internal/providerErrors.ts"
 import { ownedRuns, removeRun } from "./internal/removeRun.ts"
+import * as RunImages from "./internal/runImages.ts"
 import * as RunNetworks from "./internal/runNetworks.ts"
 
 /** A range of addresses, as `10.216.0.0/13`. */
@@ -104,9 +104,11 @@ export const make = Effect.fnUntraced(function* (
         Effect.mapError(asProviderError("image_not_found"))
       )
     ),
-    build: Effect.fn("DockerProvider.build")((tree, say) =>
+    build: Effect.fn("DockerProvider.build")(({ run }, tree, say) =>
       Effect.scoped(build(docker, tree.directory, imageLabel(owner), limits, say)).pipe(
-        Effect.tap((image) => KeptImages.keep(docker, installation, image)),
+        Effect.tap((image) => RunImages.keep(docker, installation, run, image)),
+        // What was found in the engine's cache may have been removed before it was kept.
+        Effect.retry({ times: 1, while: (error) => error._tag === "EngineError" && isAbsent(error) }),
         Effect.mapError(asProviderError("build_failed"))
       )
     ),

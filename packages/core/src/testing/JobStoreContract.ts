@@ -179,7 +179,9 @@ export const JobStoreContract: Contract<AppStore | CheckpointStore | DeploymentS
       const { id } = claim.job
       const again = Effect.flatMap(Jobs.freshWorker(), (by) => jobs.rerun(id, by))
       yield* equal("why, while it runs", (yield* Jobs.refusal(again))._tag, "AlreadyRunning")
-      yield* jobs.finish(claim, failed)
+      yield* jobs.giveBack(claim)
+      yield* equal("why, while it waits", (yield* Jobs.refusal(again))._tag, "AlreadyRunning")
+      yield* jobs.finish(yield* present("a Claim", yield* jobs.admitJob(yield* Jobs.freshWorker(), id)), failed)
       const answers = yield* together([again, again, again])
       const begun = answers.flatMap((answer) => (answer._tag === "Success" ? [answer.success] : []))
       yield* equal("how many win", begun.length, 1)

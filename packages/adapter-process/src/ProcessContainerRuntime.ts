@@ -15,7 +15,6 @@ import {
 import {
   type CommandSpec,
   ContainerRuntime,
-  itemVariable,
   RuntimeError,
   type WorkloadSpec
 } from "@lockkeeper/core/port/ContainerRuntime"
@@ -92,8 +91,7 @@ export const make = (
         (port) => Effect.sync(() => given.delete(port))
       )
       const directory = imageDirectory(builds, spec.image)
-      const told = item === undefined ? {} : { [itemVariable]: item }
-      const process = yield* startProcess({ argv, directory, home, port, env: spec.env, told })
+      const process = yield* startProcess({ argv, directory, home, port, env: spec.env, item })
       return { process, workload: workloadOf(spec, process, port) }
     })
 

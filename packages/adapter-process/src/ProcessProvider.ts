@@ -1,12 +1,14 @@
-// Makes the nodes of Runs as processes of this host, from the same images as the process runtime. They share the host's
-// addresses: a node has the ports that it declares, at 127.0.0.1, and none of its own address. Not a sandbox: see `isolation`
-// of the process runtime.
+// Makes the nodes of Runs as plain processes of this host, from sources alone. They share its addresses and are not isolated,
+// and they end with this server, also when it is killed: nothing of them is left for another one to remove.
 
+import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
+import type { PlanNode } from "@lockkeeper/core/domain/Plan"
 import { type RunId, Target } from "@lockkeeper/core/domain/Run"
-import { maxResultBytes } from "@lockkeeper/core/domain/StepResult"
-import type { NodeName, Topology } from "@lockkeeper/core/domain/Topology"
-import { imageOf, InvalidTopology, inOrder } from "@lockkeeper/core/domain/topologyRefusal"
+import type { NodeName } from "@lockkeeper/core/domain/Topology"
+import { unsupportedImage } from "@lockkeeper/core/domain/topologyRefusal"
 import { Address, type ImageDigest, IpAddress } from "@lockkeeper/core/domain/Workload"
+import type { RuntimeError } from "@lockkeeper/core/port/ContainerRuntime"
+import { failpoint } from "@lockkeeper/core/port/failpoint"
 import {
   credentialsVariable,
   type NodePlace,
@@ -15,274 +17,222 @@ import {
   type Provider,
   ProviderError,
   RemovalError,
-  type RunOwner,
   resultsVariable,
+  type RunOwner,
   type StepExit,
   type StepSpec
 } from "@lockkeeper/core/port/Provider"
-import { targetSpec, type TargetSpec } from "@lockkeeper/core/port/Providers"
+import { type TargetSpec, targetSpec } from "@lockkeeper/core/port/Providers"
 import type { SourceTree } from "@lockkeeper/core/port/SourceFetcher"
-import { Duration, Effect, Exit, Fiber, Schema, Scope, Stream } from "effect"
+import { Duration, Effect, Exit, Schema, Scope, Stream } from "effect"
 import * as Path from "node:path"
 import { imageCommand, imageDirectory, store } from "./internal/buildStore.ts"
 import { isFree } from "./internal/freePort.ts"
 import { ownDirectory, sweepDirectory } from "./internal/privateDirectory.ts"
-import { resultFile } from "./internal/resultFile.ts"
-import { credentialFiles } from "./internal/secretFile.ts"
+import { isAlive } from "./internal/processTable.ts"
+import { credentialFiles, freshDirectory, resultFile } from "./internal/runFiles.ts"
 import { exitCode, exitReason, shellLine, startProcess, type WorkloadProcess } from "./internal/workloadProcess.ts"
 
-/**
- * Says where files are kept and how long a node may take to stop. Below `directory` each Run has one of its own, with what was
- * built for it and the writable directories of its nodes. `grace` is the time between TERM and KILL (10 seconds).
- */
+/** Where files are kept: everything of a Run, what was built for it too, in a directory of its own below `runs`. */
 export interface ProcessProviderOptions {
-  readonly directory: string
-  readonly grace?: Duration.Input | undefined
+  readonly runs: string
 }
 
-/** The target of Runs whose nodes are processes. The operator says nothing of it. */
-export const target = (options: ProcessProviderOptions): TargetSpec =>
-  targetSpec({ target: Target.make("process"), settings: Schema.Struct({}), make: () => make(options) })
+/** What the operator says of Runs as processes: `graceSeconds` is the time between TERM and KILL (10). */
+export const ProcessProviderSettings = Schema.Struct({
+  graceSeconds: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 300 })))
+})
 
-/** The processes of a node or of a step. `scope` holds its home and its ports. */
-interface Running {
-  readonly process: WorkloadProcess
-  readonly scope: Scope.Closeable
-  /** Waits, not for long, until all that it said was handed on. */
-  readonly said: Effect.Effect<unknown>
-}
+/** The type of {@link ProcessProviderSettings}. */
+export interface ProcessProviderSettings extends Schema.Schema.Type<typeof ProcessProviderSettings> {}
 
-/** How long what a node said at its end may take to be handed on. */
-const patience = Duration.seconds(2)
+type Say = (entry: LogEntry) => Effect.Effect<void>
 
-/** What there is of a Run on this host. `scope` holds the directory that has the other two. */
 interface Place {
   readonly owner: RunOwner
-  readonly builds: string
-  readonly homes: string
+  readonly directory: string
   readonly scope: Scope.Closeable
-  readonly nodes: Map<NodeName, Running>
-  readonly steps: Set<Running>
+  readonly nodes: Map<NodeName, WorkloadProcess | undefined>
+  readonly steps: Set<WorkloadProcess>
 }
 
-/**
- * Makes the Provider. What dead servers left is swept; nodes end with this process, even when that is killed, so that no other
- * replica has to remove them. When the Scope closes, all are ended.
- */
-export const make = (options: ProcessProviderOptions): Effect.Effect<Provider, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const { directory } = options
-    const grace = Duration.fromInputUnsafe(options.grace ?? "10 seconds")
-    const places = new Map<RunId, Place>()
-    const taken = new Set<number>()
+const buildsOf = ({ directory }: Place): string => Path.join(directory, "builds")
 
-    yield* sweepDirectory(directory)
+const failed = (reason: ProviderError["reason"], what: string) => (problem: string | RuntimeError) => {
+  const detail = `${what}: ${typeof problem === "string" ? problem : problem.detail}`
+  return new ProviderError({ reason, detail })
+}
 
-    const end = Effect.fnUntraced(function* ({ process, said, scope }: Running): Effect.fn.Return<void, string> {
-      if (!(yield* process.end(grace))) return yield* Effect.fail("a process of it does not end although it was killed")
-      yield* said
-      yield* Scope.close(scope, Exit.void)
-    })
+/** Makes the Provider; when the Scope closes, all Runs end. */
+export const make = Effect.fnUntraced(function* (
+  { runs }: ProcessProviderOptions,
+  { graceSeconds = 10 }: ProcessProviderSettings
+): Effect.fn.Return<Provider, never, Scope.Scope> {
+  const grace = Duration.seconds(graceSeconds)
+  const places = new Map<RunId, Place>()
+  yield* sweepDirectory(runs)
 
-    /** A port is the Run's own while its node is there: two Runs that declare the same one do not get in each other's way. */
-    const claimPort = (port: number) =>
-      Effect.acquireRelease(
-        Effect.suspend(() => {
-          if (taken.has(port)) return Effect.fail(`another run has the port ${port}`)
-          taken.add(port)
-          return Effect.void
-        }),
-        () => Effect.sync(() => taken.delete(port))
-      ).pipe(
-        Effect.andThen(isFree(port)),
-        Effect.flatMap((free) => (free ? Effect.void : Effect.fail(`the port ${port} is in use`)))
-      )
-
-    const placeOf = (run: RunId, reason: ProviderError["reason"]): Effect.Effect<Place, ProviderError> =>
-      Effect.suspend(() => {
-        const place = places.get(run)
-        return place === undefined ? failed(reason, `nothing was prepared for ${run}`) : Effect.succeed(place)
-      })
-
-    const prepare = Effect.fn("ProcessProvider.prepare")(function* (
-      owner: RunOwner
-    ): Effect.fn.Return<void, ProviderError> {
-      const known = places.get(owner.run)
-      if (known?.owner.tenant === owner.tenant) return
-      if (known !== undefined) return yield* failed("name_conflict", `${owner.run} is of another tenant`)
-      const { made: own, scope } = yield* Effect.mapError(kept(ownDirectory(directory, owner.run)), (detail) =>
-        problem("start_failed", `${owner.run} has no directory: ${detail}`)
-      )
-      const place = { owner, scope, builds: Path.join(own, "builds"), homes: Path.join(own, "homes") }
-      places.set(owner.run, { ...place, nodes: new Map(), steps: new Set() })
-    }, Effect.uninterruptible)
-
-    const build = Effect.fn("ProcessProvider.build")(function* (
-      { run }: RunOwner,
-      tree: SourceTree,
-      say: Parameters<Provider["build"]>[2]
-    ): Effect.fn.Return<ImageDigest, ProviderError> {
-      const { builds } = yield* placeOf(run, "build_failed")
-      return yield* Effect.mapError(store(builds, tree.directory, say), ({ detail }) => problem("build_failed", detail))
-    })
-
-    /** Starts the process of a node or of a step, in a home of its own that has the Credentials. */
-    const launch = Effect.fnUntraced(function* (
-      { builds, homes }: Place,
-      spec: NodeSpec,
-      argv: Parameters<typeof startProcess>[0]["argv"],
-      results?: string
-    ) {
-      const { credentials, env, image, node } = spec
-      const home = yield* ownDirectory(homes)
-      const secrets = yield* credentialFiles(Path.join(home, "credentials"), credentials)
-      const told = { [credentialsVariable]: secrets, ...(results === undefined ? {} : { [resultsVariable]: results }) }
-      const [port] = node.ports
-      return yield* startProcess({ argv, directory: imageDirectory(builds, image), home, port, env, told })
-    })
-
-    /** Does something in a Scope of its own, which stays open when that succeeds. */
-    const kept = <A>(making: Effect.Effect<A, string, Scope.Scope>) =>
-      Effect.gen(function* () {
-        const scope = yield* Scope.make()
-        const made = yield* making.pipe(
-          Scope.provide(scope),
-          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-        )
-        return { made, scope }
-      })
-
-    const start = Effect.fn("ProcessProvider.start")(function* (
-      spec: NodeSpec,
-      say: Parameters<Provider["start"]>[1]
-    ): Effect.fn.Return<NodePlace, ProviderError> {
-      const { image, node, owner } = spec
-      const place = yield* placeOf(owner.run, "start_failed")
-      const line = yield* Effect.mapError(imageCommand(place.builds, image), ({ detail }) =>
-        problem("image_not_found", detail)
-      )
-      if (place.nodes.has(node.name)) return yield* failed("name_conflict", `the node ${node.name} is there already`)
-      const making = Effect.andThen(
-        Effect.forEach(node.ports, claimPort, { discard: true }),
-        launch(place, spec, node.command ?? shellLine(line))
-      )
-      const { made: process, scope } = yield* Effect.mapError(kept(making), (detail) =>
-        problem("start_failed", `the node ${node.name} could not be started: ${detail}`)
-      )
-      const saying = yield* Effect.forkIn(Stream.runForEach(process.logs, say), scope)
-      const running = { process, scope, said: Effect.timeoutOption(Fiber.await(saying), patience) }
-      if (places.get(owner.run) !== place) {
-        yield* Effect.ignore(end(running))
-        return yield* failed("start_failed", `${owner.run} was removed meanwhile`)
-      }
-      place.nodes.set(node.name, running)
-      const [port] = node.ports
-      const address = port === undefined ? null : Address.make({ host: IpAddress.make("127.0.0.1"), port })
-      return { node: node.name, address }
-    }, Effect.uninterruptible)
-
-    const perform = Effect.fn("ProcessProvider.perform")(function* (
-      spec: StepSpec,
-      say: Parameters<Provider["perform"]>[1]
-    ): Effect.fn.Return<StepExit, ProviderError> {
-      const { node, owner, step } = spec
-      const place = yield* placeOf(owner.run, "step_failed")
-      if (!place.nodes.has(node.name)) {
-        return yield* failed("step_failed", `the node ${node.name} does not run`)
-      }
-      const done = Effect.gen(function* () {
-        const results = yield* ownDirectory(place.homes)
-        const exit = yield* Effect.acquireUseRelease(
-          Effect.map(kept(launch(place, spec, step.command, results)), ({ made: process, scope }) => {
-            const running = { process, scope, said: Effect.void }
-            place.steps.add(running)
-            return running
-          }),
-          ({ process }) => Effect.andThen(Stream.runForEach(process.logs, say), process.exited),
-          (running) =>
-            Effect.andThen(
-              end(running),
-              Effect.sync(() => place.steps.delete(running))
-            )
-        )
-        const file = step.result === null ? undefined : yield* resultFile(results, step.result.file, maxResultBytes + 1)
-        return { exitCode: exitCode(exit), file }
-      })
-      return yield* Effect.mapError(Effect.scoped(done), (detail) =>
-        problem("step_failed", `the step ${step.name} could not be taken: ${detail}`)
-      )
-    })
-
-    const remove = Effect.fn("ProcessProvider.remove")(function* (run: RunId): Effect.fn.Return<void, RemovalError> {
-      const place = places.get(run)
-      if (place === undefined) return
-      const running = [
-        ...[...place.steps].map((step) => ({ what: "a step", running: step, forget: () => place.steps.delete(step) })),
-        ...[...place.nodes].map(([name, node]) => ({
-          what: `the node ${name}`,
-          running: node,
-          forget: () => place.nodes.delete(name)
-        }))
-      ]
-      const left = yield* Effect.forEach(
-        running,
-        ({ forget, running, what }) =>
-          Effect.match(end(running), {
-            onSuccess: () => {
-              forget()
-              return []
-            },
-            onFailure: (detail) => [{ what, detail }]
-          }),
-        { concurrency: "unbounded" }
-      )
-      if (left.flat().length > 0) return yield* new RemovalError({ left: left.flat() })
-      yield* Scope.close(place.scope, Exit.void)
-      places.delete(run)
-    }, Effect.uninterruptible)
-
-    const inspect = (run: RunId, name: NodeName): Effect.Effect<NodeState> =>
-      Effect.suspend((): Effect.Effect<NodeState> => {
-        const node = places.get(run)?.nodes.get(name)
-        if (node === undefined) return Effect.succeed({ state: "gone" })
-        if (node.process.isAlive()) return Effect.succeed({ state: "running" })
-        return Effect.map(node.process.exited, (exit) => ({ state: "exited", reason: exitReason(exit) }))
-      })
-
-    yield* Effect.addFinalizer(() =>
-      Effect.forEach(
-        [...places.keys()],
-        (run) => Effect.catch(remove(run), (error) => Effect.logWarning(error.message)),
-        { concurrency: "unbounded", discard: true }
-      )
+  const prepare = Effect.fn("ProcessProvider.prepare")(function* (owner: RunOwner) {
+    const present = places.get(owner.run)
+    if (present?.owner.tenant === owner.tenant) return
+    if (present !== undefined) return yield* failed("name_conflict", owner.run)("it is there, of another tenant")
+    const scope = yield* Scope.make()
+    const directory = yield* ownDirectory(runs, owner.run).pipe(
+      Scope.provide(scope),
+      Effect.mapError(failed("start_failed", `${owner.run} has no directory`))
     )
+    places.set(owner.run, { owner, directory, scope, nodes: new Map(), steps: new Set() })
+  }, Effect.uninterruptible)
 
-    return {
-      refuses,
-      reserve: () => Effect.succeed(null),
-      extend: () => Effect.void,
-      giveBack: () => Effect.void,
-      resolve: (reference) => failed("image_not_found", `a process runs no image, such as ${reference}`),
-      build,
-      prepare,
-      start,
-      inspect,
-      perform,
-      remove,
-      owned: Effect.sync(() => [...places.keys()])
+  const build = Effect.fn("ProcessProvider.build")(function* (
+    { run }: RunOwner,
+    tree: SourceTree,
+    say: Say
+  ): Effect.fn.Return<ImageDigest, ProviderError> {
+    const place = places.get(run)
+    if (place === undefined) return yield* failed("build_failed", run)("it was not prepared")
+    const building = store(buildsOf(place), tree.directory, say)
+    return yield* Effect.mapError(building, failed("build_failed", "the source cannot be run"))
+  })
+
+  /** That nobody has the ports of a node: what answers there must be the node, and not what another Run has there. */
+  const portsAreFree = Effect.fnUntraced(function* ({ ports }: PlanNode) {
+    for (const port of ports) {
+      if (!(yield* isFree(port))) return yield* Effect.fail(`the port ${port} is in use`)
     }
   })
 
-/** Processes run what is built from a source. */
-const refuses = ({ nodes }: Topology): InvalidTopology | undefined => {
-  const node = inOrder(nodes).find((it) => imageOf(it) !== undefined)
-  if (node === undefined) return undefined
-  const detail = `the node ${node.name} has an image; here nodes are processes, which are built from a source`
-  return new InvalidTopology({ reason: "image_or_source", node: node.name, nodes: [node.name], detail })
-}
+  const startIn = Effect.fnUntraced(function* (
+    place: Place,
+    { credentials, env, image, node }: NodeSpec,
+    argv: readonly [string, ...ReadonlyArray<string>],
+    more: Readonly<Record<string, string>> = {}
+  ) {
+    const { directory } = place
+    const home = yield* freshDirectory(directory, `home-${node.name}`)
+    const files = credentials.size === 0 ? undefined : yield* credentialFiles(directory, node, credentials)
+    const places = { ...more, ...(files === undefined ? {} : { [credentialsVariable]: files }) }
+    return yield* startProcess({
+      argv,
+      directory: imageDirectory(buildsOf(place), image),
+      home,
+      port: node.ports[0],
+      env,
+      places
+    })
+  })
 
-const problem = (reason: ProviderError["reason"], detail: string): ProviderError =>
-  new ProviderError({ reason, detail })
+  const start = Effect.fn("ProcessProvider.start")(function* (
+    spec: NodeSpec,
+    say: Say
+  ): Effect.fn.Return<NodePlace, ProviderError> {
+    const { image, node, owner } = spec
+    const place = places.get(owner.run)
+    if (place === undefined) return yield* failed("start_failed", node.name)("its run was not prepared")
+    if (place.nodes.has(node.name)) return yield* failed("name_conflict", node.name)("it is there")
+    place.nodes.set(node.name, undefined)
+    const line = Effect.mapError(imageCommand(buildsOf(place), image), failed("image_not_found", node.name))
+    const process = yield* line.pipe(
+      Effect.flatMap((web) =>
+        Effect.mapError(
+          Effect.andThen(portsAreFree(node), startIn(place, spec, node.command ?? shellLine(web))),
+          failed("start_failed", node.name)
+        )
+      ),
+      Effect.tapError(() => Effect.sync(() => place.nodes.delete(node.name)))
+    )
+    place.nodes.set(node.name, process)
+    yield* Effect.forkIn(Stream.runForEach(process.logs, say), place.scope)
+    const [port] = node.ports
+    const host = IpAddress.make("127.0.0.1")
+    return { node: node.name, address: port === undefined ? null : Address.make({ host, port }) }
+  }, Effect.uninterruptible)
 
-const failed = (reason: ProviderError["reason"], detail: string): Effect.Effect<never, ProviderError> =>
-  Effect.fail(problem(reason, detail))
+  const inspect = (run: RunId, node: NodeName): Effect.Effect<NodeState> =>
+    Effect.gen(function* () {
+      const process = places.get(run)?.nodes.get(node)
+      if (process === undefined) return { state: "gone" }
+      return isAlive(process.leader)
+        ? { state: "running" }
+        : { state: "exited", reason: exitReason(yield* process.exited) }
+    })
+
+  const perform = Effect.fn("ProcessProvider.perform")(function* (
+    spec: StepSpec,
+    say: Say
+  ): Effect.fn.Return<StepExit, ProviderError> {
+    const { node, owner, step } = spec
+    const place = places.get(owner.run)
+    if (place === undefined || (yield* inspect(owner.run, node.name)).state !== "running") {
+      return yield* failed("step_failed", step.name)(`the node ${node.name} does not run`)
+    }
+    const asStepError = failed("step_failed", step.name)
+    const results = yield* Effect.mapError(freshDirectory(place.directory, `results-${step.name}`), asStepError)
+    return yield* Effect.acquireUseRelease(
+      Effect.tap(
+        Effect.mapError(startIn(place, spec, step.command, { [resultsVariable]: results }), asStepError),
+        (process) => Effect.sync(() => place.steps.add(process))
+      ),
+      (process) =>
+        Effect.gen(function* () {
+          yield* Stream.runForEach(process.logs, say)
+          const exit = yield* process.exited
+          const file = step.result === null ? undefined : yield* resultFile(Path.join(results, step.result.file))
+          return { exitCode: exitCode(exit), file }
+        }),
+      (process) => Effect.tap(process.end(grace), () => Effect.sync(() => place.steps.delete(process)))
+    )
+  })
+
+  /** Ends a group; what is left of it is said. */
+  const ended = (what: string, process: WorkloadProcess | undefined) =>
+    Effect.gen(function* () {
+      const isGone = process === undefined || (yield* process.end(grace))
+      return yield* isGone ? Effect.void : Effect.fail("it does not end although it was killed")
+    }).pipe(
+      (removal) => failpoint("process.remove", removal, Effect.fail("a failpoint")),
+      Effect.match({ onSuccess: () => [], onFailure: (detail) => [{ what, detail }] })
+    )
+
+  const remove = Effect.fn("ProcessProvider.remove")(function* (run: RunId): Effect.fn.Return<void, RemovalError> {
+    const place = places.get(run)
+    if (place === undefined) return
+    const nodes = [...place.nodes].map(([name, process]) =>
+      Effect.tap(ended(`the node ${name}`, process), (left) =>
+        Effect.sync(() => left.length === 0 && place.nodes.delete(name))
+      )
+    )
+    const steps = [...place.steps].map((process) => ended("a step", process))
+    const left = (yield* Effect.all([...steps, ...nodes], { concurrency: "unbounded" })).flat()
+    if (left.length > 0) return yield* new RemovalError({ left })
+    yield* Scope.close(place.scope, Exit.void)
+    places.delete(run)
+  })
+
+  yield* Effect.addFinalizer(() =>
+    Effect.forEach([...places.keys()], (run) => Effect.ignore(remove(run)), { concurrency: "unbounded", discard: true })
+  )
+
+  return {
+    refuses: unsupportedImage,
+    reserve: () => Effect.succeed(null),
+    extend: () => Effect.void,
+    giveBack: () => Effect.void,
+    resolve: (reference) => Effect.fail(failed("image_not_found", reference)("processes run no images")),
+    build,
+    prepare,
+    start,
+    inspect,
+    perform,
+    remove,
+    owned: Effect.sync(() => [...places.keys()])
+  }
+})
+
+/** The target `process`, for {@link Providers.layer}. */
+export const target = (options: ProcessProviderOptions): TargetSpec =>
+  targetSpec({
+    target: Target.make("process"),
+    settings: ProcessProviderSettings,
+    make: (settings) => make(options, settings)
+  })

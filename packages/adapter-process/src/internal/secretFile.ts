@@ -1,13 +1,11 @@
-// Secrets on disk for as long as they are needed: a deploy key while one fetch lasts, in a directory of its own outside of
-// every tree, and what a node of a Run is given.
+// A deploy key on disk for as long as one fetch needs it, in a directory of its own outside of every tree.
 
-import type { Credentials } from "@lockkeeper/core/port/Provider"
 import type { GitSshFiles } from "@lockkeeper/core/port/gitCommand"
 import { failpoint } from "@lockkeeper/core/port/failpoint"
 import { Effect, Redacted, type Scope } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { ownDirectory, privateDirectory } from "./privateDirectory.ts"
+import { ownDirectory } from "./privateDirectory.ts"
 import { describeSystemError } from "./systemError.ts"
 
 const writeWhole = (path: string, text: string): void => {
@@ -18,18 +16,6 @@ const writeWhole = (path: string, text: string): void => {
   } finally {
     Fs.closeSync(file)
   }
-}
-
-/** Writes Credentials into a directory of their own, each in a file that nobody else may read, and answers the directory. */
-export const credentialFiles = (directory: string, credentials: Credentials): Effect.Effect<string, string> => {
-  const writing = Effect.try({
-    try: () => {
-      for (const [name, secret] of credentials) writeWhole(Path.join(directory, name), Redacted.value(secret))
-      return directory
-    },
-    catch: describeSystemError
-  })
-  return Effect.andThen(privateDirectory(directory), failpoint("disk.secret", writing, Effect.fail("a failpoint")))
 }
 
 const asLines = (text: string): string => `${text.replaceAll("\r\n", "\n").trimEnd()}\n`

@@ -2,29 +2,30 @@
 
 import type { Env } from "@lockkeeper/core/domain/Env"
 import type { LogEntry } from "@lockkeeper/core/domain/LogLine"
+import { itemVariable } from "@lockkeeper/core/port/ContainerRuntime"
 import { type Duration, Effect, Redacted, type Stream } from "effect"
 import { constants } from "node:os"
 import { makeLineSplitter } from "@lockkeeper/core/domain/lineSplitter"
 import { makeLogBuffer } from "./logBuffer.ts"
 import { type GroupExit, type ProcessGroup, startGroup } from "./processGroup.ts"
-import { isAlive, type ProcessIdentity } from "./processTable.ts"
+import type { ProcessIdentity } from "./processTable.ts"
 
 /** What to start. `home` is the only place that is meant to be written to. */
 export interface WorkloadProcessSpec {
   readonly argv: readonly [string, ...ReadonlyArray<string>]
   readonly directory: string
   readonly home: string
-  /** What it is told in PORT, if anything. */
   readonly port: number | undefined
   readonly env: Env
-  /** What else it is told, whatever the Env says. */
-  readonly told?: Readonly<Record<string, string>> | undefined
+  /** The Item that a command runs for. */
+  readonly item?: string | undefined
+  /** Variables that say where something is. */
+  readonly places?: Readonly<Record<string, string>> | undefined
 }
 
 /** A started Workload. */
 export interface WorkloadProcess {
   readonly leader: ProcessIdentity
-  readonly isAlive: () => boolean
   /** Waits until it has exited. */
   readonly exited: Effect.Effect<GroupExit>
   readonly logs: Stream.Stream<LogEntry>
@@ -32,14 +33,15 @@ export interface WorkloadProcess {
   readonly end: (grace: Duration.Duration) => Effect.Effect<boolean>
 }
 
-/** The whole environment: PATH, HOME, TMPDIR, the Env over them, PORT, and what else it is told. */
+/** The whole environment: PATH, HOME, TMPDIR, the App's Env over them, PORT, and the Item of a command that has one. */
 const environmentOf = (spec: WorkloadProcessSpec, path: string): Readonly<Record<string, string>> => ({
   PATH: path,
   HOME: spec.home,
   TMPDIR: spec.home,
   ...Object.fromEntries([...spec.env].map(([key, value]) => [key, Redacted.value(value)])),
   ...(spec.port === undefined ? {} : { PORT: String(spec.port) }),
-  ...spec.told
+  ...spec.places,
+  ...(spec.item === undefined ? {} : { [itemVariable]: spec.item })
 })
 
 // The shell exports variables of its own, and the environment of an App is exactly what it was promised.
@@ -83,11 +85,5 @@ export const startProcess = Effect.fnUntraced(function* (
       buffer.end()
     })
   )
-  return {
-    leader: group.leader,
-    isAlive: () => isAlive(group.leader),
-    exited: group.exited,
-    logs: buffer.entries,
-    end: group.end
-  }
+  return { leader: group.leader, exited: group.exited, logs: buffer.entries, end: group.end }
 })

@@ -20,7 +20,8 @@ export class InvalidTopology extends Schema.TaggedError<InvalidTopology>()("Inva
     "cycle",
     "unknown_node",
     "duplicate_step",
-    "no_address"
+    "no_address",
+    "unsupported_image"
   ]),
   node: NodeName,
   nodes: Schema.Array(NodeName),
@@ -71,6 +72,14 @@ export const sharedPort = (topology: Topology): InvalidTopology | undefined => {
 /** That a Subnet has no address for this node. */
 export const noAddress = (node: NodeName): InvalidTopology =>
   invalid("no_address", node, `the subnet has no address for the node ${node}`)
+
+/** That nodes cannot be made from images where a Run is to be made, if one of them is to be. */
+export const unsupportedImage = (topology: Topology): InvalidTopology | undefined => {
+  const node = inOrder(topology.nodes).find((it) => imageOf(it) !== undefined)
+  return (
+    node && invalid("unsupported_image", node.name, `the node ${node.name} is an image: processes run sources alone`)
+  )
+}
 
 const invalid = (reason: InvalidTopology["reason"], node: NodeName, detail: string): InvalidTopology =>
   new InvalidTopology({ reason, node, nodes: [node], detail })

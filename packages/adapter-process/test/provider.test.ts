@@ -1,0 +1,102 @@
+// Runs as processes of this host: the Provider keeps every law of its contract.
+
+import { assert, describe, layer } from "@effect/vitest"
+import { ImageReference } from "@lockkeeper/core/domain/Source"
+import { NodeName } from "@lockkeeper/core/domain/Topology"
+import { Providers } from "@lockkeeper/core/port/Providers"
+import type { SourceTree } from "@lockkeeper/core/port/SourceFetcher"
+import { makeProviderContract } from "@lockkeeper/core/testing/ProviderContract"
+import {
+  freshCredentials,
+  listener,
+  quiet,
+  runningOf,
+  stepOf,
+  type ProviderFixture
+} from "@lockkeeper/core/testing/ProviderFixture"
+import { Context, Effect, Layer } from "effect"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { temporaryDirectory } from "../../../test/harness/temporaryDirectory.ts"
+import * as ProcessProvider from "../src/ProcessProvider.ts"
+import { treeOf } from "./support/running.ts"
+
+class World extends Context.Service<World, { readonly runs: string; readonly tree: SourceTree }>()("test/World") {}
+
+const world = Layer.effectContext(
+  Effect.gen(function* () {
+    const directory = yield* temporaryDirectory
+    const runs = Path.join(directory, "runs")
+    const target = ProcessProvider.target({ builds: Path.join(directory, "builds"), runs })
+    const settings = { process: { graceSeconds: 0.3 } }
+    const providers = yield* Layer.build(Providers.layer({ targets: [target], settings, usual: target.target }))
+    return Context.add(providers, World, { runs, tree: yield* treeOf({ Procfile: "web: sleep 100000\n" }) })
+  })
+)
+
+const shell = (line: string) => ["sh", "-c", line] as const
+
+const commandLines = () =>
+  Fs.readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        return [Fs.readFileSync(`/proc/${pid}/cmdline`, "utf8")]
+      } catch {
+        return []
+      }
+    })
+
+const fixture: ProviderFixture<World> = {
+  image: (provider) =>
+    Effect.gen(function* () {
+      const { tree } = yield* World
+      return { digest: yield* provider.build(tree, quiet), reference: null }
+    }),
+  command: {
+    goesOn: ["sleep", "100000"],
+    exits: (code) => shell(`exit ${code}`),
+    environment: ["env"],
+    credentials: shell(`cd "$LOCKKEEPER_CREDENTIALS" && for file in *; do echo "$file=$(cat "$file")"; done`),
+    fills: (bytes) => shell(`head -c ${bytes} /dev/zero > "$LOCKKEEPER_RESULTS/results.json"`),
+    holds: (mark) => shell(`sh -c 'trap "" TERM; sleep 99999; : ${mark}' & sleep 99999; : ${mark}`)
+  },
+  runs: (mark) => Effect.sync(() => commandLines().some((line) => line.includes(mark))),
+  shown: () => Effect.sync(() => commandLines().join()),
+  removal: "process.remove"
+}
+
+describe("Runs as processes", () => {
+  layer(world, { excludeTestServices: true })((it) => {
+    it.effect.each(makeProviderContract(fixture).map(({ id, law, run }) => ({ id, law, run })))(
+      "H42 $id $law",
+      ({ run }) =>
+        Effect.gen(function* () {
+          yield* run
+          const { runs } = yield* World
+          assert.deepStrictEqual(Fs.existsSync(runs) ? Fs.readdirSync(runs) : [], [])
+        }),
+      30_000
+    )
+
+    it.effect("H17 H30: keeps Credentials in files for this user alone", () =>
+      Effect.gen(function* () {
+        const run = yield* runningOf(fixture)({ credentials: yield* freshCredentials })
+        const { lines, say } = listener()
+        const line = `stat -c %a "$LOCKKEEPER_CREDENTIALS" "$LOCKKEEPER_CREDENTIALS/web" "$LOCKKEEPER_CREDENTIALS/.."`
+        yield* run.provider.perform(stepOf(run.spec, "looks", shell(line)), say)
+        assert.deepStrictEqual(lines, ["700", "600", "700"])
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("H1: refuses a node that is an image", () =>
+      Effect.gen(function* () {
+        const providers = yield* Providers
+        const { refuses } = yield* providers.of(providers.usual)
+        const name = NodeName.make("db")
+        const refused = refuses({ nodes: [{ name, image: ImageReference.make("postgres:18") }], steps: [] })
+        assert.deepInclude(refused, { reason: "unsupported_image", node: name })
+      })
+    )
+  })
+})

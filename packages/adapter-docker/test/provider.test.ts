@@ -2,6 +2,9 @@
 
 import { assert, describe, layer } from "@effect/vitest"
 import { makeProviderContract } from "@lockkeeper/core/testing/ProviderContract"
+import { ReplicaId } from "@lockkeeper/core/domain/Lease"
+import { Providers } from "@lockkeeper/core/port/Providers"
+import { SubnetPool } from "@lockkeeper/core/port/SubnetPool"
 import { Failpoints } from "@lockkeeper/core/port/failpoint"
 import {
   freshCredentials,
@@ -13,9 +16,11 @@ import {
   runningOf,
   stepOf
 } from "@lockkeeper/core/testing/ProviderFixture"
-import { Effect, Redacted } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { describeWith } from "../../../test/harness/capability.ts"
-import { counts, freshInstallation, nothing } from "./support/engine.ts"
+import { newOwner } from "../src/internal/labels.ts"
+import * as Networks from "../src/internal/networks.ts"
+import { counts, freshInstallation, nothing, subnetPools } from "./support/engine.ts"
 import { docker } from "../../../test/harness/engine.ts"
 import { images } from "../../../test/harness/images.ts"
 import { fixture, fixtureOf, providersOf, shownOf } from "./support/provider.ts"
@@ -129,6 +134,25 @@ describe("Runs", () => {
           yield* run.provider.perform(stepOf(run.spec, "asks", ["sh", "-c", ask]), say)
           assert.include(lines, "hello")
         }).pipe(Effect.scoped)
+      )
+
+      it.effect(
+        "H31 H45: lets another replica see and remove a Run, and the sweeps of Tenants' networks pass it by",
+        () =>
+          Effect.gen(function* () {
+            const run = yield* runningOf(fixture)()
+            const owner = newOwner(installation, ReplicaId.make("two"))
+            const range = { first: 10 * 2 ** 24, prefix: 24 }
+            const subnets = yield* Effect.provide(SubnetPool, subnetPools)
+            yield* Networks.sweep(docker, owner, { range, prefix: 28, subnets })
+            assert.deepStrictEqual(yield* counts(installation), { ...nothing, containers: 1, networks: 1 })
+            const two = yield* Layer.build(providersOf(installation, {}, ReplicaId.make("two")))
+            const other = yield* Effect.flatMap(Providers, (it) => it.of(it.usual)).pipe(Effect.provideContext(two))
+            assert.deepStrictEqual(yield* other.owned, [run.owner.run])
+            yield* other.remove(run.owner.run)
+            assert.deepStrictEqual(yield* counts(installation), nothing)
+            assert.strictEqual((yield* run.inspect).state, "gone")
+          }).pipe(Effect.scoped)
       )
     })
   })

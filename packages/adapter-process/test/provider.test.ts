@@ -1,7 +1,10 @@
 // Runs as processes of this host: the Provider keeps every law of its contract.
 
-import { assert, describe, layer } from "@effect/vitest"
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Fence } from "@lockkeeper/core/domain/Lease"
+import { RunId } from "@lockkeeper/core/domain/Run"
 import { ImageReference } from "@lockkeeper/core/domain/Source"
+import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { NodeName } from "@lockkeeper/core/domain/Topology"
 import { Providers } from "@lockkeeper/core/port/Providers"
 import type { SourceTree } from "@lockkeeper/core/port/SourceFetcher"
@@ -9,12 +12,14 @@ import { makeProviderContract } from "@lockkeeper/core/testing/ProviderContract"
 import {
   freshCredentials,
   listener,
+  names,
+  nodeOf,
   quiet,
   runningOf,
   stepOf,
   type ProviderFixture
 } from "@lockkeeper/core/testing/ProviderFixture"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { temporaryDirectory } from "../../../test/harness/temporaryDirectory.ts"
@@ -99,4 +104,34 @@ describe("Runs as processes", () => {
       })
     )
   })
+
+  it.live("H14 H30: end with their Provider, and their files are gone", () =>
+    Effect.gen(function* () {
+      const closeable = yield* Scope.make()
+      const context = yield* Layer.build(world).pipe(Scope.provide(closeable))
+      const mark = `mark-${process.pid}`
+      const { runs } = Context.get(context, World)
+      const started = Effect.gen(function* () {
+        const providers = yield* Providers
+        const provider = yield* providers.of(providers.usual)
+        const owner = { run: RunId.make("run_ends"), tenant: TenantName.make("acme"), fence: Fence.make(1) }
+        yield* provider.prepare(owner, null)
+        const spec = yield* nodeOf(
+          fixture,
+          { provider, owner, lease: null, subnet: null },
+          names.web,
+          shell(`sleep 99999; : ${mark}`)
+        )
+        yield* provider.start(spec, quiet)
+      })
+      yield* Effect.scoped(Effect.provideContext(started, context))
+      assert.strictEqual(yield* Effect.provideContext(fixture.runs(mark), context), true)
+      yield* Scope.close(closeable, Exit.void)
+      assert.strictEqual(
+        commandLines().some((line) => line.includes(mark)),
+        false
+      )
+      assert.deepStrictEqual(Fs.existsSync(runs) ? Fs.readdirSync(runs) : [], [])
+    })
+  )
 })

@@ -4,6 +4,7 @@ import { joined, listing } from "./listing.ts"
 
 const docker = ["packages/adapter-docker/test/provider.test.ts"]
 const needs = "docker"
+const processes = ["packages/adapter-process/test/provider.test.ts"]
 const providers = ["packages/core/test/Providers.test.ts"]
 
 /** What is listed of them. */
@@ -73,6 +74,29 @@ export const providerGuards = joined([
         guards: ["ensure: Effect.uninterruptible"],
         reason:
           "a network that is let go of while it is made bears the label of its Run: it is removed with what is owned and nobody's; waiting saves that round"
+      }
+    ]
+  }),
+  listing("packages/adapter-process/src/ProcessProvider.ts", processes, {
+    mutations: [
+      {
+        guards: ["perform: Effect.acquireUseRelease"],
+        says: "a step that was interrupted goes on",
+        find: "(process) => Effect.tap(process.end(grace), () => Effect.sync(() => place.steps.delete(process)))",
+        replace: "(process) => Effect.sync(() => place.steps.delete(process))"
+      },
+      {
+        guards: ["make: Effect.addFinalizer"],
+        says: "nodes outlive the Provider",
+        find: "Effect.forEach([...places.keys()], (run) => Effect.ignore(remove(run)), {",
+        replace: "Effect.forEach([...places.keys()].slice(1_000), (run) => Effect.ignore(remove(run)), {"
+      }
+    ],
+    leftOut: [
+      {
+        guards: ["prepare: Effect.uninterruptible", "start: Effect.uninterruptible"],
+        reason:
+          "between what was made and its place among what is removed nothing waits that a test could hold; without it an interruption there would leave a process or a directory until the server ends"
       }
     ]
   })

@@ -53,6 +53,7 @@ interface Place {
   readonly directory: string
   readonly scope: Scope.Closeable
   readonly nodes: Map<NodeName, WorkloadProcess | undefined>
+  readonly ports: Set<number>
   readonly steps: Set<WorkloadProcess>
 }
 
@@ -81,7 +82,7 @@ export const make = Effect.fnUntraced(function* (
       Scope.provide(scope),
       Effect.mapError(failed("start_failed", `${owner.run} has no directory`))
     )
-    places.set(owner.run, { owner, directory, scope, nodes: new Map(), steps: new Set() })
+    places.set(owner.run, { owner, directory, scope, nodes: new Map(), ports: new Set(), steps: new Set() })
   }, Effect.uninterruptible)
 
   const build = Effect.fn("ProcessProvider.build")(function* (
@@ -95,10 +96,12 @@ export const make = Effect.fnUntraced(function* (
     return yield* Effect.mapError(building, failed("build_failed", "the source cannot be run"))
   })
 
-  /** That nobody has the ports of a node: what answers there must be the node, and not what another Run has there. */
-  const portsAreFree = Effect.fnUntraced(function* ({ ports }: PlanNode) {
+  /** Takes the ports of a node, which nobody has: what answers there must be the node, and not what another Run has there. */
+  const takePorts = Effect.fnUntraced(function* (place: Place, { ports }: PlanNode) {
     for (const port of ports) {
-      if (!(yield* isFree(port))) return yield* Effect.fail(`the port ${port} is in use`)
+      const isTaken = [...places.values()].some((other) => other !== place && other.ports.has(port))
+      if (!isTaken) place.ports.add(port)
+      if (isTaken || !(yield* isFree(port))) return yield* Effect.fail(`the port ${port} is in use`)
     }
   })
 
@@ -135,7 +138,7 @@ export const make = Effect.fnUntraced(function* (
     const process = yield* line.pipe(
       Effect.flatMap((web) =>
         Effect.mapError(
-          Effect.andThen(portsAreFree(node), startIn(place, spec, node.command ?? shellLine(web))),
+          Effect.andThen(takePorts(place, node), startIn(place, spec, node.command ?? shellLine(web))),
           failed("start_failed", node.name)
         )
       ),

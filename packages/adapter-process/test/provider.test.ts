@@ -32,7 +32,7 @@ const world = Layer.effectContext(
   Effect.gen(function* () {
     const directory = yield* temporaryDirectory
     const runs = Path.join(directory, "runs")
-    const target = ProcessProvider.target({ builds: Path.join(directory, "builds"), runs })
+    const target = ProcessProvider.target({ runs })
     const settings = { process: { graceSeconds: 0.3 } }
     const providers = yield* Layer.build(Providers.layer({ targets: [target], settings, usual: target.target }))
     return Context.add(providers, World, { runs, tree: yield* treeOf({ Procfile: "web: sleep 100000\n" }) })

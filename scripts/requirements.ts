@@ -30,8 +30,8 @@ export const update = (
     if (id === undefined || rule === undefined || state === undefined) return line
     rows.add(id)
     const files = found.get(id) ?? []
-    if ((state === "met" || state === "partly") && files.length === 0)
-      problems.push(`${id} is said to be ${state}, and no test carries it`)
+    const isClaimed = state === "met" || state === "partly"
+    if (isClaimed && files.length === 0) problems.push(`${id} is said to be ${state}, and no test carries it`)
     return `| ${id} | ${rule} | ${state} | ${files.map((file) => `\`${file}\``).join(", ")} |`
   })
   for (const id of found.keys()) if (!rows.has(id)) problems.push(`${id} is tested and has no row`)

@@ -50,7 +50,7 @@ export const runPrograms = joined([
       }
     ]
   }),
-  listing("packages/core/src/program/nodeLines.ts", [testOf("runs")], {
+  listing("packages/core/src/program/nodeLines.ts", [testOf("nodeLines")], {
     mutations: [
       {
         guards: ["nodeLines: Scope.addFinalizer( scope, Effect.suspend(() => sayAll(redacted.end())) )"],

@@ -1,8 +1,7 @@
 // Runs as programs: made, measured, ended and removed, with nothing left behind however they end.
 import { describe, expect, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Exit, Fiber, Redacted, Scope } from "effect"
+import { DateTime, Duration, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import { makeRedactor } from "../../src/domain/Redactor.ts"
 import { Target } from "../../src/domain/Run.ts"
 import { JobCap } from "../../src/domain/Tenant.ts"
 import { NodeName, ResultFile } from "../../src/domain/Topology.ts"
@@ -11,7 +10,6 @@ import { JobStore } from "../../src/port/JobStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
 import { beginRun } from "../../src/program/beginRun.ts"
 import { cancelRun } from "../../src/program/cancelRun.ts"
-import { nodeLines } from "../../src/program/nodeLines.ts"
 import { runTopology } from "../../src/program/runTopology.ts"
 import { runWithFault } from "../../src/testing/everyFailpoint.ts"
 import { hangs } from "../../src/testing/Reaction.ts"
@@ -187,33 +185,6 @@ describe("a run that begins", () => {
       yield* runWithFault(program, { name: "JobStore.begin", nth: 1 }, "is interrupted after")
       expect([...runs.values()].map(({ job }) => job)).toStrictEqual([...jobs.keys()])
     }).pipe(Effect.provide(world))
-  )
-})
-
-describe("what a node says", () => {
-  it.effect("H17: loses its secrets before it gets a name, and is said to its end", () =>
-    Effect.gen(function* () {
-      const said: Array<string> = []
-      const redactor = makeRedactor([Redacted.make("a-long-secret")])
-      const log = {
-        say: ({ line }: { readonly line: string }) => Effect.sync(() => void said.push(line)),
-        flush: Effect.void,
-        end: Effect.void,
-        hide: () => Effect.void,
-        redactor: Effect.succeed(redactor)
-      }
-      const scope = yield* Scope.make()
-      const say = yield* nodeLines({ log, scope }, NodeName.make("db"))
-      yield* say({ stream: "stdout", line: "it is a-long-", isCut: true })
-      yield* say({ stream: "stdout", line: "secret!" })
-      yield* say({ stream: "stdout", line: "and a-long-", isCut: true })
-      yield* Scope.close(scope, Exit.void)
-      const text = said.join("")
-      expect(text).not.toContain("a-long-secret")
-      expect(said.every((line) => line.startsWith("db | "))).toBe(true)
-      expect(text).toContain("it is ")
-      expect(text).toContain("and ")
-    })
   )
 })
 

@@ -32,6 +32,7 @@ import {
   type FailpointPorts,
   failpointPorts
 } from "../../src/testing/failpointPorts.ts"
+import { failpointRunStore } from "../../src/testing/failpointRunStore.ts"
 import { failpointProviders } from "../../src/testing/failpointProviders.ts"
 import { failpointRunStore } from "../../src/testing/failpointRunStore.ts"
 import { endsAfter, endsBefore, type Reaction } from "../../src/testing/Reaction.ts"

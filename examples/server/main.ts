@@ -16,7 +16,6 @@ import { layer as serverLayer } from "@lockkeeper/adapter-http/Server"
 import { ServerInfo } from "@lockkeeper/adapter-http/ServerInfo"
 import { Tokens } from "@lockkeeper/adapter-http/Tokens"
 import type { AppId } from "@lockkeeper/core/domain/App"
-import { defaultLeaseTerms, type LeaseTerms } from "@lockkeeper/core/domain/Lease"
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
 import { Replica } from "@lockkeeper/core/program/Replica"
@@ -24,10 +23,11 @@ import { buildId } from "./buildId.ts"
 import { type DataDirectory, openDataDirectory } from "./dataDirectory.ts"
 import { installationOf, ready } from "./installation.ts"
 import { rotated } from "./rotated.ts"
-import { chooseRuntime, providersLayer, type RuntimeChoice, runtimeLayer } from "./runtime.ts"
+import { chooseRuntime, type RuntimeChoice, runtimeLayer } from "./runtime.ts"
 import { deploySample, stopSample } from "./sample.ts"
 import { type Settings, settings } from "./settings.ts"
 import { startFailure } from "./startFailure.ts"
+import { targetsLayer } from "./targets.ts"
 import { subscribed, telling, webhookOf } from "./webhook.ts"
 
 /** Where the database is, and where it is without a pooler in between, if that is known. */
@@ -67,8 +67,7 @@ const dispatcher = ({ retainReleases: releases, retention: ages }: Settings) =>
 export const makePorts = Effect.fnUntraced(function* (
   options: Settings,
   directory: DataDirectory,
-  choice: RuntimeChoice,
-  terms: LeaseTerms = defaultLeaseTerms
+  choice: RuntimeChoice
 ) {
   const { replica, retiredSecretKeys: retired, secretKey } = directory
   const { prepare, migrate, appPorts: ports, logLimitBytes } = options
@@ -80,10 +79,10 @@ export const makePorts = Effect.fnUntraced(function* (
   )
   const adapters = Layer.mergeAll(
     runtimeLayer(choice, options, directory),
-    providersLayer(directory),
+    targetsLayer(choice, directory),
     HttpHealthProbe.layer,
     ProxyRouter.layer({ replica }),
-    Replica.layer(replica, terms)
+    Replica.layer(replica)
   )
   return yield* Layer.build(Layer.provideMerge(adapters, stores))
 })
@@ -97,7 +96,7 @@ const makeServer = (options: Settings, { adminToken, secretKey }: DataDirectory)
 }
 
 /** Serves until it is interrupted; everything is released first then. */
-const served = Effect.fnUntraced(function* (terms: LeaseTerms) {
+const served = Effect.gen(function* () {
   const options = yield* settings
   const directory = yield* openDataDirectory(options)
   const webhook = yield* webhookOf(options)
@@ -105,7 +104,7 @@ const served = Effect.fnUntraced(function* (terms: LeaseTerms) {
   yield* Console.log(`runtime: ${choice.runtime} (${choice.reason})`)
   if (choice.runtime === "process") yield* Console.log(ProcessContainerRuntime.isolation)
 
-  const ports = yield* makePorts(options, directory, choice, terms)
+  const ports = yield* makePorts(options, directory, choice)
   if (Option.isSome(webhook) && options.migrate === "apply") yield* Effect.provideContext(subscribed, ports)
   const sampleApp = yield* Ref.make<AppId | undefined>(undefined)
   yield* Effect.addFinalizer(() => Effect.provideContext(stopSample(sampleApp), ports))
@@ -142,15 +141,11 @@ const logging = Layer.unwrap(
 
 const levels = { trace: "Trace", debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
 
-/** The whole server with its logging, and what it says when it cannot start. What it has in hand is leased under the terms. */
-export const mainUnder = (terms: LeaseTerms) =>
-  served(terms).pipe(
-    Effect.scoped,
-    Effect.provide(Layer.merge(NodeServices.layer, logging)),
-    Effect.tapCause((cause) =>
-      Cause.hasInterruptsOnly(cause) ? Effect.void : Console.error(`lockkeeper did not start: ${startFailure(cause)}`)
-    )
+/** The whole server with its logging, and what it says when it cannot start. */
+export const main = served.pipe(
+  Effect.scoped,
+  Effect.provide(Layer.merge(NodeServices.layer, logging)),
+  Effect.tapCause((cause) =>
+    Cause.hasInterruptsOnly(cause) ? Effect.void : Console.error(`lockkeeper did not start: ${startFailure(cause)}`)
   )
-
-/** The same under the terms that servers have. */
-export const main = mainUnder(defaultLeaseTerms)
+)

@@ -1,14 +1,11 @@
 // Which runtime Apps run on, and why: containers where an engine answers and has what it takes, else plain processes.
 import { join } from "node:path"
 import { Effect, Layer } from "effect"
-import { Target } from "@lockkeeper/core/domain/Run"
-import { Providers } from "@lockkeeper/core/port/Providers"
 import * as DockerContainerRuntime from "@lockkeeper/adapter-docker/DockerContainerRuntime"
 import { EngineUnavailable, ensureImage, inspectEngine } from "@lockkeeper/adapter-docker/DockerEngine"
 import * as DockerSourceFetcher from "@lockkeeper/adapter-docker/DockerSourceFetcher"
 import type { InstallationId } from "@lockkeeper/adapter-docker/InstallationId"
 import * as ProcessContainerRuntime from "@lockkeeper/adapter-process/ProcessContainerRuntime"
-import * as ProcessProvider from "@lockkeeper/adapter-process/ProcessProvider"
 import * as ProcessSourceFetcher from "@lockkeeper/adapter-process/ProcessSourceFetcher"
 import type { DataDirectory } from "./dataDirectory.ts"
 import { installationOf } from "./installation.ts"
@@ -68,11 +65,3 @@ export const runtimeLayer = ({ runtime }: RuntimeChoice, settings: Settings, dir
   )
   return settings.migrate === "wait" ? late(docker) : docker
 }
-
-/** Where Runs can be made: as processes of this host. */
-export const providersLayer = ({ work }: DataDirectory) =>
-  Providers.layer({
-    targets: [ProcessProvider.target({ directory: join(work, "homes") })],
-    settings: {},
-    usual: Target.make("process")
-  })

@@ -14,10 +14,13 @@ import * as ProxyRouter from "@lockkeeper/adapter-http/ProxyRouter"
 import { Fingerprints } from "@lockkeeper/adapter-http/Fingerprints"
 import { layer as serverLayer } from "@lockkeeper/adapter-http/Server"
 import { ServerInfo } from "@lockkeeper/adapter-http/ServerInfo"
+import { junitMetrics } from "@lockkeeper/adapter-junit/JunitMetrics"
 import { Tokens } from "@lockkeeper/adapter-http/Tokens"
 import type { AppId } from "@lockkeeper/core/domain/App"
+import { jsonMetrics } from "@lockkeeper/core/domain/StepResult"
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
+import { ResultReading } from "@lockkeeper/core/program/resultReading"
 import { Replica } from "@lockkeeper/core/program/Replica"
 import { buildId } from "./buildId.ts"
 import { type DataDirectory, openDataDirectory } from "./dataDirectory.ts"
@@ -59,7 +62,9 @@ const serverInfo = Layer.effect(
 const dispatcher = ({ retainReleases: releases, retention: ages }: Settings) =>
   Layer.unwrap(
     Effect.map(Effect.context<PostgresHealth>(), (context) =>
-      Dispatcher.layer({ retention: { releases, ages }, startWhen: Effect.provideContext(ready, context) })
+      Dispatcher.layer({ retention: { releases, ages }, startWhen: Effect.provideContext(ready, context) }).pipe(
+        Layer.provide(Layer.succeed(ResultReading, { json: jsonMetrics, junit: junitMetrics }))
+      )
     )
   )
 

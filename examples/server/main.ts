@@ -14,13 +14,11 @@ import * as ProxyRouter from "@lockkeeper/adapter-http/ProxyRouter"
 import { Fingerprints } from "@lockkeeper/adapter-http/Fingerprints"
 import { layer as serverLayer } from "@lockkeeper/adapter-http/Server"
 import { ServerInfo } from "@lockkeeper/adapter-http/ServerInfo"
-import { junitMetrics } from "@lockkeeper/adapter-junit/JunitMetrics"
 import { Tokens } from "@lockkeeper/adapter-http/Tokens"
 import type { AppId } from "@lockkeeper/core/domain/App"
-import { jsonMetrics } from "@lockkeeper/core/domain/StepResult"
+import { defaultLeaseTerms, type LeaseTerms } from "@lockkeeper/core/domain/Lease"
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
 import { Dispatcher } from "@lockkeeper/core/program/Dispatcher"
-import { ResultReading } from "@lockkeeper/core/program/resultReading"
 import { Replica } from "@lockkeeper/core/program/Replica"
 import { buildId } from "./buildId.ts"
 import { type DataDirectory, openDataDirectory } from "./dataDirectory.ts"
@@ -62,9 +60,7 @@ const serverInfo = Layer.effect(
 const dispatcher = ({ retainReleases: releases, retention: ages }: Settings) =>
   Layer.unwrap(
     Effect.map(Effect.context<PostgresHealth>(), (context) =>
-      Dispatcher.layer({ retention: { releases, ages }, startWhen: Effect.provideContext(ready, context) }).pipe(
-        Layer.provide(Layer.succeed(ResultReading, { json: jsonMetrics, junit: junitMetrics }))
-      )
+      Dispatcher.layer({ retention: { releases, ages }, startWhen: Effect.provideContext(ready, context) })
     )
   )
 
@@ -72,7 +68,8 @@ const dispatcher = ({ retainReleases: releases, retention: ages }: Settings) =>
 export const makePorts = Effect.fnUntraced(function* (
   options: Settings,
   directory: DataDirectory,
-  choice: RuntimeChoice
+  choice: RuntimeChoice,
+  terms: LeaseTerms = defaultLeaseTerms
 ) {
   const { replica, retiredSecretKeys: retired, secretKey } = directory
   const { prepare, migrate, appPorts: ports, logLimitBytes } = options
@@ -87,7 +84,7 @@ export const makePorts = Effect.fnUntraced(function* (
     targetsLayer(choice, directory),
     HttpHealthProbe.layer,
     ProxyRouter.layer({ replica }),
-    Replica.layer(replica)
+    Replica.layer(replica, terms)
   )
   return yield* Layer.build(Layer.provideMerge(adapters, stores))
 })
@@ -101,7 +98,7 @@ const makeServer = (options: Settings, { adminToken, secretKey }: DataDirectory)
 }
 
 /** Serves until it is interrupted; everything is released first then. */
-const served = Effect.gen(function* () {
+const served = Effect.fnUntraced(function* (terms: LeaseTerms) {
   const options = yield* settings
   const directory = yield* openDataDirectory(options)
   const webhook = yield* webhookOf(options)
@@ -109,7 +106,7 @@ const served = Effect.gen(function* () {
   yield* Console.log(`runtime: ${choice.runtime} (${choice.reason})`)
   if (choice.runtime === "process") yield* Console.log(ProcessContainerRuntime.isolation)
 
-  const ports = yield* makePorts(options, directory, choice)
+  const ports = yield* makePorts(options, directory, choice, terms)
   if (Option.isSome(webhook) && options.migrate === "apply") yield* Effect.provideContext(subscribed, ports)
   const sampleApp = yield* Ref.make<AppId | undefined>(undefined)
   yield* Effect.addFinalizer(() => Effect.provideContext(stopSample(sampleApp), ports))
@@ -146,11 +143,15 @@ const logging = Layer.unwrap(
 
 const levels = { trace: "Trace", debug: "Debug", info: "Info", warn: "Warn", error: "Error" } as const
 
-/** The whole server with its logging, and what it says when it cannot start. */
-export const main = served.pipe(
-  Effect.scoped,
-  Effect.provide(Layer.merge(NodeServices.layer, logging)),
-  Effect.tapCause((cause) =>
-    Cause.hasInterruptsOnly(cause) ? Effect.void : Console.error(`lockkeeper did not start: ${startFailure(cause)}`)
+/** The whole server with its logging, and what it says when it cannot start. What it has in hand is leased under the terms. */
+export const mainUnder = (terms: LeaseTerms) =>
+  served(terms).pipe(
+    Effect.scoped,
+    Effect.provide(Layer.merge(NodeServices.layer, logging)),
+    Effect.tapCause((cause) =>
+      Cause.hasInterruptsOnly(cause) ? Effect.void : Console.error(`lockkeeper did not start: ${startFailure(cause)}`)
+    )
   )
-)
+
+/** The same under the terms that servers have. */
+export const main = mainUnder(defaultLeaseTerms)

@@ -13,7 +13,7 @@ import { installationOf } from "./installation.ts"
 import type { RuntimeChoice } from "./runtime.ts"
 
 /** The Providers of both targets. A Run that names none is made where Apps run. */
-export const targetsLayer = ({ runtime }: RuntimeChoice, { builds, replica, secretKey, work }: DataDirectory) =>
+export const targetsLayer = ({ runtime }: RuntimeChoice, { replica, secretKey, work }: DataDirectory) =>
   Layer.unwrap(
     Effect.map(Effect.context<PostgresHealth | PostgresInstallation | SubnetPool>(), (context) => {
       const docker: TargetSpec = {
@@ -25,7 +25,7 @@ export const targetsLayer = ({ runtime }: RuntimeChoice, { builds, replica, secr
             Effect.provideContext(context)
           )
       }
-      const host = ProcessProvider.target({ builds, runs: join(work, "runs") })
+      const host = ProcessProvider.target({ runs: join(work, "runs") })
       return Providers.layer({ targets: [docker, host], settings: {}, usual: Target.make(runtime) })
     })
   )

@@ -53,10 +53,10 @@ const commandLines = () =>
     })
 
 const fixture: ProviderFixture<World> = {
-  image: (provider) =>
+  image: (provider, owner) =>
     Effect.gen(function* () {
       const { tree } = yield* World
-      return { digest: yield* provider.build(tree, quiet), reference: null }
+      return { digest: yield* provider.build(owner, tree, quiet), reference: null }
     }),
   command: {
     goesOn: ["sleep", "100000"],

@@ -208,10 +208,11 @@ export const makeProviderContract = <R = never>(fixture: ProviderFixture<R>): Co
       "an image that is nowhere is not found, and one that is there leads to the same digest again",
       scoped(
         Effect.gen(function* () {
-          const { provider } = yield* freshRun
+          const { owner, provider, subnet } = yield* freshRun
           const nowhere = ImageReference.make(`127.0.0.1:1/nowhere/${yield* Given.freshLetters}:1`)
           yield* refused("ProviderError", provider.resolve(nowhere))
-          const { digest, reference } = yield* fixture.image(provider)
+          yield* provider.prepare(owner, subnet)
+          const { digest, reference } = yield* fixture.image(provider, owner)
           if (reference === null) return
           yield* equal("the digest", yield* provider.resolve(reference), ownDigest(reference) ?? digest)
         })

@@ -19,9 +19,10 @@ export const resultFile = ResultFile.make("results.json")
 
 /** What a Provider's test gives its laws: an image, commands for it, and a look from outside. */
 export interface ProviderFixture<R> {
-  /** The image of every node, and by which reference it is known; null where it was built. */
+  /** The image of every node of a Run, and by which reference it is known; null where it was built. */
   readonly image: (
-    provider: Provider
+    provider: Provider,
+    owner: RunOwner
   ) => Effect.Effect<
     { readonly digest: ImageDigest; readonly reference: ImageReference | null },
     ProviderError,
@@ -90,7 +91,7 @@ export const nodeOf = Effect.fnUntraced(function* <R>(
   more: Partial<Pick<NodeSpec, "env" | "credentials">> & { readonly known?: ReadonlyArray<NodeName> } = {}
 ) {
   const { credentials = new Map(), env = Env.empty, known = [name] } = more
-  const { digest, reference } = yield* image(provider)
+  const { digest, reference } = yield* image(provider, owner)
   const place = name === web ? 0 : 1
   const node: PlanNode = {
     name,

@@ -34,7 +34,6 @@ import {
 } from "../../src/testing/failpointPorts.ts"
 import { failpointRunStore } from "../../src/testing/failpointRunStore.ts"
 import { failpointProviders } from "../../src/testing/failpointProviders.ts"
-import { failpointRunStore } from "../../src/testing/failpointRunStore.ts"
 import { endsAfter, endsBefore, type Reaction } from "../../src/testing/Reaction.ts"
 
 /** What a replica's ports do. Reactions are found by `Port.method#n` for the n-th call, or `Port.method` for every one. */

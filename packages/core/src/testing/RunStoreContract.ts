@@ -70,7 +70,7 @@ export const RunStoreContract: Contract<RunPorts> = [
 
   law(
     "H12",
-    "a Run that is made again under the same Fence is the same one, and a Job has no second one",
+    "a Run that is made again under the Fence that it is held under is the same one, and a Job has no second one",
     Effect.gen(function* () {
       const runs = yield* RunStore
       const [held, other] = [
@@ -87,6 +87,8 @@ export const RunStoreContract: Contract<RunPorts> = [
       yield* refused("LeaseLost", runs.create({ ...request, id: yield* Runs.freshRun }))
       yield* refused("LeaseLost", runs.create({ ...request, job: other.job.id, fence: other.fence }))
       yield* equal("what Runs there are", (yield* runs.list({ tenant: request.tenant }, { limit: 9 })).items.length, 1)
+      yield* Runs.taken(claim)
+      yield* refused("LeaseLost", runs.create(request))
     })
   ),
 

@@ -34,7 +34,7 @@ export interface ContainerOptions {
       { readonly IPAMConfig: { readonly IPv4Address?: string }; readonly Aliases?: Array<string> }
     >
   }
-  readonly HostConfig: ReturnType<typeof hardened>
+  readonly HostConfig: ReturnType<typeof hardened> & { readonly CapAdd?: Array<string> }
 }
 
 /** What every container is held to. Output that nobody reads is bounded as well. */

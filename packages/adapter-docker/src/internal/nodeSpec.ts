@@ -1,4 +1,4 @@
-// What the containers of a Run are created from, as data for the engine: as hardened and bounded as Workloads, each node at
+// What the containers of a Run are created from, as data for the engine: as bounded as Workloads and nearly as hardened, each node at
 // its own address in the network of its Run, each step in that of its node. Pure. No secret but those of the Env is in it:
 // Credentials are files (credentialFiles.ts).
 
@@ -33,6 +33,12 @@ const environmentOf = ({ credentials, env, node }: NodeSpec): Array<string> => [
   ...(credentials.size === 0 ? [] : [`${credentialsVariable}=${credentialsDirectory}`])
 ]
 
+/**
+ * What an image needs that begins as root, hands its directories to a user of its own and becomes that one, as those of
+ * databases do. One that names its user has none of it.
+ */
+const toDropRoot = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]
+
 const commandOf = (command: ReadonlyArray<string> | null) =>
   command === null ? {} : { Entrypoint: command.slice(0, 1), Cmd: command.slice(1) }
 
@@ -62,7 +68,7 @@ export const nodeOptions = (
       }
     }
   },
-  HostConfig: hardened(limits, network)
+  HostConfig: { ...hardened(limits, network), CapAdd: toDropRoot }
 })
 
 /** A step beside its node: with the image, the variables and the network of the node, in a container of its own. */

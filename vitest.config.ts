@@ -24,6 +24,7 @@ const onBothRuntimes = [
   "preDeploy",
   "replicas",
   "rotation",
+  "runs",
   "sample",
   "secrets",
   "shutdown",

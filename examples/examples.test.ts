@@ -145,4 +145,25 @@ describeWith("docker")("examples on Docker", () => {
       assert.deepStrictEqual(yield* counts(installation), nothing)
     })
   )
+
+  it.live.each([
+    { verdict: "pass", code: 0, terms: { VISITS: "100", P95_MILLIS: "60000" } },
+    { verdict: "fail", code: 1, terms: { VISITS: "100", P95_MILLIS: "0" } },
+    { verdict: "inconclusive", code: 2, terms: { VISITS: "0" } }
+  ])(
+    "X11 H39 integrationRun.ts ends with $code when its verdict is $verdict, and leaves nothing on the engine",
+    ({ code, terms, verdict }) =>
+      Effect.gen(function* () {
+        const installation = freshInstallation()
+        yield* Effect.addFinalizer(() => removeAll(installation))
+        const own = { INSTALLATION: installation, RANGE: "10.233.0.0/21" }
+        const env = { BASE_IMAGE: images.node, POSTGRES_IMAGE: images.postgres, ...own, ...terms }
+        const ended = yield* Effect.promise(() => runNode(argsOf("./integrationRun.ts"), env))
+        assert.deepStrictEqual({ code: ended.code, stderr: ended.stderr }, { code, stderr: "" })
+        assert.match(ended.stdout, /^schema ended with 0 after \d+ ms: \{\}\nload ended with 0 after \d+ ms: .*\n/)
+        assert.include(ended.stdout, `integration is ${verdict}`)
+        assert.deepStrictEqual(yield* counts(installation), nothing)
+      }),
+    120_000
+  )
 })

@@ -28,6 +28,7 @@ const baseImage = process.env["BASE_IMAGE"] ?? "node:24-alpine"
 const postgresImage = process.env["POSTGRES_IMAGE"] ?? "postgres:17-alpine"
 const visits = process.env["VISITS"] ?? "500"
 const installation = InstallationId.make(process.env["INSTALLATION"] ?? "example")
+const range = process.env["RANGE"] ?? "10.216.0.0/13"
 const p95Millis = Number(process.env["P95_MILLIS"] ?? 500)
 
 const own = (file: string) => fileURLToPath(new URL(`integration-app/${file}`, import.meta.url))
@@ -97,7 +98,9 @@ const program = Effect.gen(function* () {
 const onDocker = (directory: string) => {
   const docker = DockerProvider.target({ installation, replica: ReplicaId.make("example") })
   const providers = Layer.unwrap(
-    Effect.map(docker, (target) => Providers.layer({ targets: [target], settings: {}, usual: target.target }))
+    Effect.map(docker, (target) =>
+      Providers.layer({ targets: [target], settings: { docker: { range } }, usual: target.target })
+    )
   ).pipe(Layer.provide(Layer.provide(SubnetPool.layerMemory, MemoryState.layer)))
   const fetcher = ProcessSourceFetcher.layer({ directory: join(directory, "archives") })
   return Layer.mergeAll(layerInMemory, providers, fetcher, HttpHealthProbe.layer)

@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { join } from "node:path"
-import pg from "pg"
+import { Pool } from "pg"
 
 const password = readFileSync(join(process.env.LOCKKEEPER_CREDENTIALS, "db"), "utf8")
-const pool = new pg.Pool({ host: "db", user: "postgres", database: "postgres", password, max: 4 })
+const pool = new Pool({ host: "db", user: "postgres", database: "postgres", password, max: 4 })
 pool.on("error", (error) => console.error(error.message))
 
 const answers = {

@@ -54,6 +54,12 @@ export const unusedNetworksOf = async (place: Pick<Place, "dataDir">): Promise<R
   return networks.map(({ Id }) => Id).filter((id) => !used.includes(id))
 }
 
+/** The names of what was built for Runs of the server of a place. */
+export const runImagesOf = async (place: Place): Promise<ReadonlyArray<string>> => {
+  const reference = [`lockkeeper-run-${installationOf(place)}`]
+  return (await docker.listImages({ filters: { reference } })).flatMap(({ RepoTags }) => RepoTags ?? [])
+}
+
 /** The volumes of the server of a place. */
 export const volumesOf = async (place: Pick<Place, "dataDir">): Promise<ReadonlyArray<string>> =>
   ((await docker.listVolumes({ filters: filtersOf(place) })).Volumes ?? []).map(({ Name }) => Name)

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { existsSync, readdirSync } from "node:fs"
 import * as Path from "node:path"
-import { buildStepsOf, containersOf, unusedNetworksOf, volumesOf } from "./engine.ts"
+import { buildStepsOf, containersOf, runImagesOf, unusedNetworksOf, volumesOf } from "./engine.ts"
 import { flavour } from "./flavour.ts"
 import { processesWith } from "./processes.ts"
 import type { Place } from "./server.ts"
@@ -22,6 +22,9 @@ export interface Footprint {
   readonly temporary: number
   /** Networks that nothing is connected to. */
   readonly networks: number
+  /** What else there is of Runs: their directories, or what was built for them; and their blocks of addresses. */
+  readonly runs: number
+  readonly blocks: number
   readonly intents: number
   readonly slots: number
   readonly active: number
@@ -39,6 +42,8 @@ export const atRest = (apps: number): Footprint => ({
   partialBuilds: 0,
   temporary: 0,
   networks: 0,
+  runs: 0,
+  blocks: 0,
   intents: apps,
   slots: 0,
   active: 0,
@@ -46,7 +51,7 @@ export const atRest = (apps: number): Footprint => ({
   strayRoutes: 0
 })
 
-type OnRuntime = Pick<Footprint, "running" | "homes" | "keys" | "partialBuilds" | "networks">
+type OnRuntime = Pick<Footprint, "running" | "homes" | "keys" | "partialBuilds" | "networks" | "runs">
 
 const entries = (...path: ReadonlyArray<string>): ReadonlyArray<string> => {
   const directory = Path.join(...path)
@@ -66,16 +71,18 @@ const onProcesses = (place: Place): OnRuntime => {
     homes: entries(dataDir, "work", "homes").length,
     keys: entries(dataDir, "work", "fetch", "keys").length,
     partialBuilds: partialBuilds(place),
-    networks: 0
+    networks: 0,
+    runs: entries(dataDir, "work", "runs").length
   }
 }
 
 const onDocker = async (place: Place): Promise<OnRuntime> => {
-  const [containers, networks, volumes, partialBuilds] = await Promise.all([
+  const [containers, networks, volumes, partialBuilds, runImages] = await Promise.all([
     containersOf(place),
     unusedNetworksOf(place),
     volumesOf(place),
-    buildStepsOf(place)
+    buildStepsOf(place),
+    runImagesOf(place)
   ])
   const workloads = containers.filter(({ kind }) => kind === "workload")
   return {
@@ -83,7 +90,8 @@ const onDocker = async (place: Place): Promise<OnRuntime> => {
     homes: workloads.length,
     keys: containers.length - workloads.length + volumes.length,
     partialBuilds,
-    networks: networks.length
+    networks: networks.length,
+    runs: runImages.length
   }
 }
 
@@ -92,7 +100,9 @@ export const footprintOf = Effect.fnUntraced(function* (
   place: Place,
   sql: SqlClient.SqlClient
 ): Effect.fn.Return<Footprint, SqlError.SqlError> {
-  const [rows] = yield* sql<Pick<Footprint, "intents" | "slots" | "active" | "routes" | "strayRoutes">>`with led as (
+  const [rows] = yield* sql<
+    Pick<Footprint, "blocks" | "intents" | "slots" | "active" | "routes" | "strayRoutes">
+  >`with led as (
       select r.app, exists (
         select from intents i where i.app = r.app and i.released_at is null
           and (i.workload -> 'address' ->> 'host') = r.address_host
@@ -100,6 +110,7 @@ export const footprintOf = Effect.fnUntraced(function* (
       ) as known from routes r where r.address_port is not null
     )
     select (select count(*)::int from intents where released_at is null) as intents,
+      (select count(*)::int from subnets where owner like 'run_%') as blocks,
       (select count(*)::int from slots) as slots,
       (select count(*)::int from deployments where finished_at is null)
         + (select count(*)::int from jobs where finished_at is null) as active,
@@ -107,6 +118,7 @@ export const footprintOf = Effect.fnUntraced(function* (
       (select count(*)::int from led where not known) as "strayRoutes"`
   const onRuntime = flavour === "docker" ? yield* Effect.promise(() => onDocker(place)) : onProcesses(place)
   return {
+    blocks: -1,
     intents: -1,
     slots: -1,
     active: -1,

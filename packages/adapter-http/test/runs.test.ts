@@ -65,7 +65,11 @@ describe("a Run", () => {
     Effect.gen(function* () {
       const { begin, call } = yield* withServer("carried out")
       const id = textAt((yield* begin()).fields, "id")
-      const over = yield* eventually("its end", call("GET", `/v1/runs/${id}`), ({ fields }) => fields["finishedAt"] !== null)
+      const over = yield* eventually(
+        "its end",
+        call("GET", `/v1/runs/${id}`),
+        ({ fields }) => fields["finishedAt"] !== null
+      )
       assert.deepInclude(over.fields, { status: "succeeded", verdict: "pass", cleanup: "done", error: null })
       const steps = JSON.parse(JSON.stringify(over.fields["steps"]))
       assert.deepInclude(steps[0], { name: "load", exitCode: 0, metrics: {} })

@@ -5,12 +5,16 @@ import { ImageReference } from "@lockkeeper/core/domain/Source"
 import { Providers } from "@lockkeeper/core/port/Providers"
 import type { ProviderFixture } from "@lockkeeper/core/testing/ProviderFixture"
 import { Effect, Layer } from "effect"
+import { randomInt } from "node:crypto"
 import * as Fs from "node:fs"
 import { docker } from "../../../../test/harness/engine.ts"
 import { images } from "../../../../test/harness/images.ts"
 import * as DockerProvider from "../../src/DockerProvider.ts"
 import { InstallationId } from "../../src/InstallationId.ts"
 import { removeAll, subnetPools } from "./engine.ts"
+
+/** Addresses that files which run at the same time do not share: each has a pool of its own, which gives the first one first. */
+const ownRange = `10.232.${randomInt(32) * 8}.0/21`
 
 /** Providers of which only that of Docker is there. */
 export const providersOf = (
@@ -20,7 +24,11 @@ export const providersOf = (
 ) =>
   Layer.unwrap(
     Effect.map(DockerProvider.target({ installation: InstallationId.make(installation), replica }), (target) =>
-      Providers.layer({ targets: [target], settings: { docker: settings }, usual: target.target })
+      Providers.layer({
+        targets: [target],
+        settings: { docker: { range: ownRange, ...settings } },
+        usual: target.target
+      })
     )
   ).pipe(
     Layer.provide(subnetPools),

@@ -110,7 +110,9 @@ export const makeMemoryProvider = (state: MemoryTables, pool?: RunPool): Provide
     giveBack: (lease, unused) => ofPool?.giveBack(lease, unused) ?? Effect.void,
     resolve,
     build: Effect.fnUntraced(function* (owner, tree, say) {
-      if (!state.provided.places.has(owner.run)) return yield* failed("build_failed", `nothing was prepared for ${owner.run}`)
+      if (!state.provided.places.has(owner.run)) {
+        return yield* failed("build_failed", `nothing was prepared for ${owner.run}`)
+      }
       const image = kept(digest())
       yield* say({ stream: "build", line: `built ${tree.directory} as ${image}` })
       return image

@@ -60,16 +60,6 @@ const http = [
       }
     ]
   }),
-  listing("packages/adapter-http/src/handlers/runs.ts", [httpTest("runs")], {
-    mutations: [],
-    leftOut: [
-      {
-        guards: ["runsHandlers: Effect.uninterruptible"],
-        reason:
-          "between a Run that has begun and its being carried out nothing waits, so that no test can interrupt there; what is lost is taken by the reaper"
-      }
-    ]
-  }),
   listing("packages/adapter-http/src/handlers/jobs.ts", [httpTest("jobs")], {
     mutations: [
       {

@@ -1,4 +1,4 @@
-// The guards of programs of Runs: what cannot be interrupted, and what an end means.
+// The guards of programs of Runs, and of who calls them: what cannot be interrupted, and what an end means.
 
 import { joined, listing } from "./listing.ts"
 
@@ -77,6 +77,16 @@ export const runPrograms = joined([
         says: "a Run that has begun is lost by an interruption",
         find: "Effect.uninterruptibleMask((restore) =>\n    Effect.gen",
         replace: `Effect.suspend((restore = ${interruptible}) =>\n    Effect.gen`
+      }
+    ]
+  }),
+  listing("packages/adapter-http/src/handlers/runs.ts", ["packages/adapter-http/test/runs.test.ts"], {
+    mutations: [],
+    leftOut: [
+      {
+        guards: ["runsHandlers: Effect.uninterruptible"],
+        reason:
+          "between a Run that has begun and its being carried out nothing waits, so that no test can interrupt there; what is lost is taken by the reaper"
       }
     ]
   })

@@ -55,7 +55,7 @@ const takeStep = Effect.fn("takeStep")(function* (
   const spec = nodes.get(step.node)
   if (spec === undefined) return yield* Effect.die(new Error(`the node ${step.node} was not started`))
   yield* log.say(system(`step ${step.name} in ${step.node}`))
-  const say = yield* nodeLines(place, step.node)
+  const say = yield* nodeLines(place, `${step.node}/${step.name}`)
   const readers = yield* ResultReading
   const begunAt = yield* monotonicMillis
   const limit = Duration.seconds(step.timeoutSeconds)

@@ -2,9 +2,10 @@
 
 import { assert, describe, layer, vi } from "@effect/vitest"
 import { GitRef } from "@lockkeeper/core/domain/Source"
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { describeWith } from "../harness/capability.ts"
 import { begin, deploy, deployedApp, logOf, makeApp, serves } from "../harness/deploying.ts"
+import { eventually } from "../harness/eventually.ts"
 import { byFlavour } from "../harness/flavour.ts"
 import { GitWorld } from "../harness/gitWorld.ts"
 import { load } from "../harness/load.ts"
@@ -38,7 +39,12 @@ layer(SharedServer.layer(), { excludeTestServices: true })("a server", (it) => {
         )
         const last = log.at(-1)
         assert.deepStrictEqual(last, { seq: log.length, end: true, status: "healthy" })
-        assert.isTrue(log.some((item) => "line" in item && item.line === "app archived listens"))
+        // It says so after it listens: a check may pass before, and then the line is in the app's log alone.
+        const appLog = client.deployments
+          .appLogs({ params: { app: id }, query: { follow: "false" }, headers: { accept: "application/x-ndjson" } })
+          .pipe(Effect.flatMap(Stream.runCollect))
+        const says = (items: typeof log) => items.some((item) => "line" in item && item.line === "app archived listens")
+        if (!says(log)) yield* eventually("it says that it listens", appLog, says)
 
         const app = yield* client.apps.get({ params: { app: id } })
         assert.deepStrictEqual([app.deployedEnvRevision, app.envPending, app.activeDeployment], [0, false, null])

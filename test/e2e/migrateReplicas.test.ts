@@ -49,7 +49,11 @@ const isWholeSchema = Effect.fnUntraced(function* (schema: string) {
     ids
   )
   assert.strictEqual(yield* dumpSchema, schema)
-  assert.deepStrictEqual(yield* sql`select locktype from pg_locks where locktype = 'advisory'`, [])
+  const here = sql`(select oid from pg_database where datname = current_database())`
+  assert.deepStrictEqual(
+    yield* sql`select locktype from pg_locks where locktype = 'advisory' and database = ${here}`,
+    []
+  )
 })
 
 const raced = Effect.fnUntraced(function* (url: Redacted.Redacted<string>, schema: string) {

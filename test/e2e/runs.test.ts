@@ -3,7 +3,7 @@
 import { assert, layer, vi } from "@effect/vitest"
 import type { Client } from "@lockkeeper/adapter-http/Client"
 import type { Run } from "@lockkeeper/core/domain/Run"
-import { RunName } from "@lockkeeper/core/domain/Run"
+import { RunName, Target } from "@lockkeeper/core/domain/Run"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
 import { NodeName, ResultFile, StepName, type TopologyNode, type TopologyStep } from "@lockkeeper/core/domain/Topology"
 import { MetricName } from "@lockkeeper/core/domain/Verdict"
@@ -112,6 +112,20 @@ layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("a run", (
         lines.join("\n")
       )
       assert.strictEqual(lines.at(-1), "end: succeeded")
+      yield* comesToRest
+    })
+  )
+
+  it.effect("H1: is made where the server's operator lets it be, and nowhere else", () =>
+    Effect.gen(function* () {
+      const { archives } = yield* World
+      const { client } = yield* start()
+      const nodes = [node("app", { source: yield* archives.source(goodApp("one")) })]
+      const targets = byFlavour({ docker: ["process", "moon"], process: ["moon"] })
+      for (const target of targets) {
+        const refused = yield* Effect.flip(begin(client, { nodes, steps: [], target: Target.make(target) }))
+        assert.strictEqual("code" in refused && refused.code, "unknown_target")
+      }
       yield* comesToRest
     })
   )

@@ -22,6 +22,12 @@ export const logs = joined([
     mutations: [
       {
         guards: ["openLog: Effect.addFinalizer"],
+        says: "who says something in a log that is closed waits for ever",
+        find: "yield* Effect.addFinalizer(() => Effect.sync(items.close))",
+        replace: "yield* Effect.addFinalizer(() => Effect.void)"
+      },
+      {
+        guards: ["openLog: Effect.addFinalizer #2"],
         says: "what was said last is not stored",
         find: 'yield* Effect.addFinalizer(() => flush("all"))',
         replace: "yield* Effect.addFinalizer(() => Effect.void)"

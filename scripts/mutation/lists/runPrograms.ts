@@ -37,7 +37,7 @@ export const runPrograms = joined([
   listing("packages/core/src/program/endRun.ts", [testOf("runs")], {
     mutations: [
       {
-        guards: ['isKept: outcome.status !== "cancelled"'],
+        guards: ['isWanted: outcome.status !== "cancelled"'],
         says: "a Run that was cancelled is kept for a while",
         find: ' && outcome.status !== "cancelled"',
         replace: ""

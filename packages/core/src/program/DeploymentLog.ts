@@ -70,6 +70,8 @@ export const openLog = Effect.fnUntraced(function* (
     for (const item of items) if (!isEntry(item)) yield* Deferred.succeed(item.flushed, undefined)
   })
 
+  // Registered first, so done last: who goes on saying something then is not held up by what nobody takes.
+  yield* Effect.addFinalizer(() => Effect.sync(items.close))
   yield* items.takeAll.pipe(Effect.flatMap(write), Effect.forever, Effect.forkScoped)
 
   const flush = (what: "said" | "all") =>
@@ -97,6 +99,7 @@ const makeBacklog = () => {
   const [some, room] = [Latch.makeUnsafe(), Latch.makeUnsafe(true)]
   let items: Array<Item> = []
   let length = 0
+  let isClosed = false
 
   const add = (item: Item): void => {
     items.push(item)
@@ -107,6 +110,7 @@ const makeBacklog = () => {
   /** Adds a line; waits while there is no room. Who waited first is first. */
   const say = (entry: LogEntry): Effect.Effect<void> =>
     Effect.suspend(() => {
+      if (isClosed) return Effect.void
       if (!room.isOpen()) return Effect.andThen(room.await, say(entry))
       add(entry)
       return Effect.void
@@ -119,7 +123,13 @@ const makeBacklog = () => {
     room.openUnsafe()
     return taken
   })
-  return { add, say, takeAll }
+  /** Drops what waits and everything that is said from now on. */
+  const close = (): void => {
+    isClosed = true
+    items = []
+    room.openUnsafe()
+  }
+  return { add, say, takeAll, close }
 }
 
 /** How many lines may wait, and how many UTF-16 code units there may be in them; the last one may exceed that. */

@@ -10,7 +10,7 @@ import { ImageDigest } from "../domain/Workload.ts"
 import type { LeaseLost } from "../port/Claim.ts"
 import { JobRefused, type JobTask } from "../port/JobRequest.ts"
 import type { JobStore } from "../port/JobStore.ts"
-import type { Provider, ProviderError } from "../port/Provider.ts"
+import { type Provider, ProviderError } from "../port/Provider.ts"
 import { Providers, TargetNotKnown } from "../port/Providers.ts"
 import type { RunClaim, RunRequest } from "../port/RunRequest.ts"
 import { RunStore } from "../port/RunStore.ts"
@@ -68,7 +68,12 @@ const begun = Effect.fnUntraced(function* (request: TopologyRequest) {
   const { name, tenant, topology } = request
   const providers = yield* Providers
   const target = request.target ?? providers.usual
-  const provider = yield* providers.of(target).pipe(Effect.catchTag("TargetNotKnown", refused))
+  const provider = yield* providers
+    .of(target)
+    .pipe(
+      Effect.catchTag("TargetNotKnown", refused),
+      Effect.timeoutOrElse({ duration: providerPatience, orElse: () => Effect.fail(tooLate(target)) })
+    )
   const isRefused = refusalOf(topology) ?? provider.refuses(topology)
   if (isRefused !== undefined) return yield* refused(isRefused)
   yield* ensureKeepable(request.keepUntil).pipe(Effect.catchTag("KeepTooLong", refused))
@@ -86,6 +91,12 @@ const begun = Effect.fnUntraced(function* (request: TopologyRequest) {
   const run = yield* recorded(wanted, provider)
   return { run, slot }
 })
+
+/** How long the first use of a Provider may take, before anything of a Run exists. */
+const providerPatience = Duration.seconds(15)
+
+const tooLate = (target: Target) =>
+  new ProviderError({ reason: "provider_unavailable", detail: `what makes runs on ${target} did not answer in time` })
 
 const refused = (reason: RunRefused["reason"]) => Effect.fail(new RunRefused({ reason }))
 

@@ -1,12 +1,12 @@
 // The end of a Run: decided once, kept for as long as somebody wants to look at it, removed, and only then over.
 import { DateTime, Duration, Effect, Exit } from "effect"
-import type { Run, RunFailure } from "../domain/Run.ts"
+import { isOver, type Run, type RunFailure } from "../domain/Run.ts"
 import { judge } from "../domain/StepResult.ts"
 import type { Verdict } from "../domain/Verdict.ts"
 import type { LeaseLost } from "../port/Claim.ts"
 import { Hints } from "../port/Hints.ts"
 import type { JobStore } from "../port/JobStore.ts"
-import type { Providers } from "../port/Providers.ts"
+import { Providers } from "../port/Providers.ts"
 import type { RunOutcome } from "../port/RunRequest.ts"
 import { RunStore } from "../port/RunStore.ts"
 import { StoreError } from "../port/StoreError.ts"
@@ -19,6 +19,7 @@ import { removeRun } from "./removeRun.ts"
 import { RunDeadlines } from "./runDeadlines.ts"
 import { type RunInHand, system, untilWritten } from "./RunInHand.ts"
 import { runStopped } from "./stop.ts"
+import { allResults } from "./takeSteps.ts"
 
 /** What became of carrying a Run out. */
 export type CarriedOut = "carried out" | "cancelled" | RunFailure
@@ -50,7 +51,14 @@ export const endRun = Effect.fn("endRun")(function* (
   became: CarriedOut
 ): Effect.fn.Return<Run, StoreError, EndPorts> {
   const { hand } = ending
-  return yield* ended(ending, became).pipe(Effect.catchTag("LeaseLost", () => presentRun(hand)))
+  return yield* ended(ending, became).pipe(Effect.catchTag("LeaseLost", () => overTaken(hand)))
+})
+
+/** A Run that this holder may not write any more. When that is because it is over, its Slot is given back all the same. */
+const overTaken = Effect.fnUntraced(function* (hand: RunInHand) {
+  const run = yield* presentRun(hand)
+  if (isOver(run.status)) yield* endSlot(hand, run)
+  return run
 })
 
 /** A Run as it stands. */
@@ -66,15 +74,19 @@ export const presentRun = Effect.fnUntraced(function* ({
 const ended = Effect.fnUntraced(function* (ending: EndingRun, became: CarriedOut) {
   const { hand, log } = ending
   const runs = yield* RunStore
-  const { steps } = yield* untilWritten(presentRun(hand))
-  const verdict = judge(hand.run.topology.thresholds ?? [], steps)
+  const { topology } = hand.run
+  const steps = yield* Effect.map(untilWritten(presentRun(hand)), (run) => run.steps).pipe(
+    Effect.catchIf(isCorrupt, () => Effect.succeed([]))
+  )
+  const verdict = judge(topology.thresholds ?? [], allResults(topology.steps, steps))
   const outcome = redacted(outcomeOf(became, verdict), (yield* log.redactor).text)
   const settled = yield* untilWritten(runs.settle(hand.run, outcome))
-  yield* log.say(system(outcome.error?.detail ?? outcome.status))
+  yield* log.say(system(settled.error?.detail ?? (settled.cancelling ? "cancelled" : outcome.status)))
 
-  const isKept = settled.keepUntil !== null && outcome.status !== "cancelled" && !settled.cancelling
+  const isWanted = settled.keepUntil !== null && outcome.status !== "cancelled" && !settled.cancelling
   const isLost = settled.error?.code === "server_lost"
-  if (isKept && !isLost && (yield* kept(ending)) === "left") return settled
+  const isKept = isWanted && !isLost && (yield* isThere(settled))
+  if (isKept && (yield* kept(ending)) === "left") return settled
   return yield* tornDown(ending)
 })
 
@@ -87,6 +99,23 @@ const outcomeOf = (became: CarriedOut, verdict: Verdict | null): RunOutcome => {
 
 const redacted = (outcome: RunOutcome, text: (text: string) => string): RunOutcome =>
   outcome.error === null ? outcome : { ...outcome, error: { ...outcome.error, detail: text(outcome.error.detail) } }
+
+/** That a part of a Run's row cannot be read: it is removed all the same. */
+const isCorrupt = (error: LeaseLost | StoreError): boolean => error._tag === "StoreError" && error.reason === "corrupt"
+
+/** Whether there is anything to look at: some node, in whatever state. What cannot be seen now is taken to be there. */
+const isThere = Effect.fnUntraced(function* ({ id, nodes, target }: Run) {
+  const providers = yield* Providers
+  const { removal } = yield* RunDeadlines
+  const begun = nodes.filter(({ status }) => status !== "pending")
+  const seen = Effect.flatMap(providers.of(target), (provider) =>
+    Effect.forEach(begun, ({ name }) => provider.inspect(id, name), { concurrency: 8 })
+  )
+  return yield* Effect.timeout(seen, removal).pipe(
+    Effect.map((states) => states.some(({ state }) => state !== "gone")),
+    Effect.orElseSucceed(() => begun.length > 0)
+  )
+})
 
 /** Keeps a Run until its time is over or somebody asks for its end; `left` when this server stops before that. */
 const kept = Effect.fnUntraced(function* ({ hand, interruption, log, lost, restore }: EndingRun) {

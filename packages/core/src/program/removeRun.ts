@@ -31,7 +31,7 @@ export const removeRun = Effect.fn("removeRun")(function* (
 const removedOnce = Effect.fnUntraced(function* ({ network, run, target }: Removed) {
   const providers = yield* Providers
   const { removal } = yield* RunDeadlines
-  const provider = yield* providers.of(target)
+  const provider = yield* Effect.timeout(providers.of(target), removal)
   yield* Effect.timeout(provider.remove(run), removal)
   if (network !== null) yield* Effect.timeout(provider.giveBack(network.lease, false), removal)
 })

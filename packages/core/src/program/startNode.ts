@@ -51,8 +51,11 @@ export const startNode = Effect.fn("startNode")(function* (
   yield* recorded(place, spec, "starting")
   yield* log.say(system(`starting ${name}`))
   const say = yield* nodeLines(place, name)
-  const { address } = yield* Effect.mapError(provider.start(spec, say), failedBy(name))
-  yield* awaitReady(place, spec.node, address)
+  const started = Effect.gen(function* () {
+    const { address } = yield* Effect.mapError(provider.start(spec, say), failedBy(name))
+    yield* awaitReady(place, spec.node, address)
+  })
+  yield* Effect.tapError(started, () => Effect.ignore(recorded(place, spec, "failed")))
   yield* recorded(place, spec, "ready")
   yield* log.say(system(`${name} is ready`))
 })

@@ -41,6 +41,17 @@ const notRun = (step: PlanStep): Taken => ({
   result: stepFailed(step, { code: "not_run", detail: "a step before it failed" })
 })
 
+/** The results of all steps of a Run that ends, in their order: of those without one that they were not run to their end. */
+export const allResults = (
+  steps: ReadonlyArray<Pick<PlanStep, "name">>,
+  results: ReadonlyArray<StepResult>
+): ReadonlyArray<StepResult> =>
+  steps.map(
+    (step) =>
+      results.find(({ name }) => name === step.name) ??
+      stepFailed(step, { code: "not_run", detail: "the run ended before it did" })
+  )
+
 const recorded = Effect.fnUntraced(function* ({ run }: RunPlace, result: StepResult) {
   const runs = yield* RunStore
   yield* untilWritten(runs.record(run, { steps: [result] }))
@@ -69,7 +80,8 @@ const takeStep = Effect.fn("takeStep")(function* (
   const durationMillis = (yield* monotonicMillis) - begunAt
 
   if (exit instanceof RunFailed) {
-    const result = stepFailed(step, { code: "not_started", detail: exit.failure.detail })
+    const detail = (yield* log.redactor).text(exit.failure.detail)
+    const result = stepFailed(step, { code: "not_started", detail })
     return { result, failure: exit }
   }
   if (exit === undefined) {

@@ -49,6 +49,18 @@ const expectWhole = (lines: ReadonlyArray<string>): void => {
 
 const failing = Effect.fail(new RuntimeError({ reason: "build_failed", detail: "line 17 is wrong" }))
 
+describe("a log that is closed", () => {
+  it.effect("X2: holds up nobody who goes on saying something", () =>
+    Effect.gen(function* () {
+      const { say } = yield* Effect.scoped(openLog(LogName.make("run/run_a"), noRedactor))
+      const lines = Array.from({ length: 20_000 }, (_, index) => index)
+      for (const line of lines) yield* say({ stream: "stdout", line: `line ${line}` })
+      const { logs } = yield* MemoryState
+      expect(logs.get("run/run_a")?.lines ?? []).toStrictEqual([])
+    }).pipe(Effect.provide(world))
+  )
+})
+
 describe("a deployment's log", () => {
   it.effect("U1: 5,000 lines from eight fibers are there once, whole and in order when it fails midway", () =>
     Effect.gen(function* () {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { DateTime, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import type { RunId } from "../../src/domain/Run.ts"
+import { MemoryState } from "../../src/port/MemoryState.ts"
 import { RunStore } from "../../src/port/RunStore.ts"
 import { beginRun } from "../../src/program/beginRun.ts"
 import { cancelRun } from "../../src/program/cancelRun.ts"
@@ -120,6 +121,46 @@ describe("a run that is kept", () => {
       yield* TestClock.adjust("2 minutes")
       expect(yield* present(hand.run.run.id)).toMatchObject({ status: "succeeded", cleanup: "done" })
       expect(yield* left).toStrictEqual(nothing)
+      yield* whileTimePasses(Scope.close(other.scope, Exit.void))
+    }).pipe(Effect.provide(world))
+  )
+})
+
+describe("a run that did not come to its end", () => {
+  it.effect("H39: is inconclusive, whatever the steps before have shown", () =>
+    Effect.gen(function* () {
+      const replica = yield* startReplica("one")
+      const [first] = twoNodes.steps ?? []
+      const steps = [...(first === undefined ? [] : [first]), ...(held.steps ?? [])]
+      const { fiber, run } = yield* begunRun(replica, yield* asked({ ...twoNodes, steps }))
+      yield* TestClock.adjust("10 seconds")
+      expect((yield* present(run)).steps).toMatchObject([{ exitCode: 0 }])
+      yield* replica.run(cancelRun(run))
+      yield* TestClock.adjust("10 seconds")
+      expect(yield* Fiber.join(fiber)).toMatchObject({ status: "cancelled", verdict: "inconclusive" })
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("H40: is not kept when nothing of it was made", () =>
+    Effect.gen(function* () {
+      const replica = yield* startReplica("one")
+      replica.script.reactions.set("Provider.resolve", fails)
+      const { fiber } = yield* begunRun(replica, yield* asked(twoNodes, { keepUntil: yield* inMinutes(60) }))
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Fiber.join(fiber)).toMatchObject({ status: "failed", verdict: "inconclusive", cleanup: "done" })
+      expect(yield* left).toStrictEqual(nothing)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("H40: is not kept on when nothing of it is there any more", () =>
+    Effect.gen(function* () {
+      const [one, two] = [yield* startReplica("one"), yield* startReplica("two")]
+      const { run } = yield* kept(one, 60)
+      one.script.crashed = true
+      ;(yield* MemoryState).provided.places.clear()
+      const other = yield* server(two)
+      yield* TestClock.adjust("1 minute")
+      expect(yield* present(run)).toMatchObject({ status: "succeeded", verdict: "pass" })
       yield* whileTimePasses(Scope.close(other.scope, Exit.void))
     }).pipe(Effect.provide(world))
   )

@@ -17,10 +17,10 @@ import {
 } from "@lockkeeper/core/port/RunRequest"
 import { RunStore } from "@lockkeeper/core/port/RunStore"
 import { SecretCipher } from "@lockkeeper/core/port/SecretCipher"
-import { type DateTime, Effect, Layer, Schema } from "effect"
+import { type DateTime, Effect, Layer, Option, Schema } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
 import { instant } from "./internal/appLife.ts"
-import { database, rowsOf } from "./internal/Database.ts"
+import { database, readableOf, rowsOf } from "./internal/Database.ts"
 import { heldRuns } from "./internal/heldRuns.ts"
 import {
   byNameJson,
@@ -34,7 +34,9 @@ import {
   moveRuns,
   networkOf,
   runColumns,
-  runRows
+  runRows,
+  sparedHeldRunRows,
+  sparedRunRows
 } from "./internal/runRows.ts"
 import { sealedRuns } from "./internal/sealedRuns.ts"
 
@@ -63,6 +65,22 @@ export const make: Effect.Effect<RunStore["Service"], never, SqlClient.SqlClient
         credentials: yield* secrets.openCredentials(run.id, credentials)
       }
       return claim
+    })
+
+    /** The same without the secrets that do not open: who takes a Run to remove it does not need them. */
+    const takenOf = Effect.fnUntraced(function* (row: HeldRun) {
+      const unread = (error: unknown) => Effect.logError(`${row.id} is taken without secrets that do not open`, error)
+      const topology = yield* Effect.tapError(secrets.openTopology(row.id, row.secrets, row.topology), unread).pipe(
+        Effect.option
+      )
+      const credentials = yield* Effect.tapError(secrets.openCredentials(row.id, row.credentials), unread).pipe(
+        Effect.option
+      )
+      return yield* claimOf({
+        ...row,
+        secrets: Option.isSome(topology) ? row.secrets : null,
+        credentials: Option.isSome(credentials) ? row.credentials : null
+      })
     })
 
     const found = Effect.fnUntraced(function* (run: RunId) {
@@ -127,11 +145,11 @@ export const make: Effect.Effect<RunStore["Service"], never, SqlClient.SqlClient
       db.transaction<RunClaim | undefined, LeaseLost>(
         "RunStore.take",
         Effect.gen(function* () {
-          const [row] = yield* heldRunRows(sql`with r as (
+          const [row] = yield* sparedHeldRunRows(sql`with r as (
               update runs set fence = ${fence} where job = ${job} and fence <= ${fence} returning *
             )
             select ${heldColumns} from r`)
-          if (row !== undefined) return yield* claimOf(row)
+          if (row !== undefined) return yield* takenOf(row)
           const [other] = yield* idRows(sql`select id from runs where job = ${job}`)
           return other === undefined ? undefined : yield* new LeaseLost({ work: job })
         })
@@ -142,11 +160,13 @@ export const make: Effect.Effect<RunStore["Service"], never, SqlClient.SqlClient
       db.transaction(
         operation,
         Effect.gen(function* () {
-          const [row] = yield* runRows(sql`with r as (
+          const [row] = yield* sparedRunRows(sql`with r as (
               update runs r set ${change} where r.id = ${run} and ${where} returning r.*
             )
             select ${columns} from r`)
-          return row ?? (yield* new RunEnded({ status: (yield* found(run)).status }))
+          if (row !== undefined) return row
+          const [over] = yield* sparedRunRows(sql`select ${columns} from runs r where r.id = ${run}`)
+          return yield* over === undefined ? new RunNotFound({ run }) : new RunEnded({ status: over.status })
         })
       )
 
@@ -184,8 +204,10 @@ export const make: Effect.Effect<RunStore["Service"], never, SqlClient.SqlClient
           leftRunRows(sql`select ${sql.literal(leftRunColumns)} from runs r
             where r.finished_at is not null and r.cleanup = 'pending' order by r.finished_at, r.position limit ${limit}`),
           (rows) =>
-            Effect.forEach(rows, ({ lease, ...rest }) =>
-              Effect.map(networkOf(lease), (network): RunCleanup => ({ ...rest, network }))
+            Effect.flatMap(readableOf("RunStore.uncleaned", rows), (readable) =>
+              Effect.forEach(readable, ({ lease, ...rest }) =>
+                Effect.map(networkOf(lease), (network): RunCleanup => ({ ...rest, network }))
+              )
             )
         )
       )

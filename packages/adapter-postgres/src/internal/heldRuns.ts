@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import type { Statement } from "effect/sql"
 import { storable } from "./columns.ts"
 import type { Database } from "./Database.ts"
-import { byNameJson, goneNodes, moveRuns, runColumns, runRows } from "./runRows.ts"
+import { byNameJson, goneNodes, moveRuns, runColumns, sparedRunRows } from "./runRows.ts"
 import type { sealedRuns } from "./sealedRuns.ts"
 
 /** Makes `record`, `running`, `settle`, `tearDown` and `finish`. */
@@ -67,7 +67,7 @@ export const heldRuns = (db: Database, secrets: ReturnType<typeof sealedRuns>) =
     return db.statement(
       "RunStore.settle",
       Effect.flatMap(
-        runRows(sql`with r as (
+        sparedRunRows(sql`with r as (
             update runs r set
               outcome = coalesce(r.outcome, case when r.cancel_requested_at is null then ${status} else 'cancelled' end),
               verdict = case when ${isOpen} then ${verdict} else r.verdict end,
@@ -86,7 +86,7 @@ export const heldRuns = (db: Database, secrets: ReturnType<typeof sealedRuns>) =
     db.statement(
       "RunStore.finish",
       Effect.flatMap(
-        runRows(
+        sparedRunRows(
           moveRuns(
             sql,
             sql`update runs r set status = r.outcome, finished_at = clock_timestamp(), cleanup = ${cleanup},

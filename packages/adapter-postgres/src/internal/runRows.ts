@@ -6,18 +6,18 @@ import { Fence } from "@lockkeeper/core/domain/Lease"
 import { Plan } from "@lockkeeper/core/domain/Plan"
 import { Run } from "@lockkeeper/core/domain/Run"
 import { parse } from "@lockkeeper/core/domain/Subnet"
-import { Topology } from "@lockkeeper/core/domain/Topology"
+import { Topology, TopologyNode } from "@lockkeeper/core/domain/Topology"
 import type { RunClaim } from "@lockkeeper/core/port/RunRequest"
 import { PoolName, SubnetOwner } from "@lockkeeper/core/port/SubnetPool"
-import { Effect, Schema } from "effect"
+import { Effect, Option, Schema } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
 import { Instant, Int8, Sealed, storable } from "./columns.ts"
-import { rowsOf } from "./Database.ts"
+import { eachRowOf, rowsOf } from "./Database.ts"
 
 /** What is kept by name, as a list in the order of the Topology. */
 const ordered = (column: "nodes" | "steps"): string => `(
     select coalesce(jsonb_agg(r.${column} -> (u.part ->> 'name') order by u.at), '[]')
-    from jsonb_array_elements(r.topology -> '${column}') with ordinality u (part, at)
+    from jsonb_path_query(r.topology, '$.${column}[*]') with ordinality u (part, at)
     where r.${column} -> (u.part ->> 'name') is not null
   ) as ${column}`
 
@@ -37,7 +37,7 @@ const leaseColumns = `case when r.subnet is not null then jsonb_build_object('ne
 export const heldRunColumns = `${runColumns}, ${leaseColumns}, r.job, r.fence, r.topology, r.secrets, r.credentials, r.plan`
 
 /** The columns of what may be left of a Run. */
-export const leftRunColumns = `r.id as run, r.tenant, r.target, ${leaseColumns}`
+export const leftRunColumns = `r.id, r.id as run, r.tenant, r.target, ${leaseColumns}`
 
 const runFields = {
   ...Run.fields,
@@ -49,7 +49,7 @@ const runFields = {
 
 const Lease = Schema.NullOr(Schema.Struct({ net: Schema.String, pool: PoolName, owner: SubnetOwner, fence: Fence }))
 
-const HeldRun = Schema.Struct({
+const heldFields = {
   ...runFields,
   lease: Lease,
   job: JobId,
@@ -58,22 +58,70 @@ const HeldRun = Schema.Struct({
   secrets: Schema.NullOr(Sealed),
   credentials: Schema.NullOr(Sealed),
   plan: Schema.NullOr(Plan)
-})
+}
+
+const HeldRun = Schema.Struct(heldFields)
 
 /** A Run that somebody holds, as its row has it. */
 export type HeldRun = typeof HeldRun.Type
 
+/** What is read instead of the parts of a Run that do not fit: nothing of its end needs them. */
+const spared = {
+  nodes: Run.fields.nodes.pipe(Schema.catchDecoding(() => Effect.succeed(Option.some([])))),
+  steps: Run.fields.steps.pipe(Schema.catchDecoding(() => Effect.succeed(Option.some([])))),
+  verdict: Run.fields.verdict.pipe(Schema.catchDecoding(() => Effect.succeed(Option.some(null)))),
+  error: Run.fields.error.pipe(Schema.catchDecoding(() => Effect.succeed(Option.some(null))))
+}
+
+/** As {@link rowsOf}, but a row that does not fit is read without what is damaged of it, and the log says so. */
+const sparedRowsOf = <A extends { readonly id: string }>(
+  row: Schema.ConstraintDecoder<A>,
+  damaged: Schema.ConstraintDecoder<A>
+): (<E, R>(
+  statement: Effect.Effect<ReadonlyArray<unknown>, E, R>
+) => Effect.Effect<ReadonlyArray<A>, E | Schema.SchemaError, R>) => {
+  const decode = Schema.decodeUnknownEffect(row)
+  const decodeDamaged = Schema.decodeUnknownEffect(damaged)
+  const spare = (raw: unknown) =>
+    Effect.catch(decode(raw), (error) =>
+      Effect.tap(decodeDamaged(raw), ({ id }) =>
+        Effect.logError(`${id} is read without what is damaged of its row`, error)
+      )
+    )
+  return (statement) => Effect.flatMap(statement, (rows) => Effect.forEach(rows, spare))
+}
+
 /** Reads Runs. */
 export const runRows = rowsOf(Schema.Struct(runFields))
 
-/** Reads Runs with where they stand in the list of all. */
-export const listedRunRows = rowsOf(Schema.Struct({ ...runFields, position: Int8 }))
+/** Reads Runs, each without what is damaged of it. */
+export const sparedRunRows = sparedRowsOf(Schema.Struct(runFields), Schema.Struct({ ...runFields, ...spared }))
+
+const listedFields = { ...runFields, position: Int8 }
+
+/** Reads Runs with where they stand in the list of all, each without what is damaged of it. */
+export const listedRunRows = sparedRowsOf(Schema.Struct(listedFields), Schema.Struct({ ...listedFields, ...spared }))
 
 /** Reads Runs that somebody holds. */
 export const heldRunRows = rowsOf(HeldRun)
 
-/** Reads what may be left of Runs. */
-export const leftRunRows = rowsOf(
+/** A Topology that may have no nodes, as one has that cannot be read. */
+const AnyTopology = Schema.Struct({ ...Topology.fields, nodes: Schema.Array(TopologyNode) })
+
+/** Reads Runs that somebody holds, each without what is damaged of it. */
+export const sparedHeldRunRows = sparedRowsOf(
+  HeldRun,
+  Schema.Struct({
+    ...heldFields,
+    ...spared,
+    plan: heldFields.plan.pipe(Schema.catchDecoding(() => Effect.succeed(Option.some(null)))),
+    topology: AnyTopology.pipe(Schema.catchDecoding(() => Effect.succeed(Option.some({ nodes: [], steps: [] }))))
+  })
+)
+
+/** Reads what may be left of Runs, each row for itself. */
+export const leftRunRows = eachRowOf(
+  Run.fields.id,
   Schema.Struct({ run: Run.fields.id, tenant: Run.fields.tenant, target: Run.fields.target, lease: Lease })
 )
 

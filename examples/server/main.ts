@@ -81,7 +81,7 @@ export const makePorts = Effect.fnUntraced(function* (
   )
   const adapters = Layer.mergeAll(
     runtimeLayer(choice, options, directory),
-    targetsLayer(choice, directory),
+    targetsLayer(choice, options, directory),
     HttpHealthProbe.layer,
     ProxyRouter.layer({ replica }),
     Replica.layer(replica, terms)

@@ -13,13 +13,19 @@ import type { SubnetPool } from "@lockkeeper/core/port/SubnetPool"
 import type { DataDirectory } from "./dataDirectory.ts"
 import { installationOf } from "./installation.ts"
 import type { RuntimeChoice } from "./runtime.ts"
+import type { Settings } from "./settings.ts"
 
 /**
  * The Providers of the targets. A Run that names none is made where Apps run. Processes are isolated from nothing: where Apps
  * run in containers, nobody's Run gets out of them.
  */
-export const targetsLayer = ({ runtime }: RuntimeChoice, { replica, secretKey, work }: DataDirectory) =>
-  Layer.unwrap(
+export const targetsLayer = (
+  { runtime }: RuntimeChoice,
+  { appPorts, port }: Settings,
+  { replica, secretKey, work }: DataDirectory
+) => {
+  const runs = join(work, "runs")
+  const made = Layer.unwrap(
     Effect.map(Effect.context<PostgresHealth | PostgresInstallation | SubnetPool>(), (context) => {
       const docker: TargetSpec = {
         target: Target.make("docker"),
@@ -33,7 +39,8 @@ export const targetsLayer = ({ runtime }: RuntimeChoice, { replica, secretKey, w
             Effect.provideContext(context)
           )
       }
-      const host = ProcessProvider.target({ runs: join(work, "runs") })
+      const isReserved = (asked: number) => asked === port || (asked >= appPorts.first && asked <= appPorts.last)
+      const host = ProcessProvider.target({ runs, isReserved })
       return Providers.layer({
         targets: runtime === "process" ? [docker, host] : [docker],
         settings: {},
@@ -41,3 +48,5 @@ export const targetsLayer = ({ runtime }: RuntimeChoice, { replica, secretKey, w
       })
     })
   )
+  return Layer.merge(made, Layer.effectDiscard(ProcessProvider.sweep(runs)))
+}

@@ -102,6 +102,7 @@ describe("Runs", () => {
               run.provider.perform(stepOf(run.spec, name, ["sh", "-c", `cd "$LOCKKEEPER_RESULTS" && ${line}`]), quiet)
             assert.strictEqual((yield* took("link", "ln -s /etc/passwd results.json")).file, undefined)
             assert.strictEqual((yield* took("folder", "mkdir results.json")).file, undefined)
+            assert.strictEqual((yield* took("full", "mkdir results.json && echo {} >results.json/a")).file, undefined)
             const large = yield* took(
               "large",
               "dd if=/dev/zero of=results.json bs=1 count=1 seek=1073741823 2>/dev/null"

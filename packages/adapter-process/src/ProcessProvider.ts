@@ -28,7 +28,7 @@ import { Duration, Effect, Exit, Schema, Scope, Stream } from "effect"
 import * as Path from "node:path"
 import { imageCommand, imageDirectory, store } from "./internal/buildStore.ts"
 import { isFree } from "./internal/freePort.ts"
-import { ownDirectory, sweepDirectory } from "./internal/privateDirectory.ts"
+import { ownDirectory, removeDirectory, sweepDirectory } from "./internal/privateDirectory.ts"
 import { isAlive } from "./internal/processTable.ts"
 import { credentialFiles, freshDirectory, resultFile } from "./internal/runFiles.ts"
 import { exitCode, exitReason, shellLine, startProcess, type WorkloadProcess } from "./internal/workloadProcess.ts"
@@ -36,9 +36,14 @@ import { exitCode, exitReason, shellLine, startProcess, type WorkloadProcess } f
 /** Where files are kept: everything of a Run, what was built for it too, in a directory of its own below `runs`. */
 export interface ProcessProviderOptions {
   readonly runs: string
+  /** Ports that no node is given, such as those of the server. */
+  readonly isReserved?: ((port: number) => boolean) | undefined
 }
 
-/** What the operator says of Runs as processes: `graceSeconds` is the time between TERM and KILL (10). */
+/**
+ * What the operator says of Runs as processes: `graceSeconds` is the time between TERM and KILL (5). The end of a step and
+ * that of the nodes come one after the other, so that a server which stops needs twice as long at worst.
+ */
 export const ProcessProviderSettings = Schema.Struct({
   graceSeconds: Schema.optionalKey(Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 300 })))
 })
@@ -55,6 +60,8 @@ interface Place {
   readonly nodes: Map<NodeName, WorkloadProcess | undefined>
   readonly ports: Set<number>
   readonly steps: Set<WorkloadProcess>
+  /** Whether it is being removed: nothing begins in it any more. */
+  isClosing: boolean
 }
 
 const buildsOf = ({ directory }: Place): string => Path.join(directory, "builds")
@@ -64,14 +71,28 @@ const failed = (reason: ProviderError["reason"], what: string) => (problem: stri
   return new ProviderError({ reason, detail })
 }
 
+/**
+ * Removes what dead servers left of Runs below `runs`, Credentials among it. A Provider does so when it is made, which is with
+ * the first Run: a server does it when it starts.
+ */
+export const sweep = (runs: string): Effect.Effect<void> => Effect.asVoid(sweepDirectory(runs))
+
 /** Makes the Provider; when the Scope closes, all Runs end. */
 export const make = Effect.fnUntraced(function* (
-  { runs }: ProcessProviderOptions,
-  { graceSeconds = 10 }: ProcessProviderSettings
+  { isReserved = () => false, runs }: ProcessProviderOptions,
+  { graceSeconds = 5 }: ProcessProviderSettings
 ): Effect.fn.Return<Provider, never, Scope.Scope> {
   const grace = Duration.seconds(graceSeconds)
   const places = new Map<RunId, Place>()
-  yield* sweepDirectory(runs)
+  yield* sweep(runs)
+
+  /** The place of a Run in which something may begin. */
+  const openPlace = (run: RunId): Place | undefined => {
+    const place = places.get(run)
+    return place?.isClosing === true ? undefined : place
+  }
+
+  const removedMeanwhile = "its run was removed meanwhile"
 
   const prepare = Effect.fn("ProcessProvider.prepare")(function* (owner: RunOwner) {
     const present = places.get(owner.run)
@@ -82,7 +103,8 @@ export const make = Effect.fnUntraced(function* (
       Scope.provide(scope),
       Effect.mapError(failed("start_failed", `${owner.run} has no directory`))
     )
-    places.set(owner.run, { owner, directory, scope, nodes: new Map(), ports: new Set(), steps: new Set() })
+    const nothing = { nodes: new Map(), ports: new Set<number>(), steps: new Set<WorkloadProcess>() }
+    places.set(owner.run, { owner, directory, scope, ...nothing, isClosing: false })
   }, Effect.uninterruptible)
 
   const build = Effect.fn("ProcessProvider.build")(function* (
@@ -90,15 +112,21 @@ export const make = Effect.fnUntraced(function* (
     tree: SourceTree,
     say: Say
   ): Effect.fn.Return<ImageDigest, ProviderError> {
-    const place = places.get(run)
+    const place = openPlace(run)
     if (place === undefined) return yield* failed("build_failed", run)("it was not prepared")
-    const building = store(buildsOf(place), tree.directory, say)
-    return yield* Effect.mapError(building, failed("build_failed", "the source cannot be run"))
+    // A build makes the directories that it needs, also after they were removed.
+    const building = Effect.ensuring(
+      store(buildsOf(place), tree.directory, say),
+      Effect.suspend(() => (places.get(run) === place ? Effect.void : removeDirectory(place.directory)))
+    )
+    const image = yield* Effect.mapError(building, failed("build_failed", "the source cannot be run"))
+    return openPlace(run) === place ? image : yield* failed("build_failed", run)(removedMeanwhile)
   })
 
   /** Takes the ports of a node, which nobody has: what answers there must be the node, and not what another Run has there. */
   const takePorts = Effect.fnUntraced(function* (place: Place, { ports }: PlanNode) {
     for (const port of ports) {
+      if (isReserved(port)) return yield* Effect.fail(`the port ${port} is reserved`)
       const isTaken = [...places.values()].some((other) => other !== place && other.ports.has(port))
       if (!isTaken) place.ports.add(port)
       if (isTaken || !(yield* isFree(port))) return yield* Effect.fail(`the port ${port} is in use`)
@@ -115,7 +143,7 @@ export const make = Effect.fnUntraced(function* (
     const home = yield* freshDirectory(directory, `home-${node.name}`)
     const files = credentials.size === 0 ? undefined : yield* credentialFiles(directory, node, credentials)
     const places = { ...more, ...(files === undefined ? {} : { [credentialsVariable]: files }) }
-    return yield* startProcess({
+    const process = yield* startProcess({
       argv,
       directory: imageDirectory(buildsOf(place), image),
       home,
@@ -123,6 +151,10 @@ export const make = Effect.fnUntraced(function* (
       env,
       places
     })
+    if (openPlace(place.owner.run) === place) return process
+    // Who removed the Run did not see this one: it has only just begun, and gets no grace.
+    yield* process.end(Duration.zero)
+    return yield* Effect.fail(removedMeanwhile)
   })
 
   const start = Effect.fn("ProcessProvider.start")(function* (
@@ -130,7 +162,7 @@ export const make = Effect.fnUntraced(function* (
     say: Say
   ): Effect.fn.Return<NodePlace, ProviderError> {
     const { image, node, owner } = spec
-    const place = places.get(owner.run)
+    const place = openPlace(owner.run)
     if (place === undefined) return yield* failed("start_failed", node.name)("its run was not prepared")
     if (place.nodes.has(node.name)) return yield* failed("name_conflict", node.name)("it is there")
     place.nodes.set(node.name, undefined)
@@ -165,7 +197,7 @@ export const make = Effect.fnUntraced(function* (
     say: Say
   ): Effect.fn.Return<StepExit, ProviderError> {
     const { node, owner, step } = spec
-    const place = places.get(owner.run)
+    const place = openPlace(owner.run)
     if (place === undefined || (yield* inspect(owner.run, node.name)).state !== "running") {
       return yield* failed("step_failed", step.name)(`the node ${node.name} does not run`)
     }
@@ -200,6 +232,7 @@ export const make = Effect.fnUntraced(function* (
   const remove = Effect.fn("ProcessProvider.remove")(function* (run: RunId): Effect.fn.Return<void, RemovalError> {
     const place = places.get(run)
     if (place === undefined) return
+    place.isClosing = true
     const nodes = [...place.nodes].map(([name, process]) =>
       Effect.tap(ended(`the node ${name}`, process), (left) =>
         Effect.sync(() => left.length === 0 && place.nodes.delete(name))

@@ -86,6 +86,12 @@ export const providerGuards = joined([
         replace: "(process) => Effect.sync(() => place.steps.delete(process))"
       },
       {
+        guards: ["building: Effect.ensuring"],
+        says: "a build that goes on after its Run was removed leaves a directory",
+        find: "places.get(run) === place ? Effect.void : removeDirectory(place.directory)",
+        replace: "Effect.void"
+      },
+      {
         guards: ["make: Effect.addFinalizer"],
         says: "nodes outlive the Provider",
         find: "Effect.forEach([...places.keys()], (run) => Effect.ignore(remove(run)), {",

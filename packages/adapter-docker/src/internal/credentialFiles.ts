@@ -11,7 +11,7 @@ import type { Readable } from "node:stream"
 import { Header, Parser } from "tar"
 import { call, orAbsent, patience } from "./call.ts"
 import * as Containers from "./containers.ts"
-import { type EngineError, engineError } from "./EngineError.ts"
+import { EngineError, engineError } from "./EngineError.ts"
 import type { EngineId } from "./references.ts"
 
 const directory = "/run/lockkeeper"
@@ -41,8 +41,8 @@ const entry = (path: string, mode: number, text?: string): Buffer => {
 }
 
 /**
- * The archive of what a container is given: the Credentials of its node, readable and not to be changed. In a container
- * without capabilities that can gain none there is one user, whom only the image knows: nobody else reads what all may read.
+ * The archive of what a container is given: the Credentials of its node, readable and not to be changed. Which user reads
+ * them is known to the image alone; "all" are those who are in that container anyway.
  */
 export const archiveOf = (node: Pick<PlanNode, "credentials">, credentials: Credentials, isStep: boolean): Buffer =>
   Buffer.concat([
@@ -72,7 +72,13 @@ export const resultOf = (
 ): Effect.Effect<Uint8Array | undefined, EngineError> =>
   Effect.scoped(
     Effect.flatMap(Containers.files(docker, id, `${resultsDirectory}/${file}`), (stream) =>
-      Effect.tryPromise({ try: () => firstFile(stream), catch: (cause) => engineError("files", cause) })
+      Effect.tryPromise({ try: () => firstFile(stream), catch: (cause) => engineError("files", cause) }).pipe(
+        Effect.timeoutOrElse({
+          duration: patience.long,
+          orElse: () =>
+            new EngineError({ operation: "files", reason: "timed_out", detail: "the file was not sent in time" })
+        })
+      )
     )
   ).pipe(orAbsent)
 
@@ -80,10 +86,11 @@ export const resultOf = (
 const firstFile = async (stream: Readable): Promise<Uint8Array | undefined> => {
   const chunks: Array<Uint8Array> = []
   let bytes = 0
-  let isFile = false
+  let isFile: boolean | undefined
   const parser = new Parser()
   parser.on("entry", (found) => {
-    isFile ||= found.type === "File" || found.type === "OldFile"
+    // What follows is in a directory of that name.
+    isFile ??= found.type === "File" || found.type === "OldFile"
     found.on("data", (chunk: Uint8Array) => {
       chunks.push(chunk)
       bytes += chunk.length
@@ -92,7 +99,7 @@ const firstFile = async (stream: Readable): Promise<Uint8Array | undefined> => {
   })
   for await (const chunk of stream) {
     parser.write(chunk)
-    if (bytes > maxResultBytes) break
+    if (bytes > maxResultBytes || isFile === false) break
   }
-  return isFile ? Buffer.concat(chunks).subarray(0, maxResultBytes + 1) : undefined
+  return isFile === true ? Buffer.concat(chunks).subarray(0, maxResultBytes + 1) : undefined
 }

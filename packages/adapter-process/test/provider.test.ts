@@ -83,9 +83,10 @@ const removedAt = Effect.fnUntraced(function* <A, E, R>(
   work: Effect.Effect<A, E, R>
 ) {
   const ended = yield* Latch.make()
-  const removal = Effect.provideService(provider.remove(owner.run), Failpoints, (point, effect) =>
-    point === "disk.remove" && at === "process.start" ? Effect.andThen(ended.await, effect) : effect
-  )
+  const removal = Effect.provideService(provider.remove(owner.run), Failpoints, (point, effect) => {
+    if (point !== "disk.remove" || at !== "process.start") return effect
+    return Effect.andThen(ended.await, effect)
+  })
   let removing: Fiber.Fiber<unknown, unknown> | undefined
   const error = yield* Effect.provideService(work, Failpoints, (point, effect) => {
     if (point !== at || removing !== undefined) return effect

@@ -70,6 +70,16 @@ const hostOf = (name: string) => byFlavour({ docker: name, process: "127.0.0.1" 
 
 const sleeping = step("sleep", "app", `console.log("begun"); setTimeout(() => {}, 600_000)`)
 
+/** A server in the middle of a step of a Run. */
+const atWork = Effect.gen(function* () {
+  const { archives } = yield* World
+  const first = yield* start()
+  const source = yield* archives.source(goodApp("one"))
+  const run = yield* begin(first.client, { nodes: [node("app", { source })], steps: [sleeping] })
+  yield* hasSaid(first.client, run.id, "begun")
+  return { first, run }
+})
+
 layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("a run", (it) => {
   it.effect("X11 H17 H39: makes its nodes, measures in them, says what that comes to, and leaves nothing", () =>
     Effect.gen(function* () {
@@ -176,11 +186,7 @@ layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("a run", (
 
   it.effect("H29 H31 H37: whose server is killed is removed by the next one, and says so", () =>
     Effect.gen(function* () {
-      const { archives } = yield* World
-      const first = yield* start()
-      const source = yield* archives.source(goodApp("one"))
-      const run = yield* begin(first.client, { nodes: [node("app", { source })], steps: [sleeping] })
-      yield* hasSaid(first.client, run.id, "begun")
+      const { first, run } = yield* atWork
       yield* stopServer(first, "SIGKILL")
       const { client } = yield* start(first.place)
       const ended = yield* over(client, run.id)
@@ -192,11 +198,7 @@ layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("a run", (
 
   it.effect("H45: is removed by its server when that is told to stop", () =>
     Effect.gen(function* () {
-      const { archives } = yield* World
-      const first = yield* start()
-      const source = yield* archives.source(goodApp("one"))
-      const run = yield* begin(first.client, { nodes: [node("app", { source })], steps: [sleeping] })
-      yield* hasSaid(first.client, run.id, "begun")
+      const { first, run } = yield* atWork
       assert.strictEqual((yield* stopServer(first, "SIGTERM")).code, 0)
       const { client } = yield* start(first.place)
       assert.deepInclude(yield* look(client, run.id), { status: "failed", cleanup: "done" })

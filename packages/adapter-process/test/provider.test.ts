@@ -26,6 +26,8 @@ import {
 import { Context, Effect, Exit, Fiber, Latch, Layer, Scope } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { commandLines } from "../../../test/harness/processes.ts"
+import { shell, shellCommands } from "../../../test/harness/providerCommands.ts"
 import { temporaryDirectory } from "../../../test/harness/temporaryDirectory.ts"
 import { findProcess, identityText } from "../src/internal/processTable.ts"
 import * as ProcessProvider from "../src/ProcessProvider.ts"
@@ -44,33 +46,13 @@ const world = Layer.effectContext(
   })
 )
 
-const shell = (line: string) => ["sh", "-c", line] as const
-
-const commandLines = () =>
-  Fs.readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        return [Fs.readFileSync(`/proc/${pid}/cmdline`, "utf8")]
-      } catch {
-        return []
-      }
-    })
-
 const fixture: ProviderFixture<World> = {
   image: (provider, owner) =>
     Effect.gen(function* () {
       const { tree } = yield* World
       return { digest: yield* provider.build(owner, tree, quiet), reference: null }
     }),
-  command: {
-    goesOn: ["sleep", "100000"],
-    exits: (code) => shell(`exit ${code}`),
-    environment: ["env"],
-    credentials: shell(`cd "$LOCKKEEPER_CREDENTIALS" && for file in *; do echo "$file=$(cat "$file")"; done`),
-    fills: (bytes) => shell(`head -c ${bytes} /dev/zero > "$LOCKKEEPER_RESULTS/results.json"`),
-    holds: (mark) => shell(`sh -c 'trap "" TERM; sleep 99999; : ${mark}' & sleep 99999; : ${mark}`)
-  },
+  command: shellCommands,
   runs: (mark) => Effect.sync(() => commandLines().some((line) => line.includes(mark))),
   shown: () => Effect.sync(() => commandLines().join()),
   removal: "process.remove"

@@ -6,9 +6,10 @@ import { Providers } from "@lockkeeper/core/port/Providers"
 import type { ProviderFixture } from "@lockkeeper/core/testing/ProviderFixture"
 import { Effect, Layer } from "effect"
 import { randomInt } from "node:crypto"
-import * as Fs from "node:fs"
 import { docker } from "../../../../test/harness/engine.ts"
 import { images } from "../../../../test/harness/images.ts"
+import { commandLines } from "../../../../test/harness/processes.ts"
+import { shellCommands } from "../../../../test/harness/providerCommands.ts"
 import * as DockerProvider from "../../src/DockerProvider.ts"
 import { InstallationId } from "../../src/InstallationId.ts"
 import { removeAll, subnetPools } from "./engine.ts"
@@ -35,19 +36,6 @@ export const providersOf = (
     Layer.merge(Layer.effectDiscard(Effect.addFinalizer(() => removeAll(installation))))
   )
 
-const shell = (line: string) => ["sh", "-c", line] as const
-
-const commandLines = (): ReadonlyArray<string> =>
-  Fs.readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((pid) => {
-      try {
-        return [Fs.readFileSync(`/proc/${pid}/cmdline`, "utf8")]
-      } catch {
-        return []
-      }
-    })
-
 /** All that the engine tells of the containers and networks of a Run. */
 export const shownOf = (run: string) =>
   Effect.promise(async () => {
@@ -62,14 +50,7 @@ export const fixtureOf = (image: string): ProviderFixture<never> => {
   const reference = ImageReference.make(image)
   return {
     image: (provider) => Effect.map(provider.resolve(reference), (digest) => ({ digest, reference })),
-    command: {
-      goesOn: ["sleep", "100000"],
-      exits: (code) => shell(`exit ${code}`),
-      environment: ["env"],
-      credentials: shell(`cd "$LOCKKEEPER_CREDENTIALS" && for file in *; do echo "$file=$(cat "$file")"; done`),
-      fills: (bytes) => shell(`head -c ${bytes} /dev/zero > "$LOCKKEEPER_RESULTS/results.json"`),
-      holds: (mark) => shell(`sh -c 'trap "" TERM; sleep 99999; : ${mark}' & sleep 99999; : ${mark}`)
-    },
+    command: shellCommands,
     runs: (mark) => Effect.sync(() => commandLines().some((line) => line.includes(mark))),
     shown: shownOf,
     removal: "docker.remove"

@@ -9,7 +9,6 @@ import type { Provider, ProviderError, RunOwner } from "../port/Provider.ts"
 import type { RunClaim } from "../port/RunRequest.ts"
 import type { SourceError } from "../port/SourceFetcher.ts"
 import type { StoreError } from "../port/StoreError.ts"
-import { backoff } from "./backoff.ts"
 import type { LogWriter } from "./DeploymentLog.ts"
 import type { RunStopped } from "./stop.ts"
 
@@ -60,16 +59,6 @@ export const within = <A, E, R>(
   Effect.timeoutOrElse(work, {
     duration,
     orElse: () => failed("deadline_exceeded", `${what} took longer than ${Duration.format(duration)}`, node)
-  })
-
-/** Tries for about half a minute while the store is away. */
-export const untilWritten = <A, E extends { readonly _tag: string }, R>(
-  writing: Effect.Effect<A, E | StoreError, R>
-): Effect.Effect<A, E | StoreError, R> =>
-  Effect.retry(writing, {
-    while: (error) => "reason" in error && error._tag === "StoreError" && error.reason === "unavailable",
-    schedule: backoff("50 millis", "2 seconds"),
-    times: 20
   })
 
 /** A line that Lockkeeper itself says. */

@@ -8,7 +8,7 @@ import type { Topology } from "../domain/Topology.ts"
 import { InvalidTopology, MutableImage, refusalOf } from "../domain/topologyRefusal.ts"
 import { ImageDigest } from "../domain/Workload.ts"
 import type { LeaseLost } from "../port/Claim.ts"
-import { JobRefused, type JobTask } from "../port/JobRequest.ts"
+import { JobRefused } from "../port/JobRequest.ts"
 import type { JobStore } from "../port/JobStore.ts"
 import { type Provider, ProviderError } from "../port/Provider.ts"
 import { Providers, TargetNotKnown } from "../port/Providers.ts"
@@ -19,7 +19,9 @@ import { PoolExhausted, type SubnetLease, SubnetOwner } from "../port/SubnetPool
 import { beginJob } from "./beginJob.ts"
 import { countRunBegun } from "./metrics.ts"
 import type { Replica } from "./Replica.ts"
-import { type RunInHand, untilWritten } from "./RunInHand.ts"
+import type { RunInHand } from "./RunInHand.ts"
+import { untilWritten } from "./untilWritten.ts"
+import { inSlot } from "./withSlot.ts"
 
 /** A Run was to be kept for longer than is allowed at a time. */
 export class KeepTooLong extends Schema.TaggedError<KeepTooLong>()("KeepTooLong", { limitHours: Schema.Int }) {
@@ -47,8 +49,6 @@ export type BeginRunError = RunRefused | LeaseLost | ProviderError | StoreError
 
 /** The ports that beginning a Run needs. */
 export type BeginRunPorts = JobStore | Providers | Replica | RunStore
-
-const inSlot: JobTask = { command: null, timeoutSeconds: 1, itemConcurrency: 1, onItemFailure: "continue" }
 
 /**
  * Begins a Run, which is `provisioning` then and this caller's to carry out: interrupted before it does, the Run has failed

@@ -5,8 +5,8 @@ import type { LeaseLost } from "../port/Claim.ts"
 import type { JobClaim, JobOutcome } from "../port/JobRequest.ts"
 import { JobStore } from "../port/JobStore.ts"
 import { StoreError } from "../port/StoreError.ts"
-import { backoff } from "./backoff.ts"
 import { countJobEnded } from "./metrics.ts"
+import { untilWritten } from "./untilWritten.ts"
 
 /** What decides how an attempt ends. */
 type Ended = Exit.Exit<JobOutcome, { readonly _tag: string }>
@@ -28,14 +28,7 @@ export const concludeJob = Effect.fn("concludeJob")(function* (
   if (outcome === "lost") return yield* present(claim)
   const written: Effect.Effect<Job, LeaseLost | StoreError> =
     outcome === "again" ? store.giveBack(claim) : store.finish(claim, outcome)
-  const job = yield* written.pipe(
-    Effect.retry({
-      while: (error) => error._tag === "StoreError" && error.reason === "unavailable",
-      schedule: backoff("50 millis", "2 seconds"),
-      times: 20
-    }),
-    Effect.catchTag("LeaseLost", () => present(claim))
-  )
+  const job = yield* untilWritten(written).pipe(Effect.catchTag("LeaseLost", () => present(claim)))
   yield* countJobEnded(job.status)
   return job
 })

@@ -10,7 +10,8 @@ import type { LeaseLost } from "../port/Claim.ts"
 import type { Credentials, Provider } from "../port/Provider.ts"
 import { RunStore } from "../port/RunStore.ts"
 import type { StoreError } from "../port/StoreError.ts"
-import { failed, failedBy, ownerOf, type RunFailed, type RunPlace, system, untilWritten } from "./RunInHand.ts"
+import { failed, failedBy, ownerOf, type RunFailed, type RunPlace, system } from "./RunInHand.ts"
+import { untilWritten } from "./untilWritten.ts"
 
 /** What was decided and recorded of a Run. */
 export interface Provision {

@@ -11,7 +11,8 @@ import { SourceFetcher } from "../port/SourceFetcher.ts"
 import type { StoreError } from "../port/StoreError.ts"
 import { nodeLines } from "./nodeLines.ts"
 import { RunDeadlines } from "./runDeadlines.ts"
-import { failed, failedBy, ownerOf, type RunFailed, type RunPlace, system, untilWritten, within } from "./RunInHand.ts"
+import { failed, failedBy, ownerOf, type RunFailed, type RunPlace, system, within } from "./RunInHand.ts"
+import { untilWritten } from "./untilWritten.ts"
 
 /** The image of a node: what its Plan says, or what is built from its Source, which is gone from here then. */
 export const nodeImage = Effect.fn("nodeImage")(function* (

@@ -8,7 +8,8 @@ import type { StoreError } from "../port/StoreError.ts"
 import { monotonicMillis } from "./lease.ts"
 import { nodeLines } from "./nodeLines.ts"
 import { ResultReading } from "./resultReading.ts"
-import { failed, failedBy, RunFailed, type RunPlace, system, untilWritten } from "./RunInHand.ts"
+import { failed, failedBy, RunFailed, type RunPlace, system } from "./RunInHand.ts"
+import { untilWritten } from "./untilWritten.ts"
 import type { StartedNodes } from "./startNodes.ts"
 
 /**

@@ -22,7 +22,8 @@ export class SlotWithdrawn extends Schema.TaggedError<SlotWithdrawn>()("SlotWith
 /** The ports that taking a Slot needs. */
 export type SlotPorts = Hints | JobStore | Replica
 
-const inSlot: JobTask = { command: null, timeoutSeconds: 1, itemConcurrency: 1, onItemFailure: "continue" }
+/** What a Job is that only has a Slot: what is done in it is its caller's. */
+export const inSlot: JobTask = { command: null, timeoutSeconds: 1, itemConcurrency: 1, onItemFailure: "continue" }
 
 /**
  * Does work in a Slot of a Tenant, and gives the Slot back when it succeeds, fails, dies or is interrupted; after a crash the

@@ -5,30 +5,12 @@ import { Effect } from "effect"
 import type { App } from "../../src/domain/App.ts"
 import { isTerminal } from "../../src/domain/Deployment.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
-import type { StoreError } from "../../src/port/StoreError.ts"
 import { deploy } from "../../src/program/deploy.ts"
-import { type Fault, type Point, pointsOf, runWithFault } from "../../src/testing/everyFailpoint.ts"
+import { type Point, pointsOf, runWithFault } from "../../src/testing/everyFailpoint.ts"
 import { asked, registered } from "../../src/testing/Fixture.ts"
+import { type FaultCase as Case, faultCases as cases } from "./faultCases.ts"
 import { driven, expectSettled, newest, reapedLater, servingOf, takenFromQueue } from "./invariants.ts"
 import { startReplica, world } from "./scripted.ts"
-
-interface Case {
-  readonly fault: Fault
-  readonly reason: StoreError["reason"]
-}
-
-const cases: ReadonlyArray<readonly [string, Case]> = [
-  ["fails before its effect", { fault: "fails", reason: "unavailable" }],
-  ["fails for good before its effect", { fault: "fails", reason: "unexpected" }],
-  ["loses its answer", { fault: "loses its answer", reason: "unavailable" }],
-  ["loses its answer for good", { fault: "loses its answer", reason: "unexpected" }],
-  ["dies before its effect", { fault: "dies before", reason: "unavailable" }],
-  ["dies after its effect", { fault: "dies after", reason: "unavailable" }],
-  ["is interrupted before its effect", { fault: "is interrupted before", reason: "unavailable" }],
-  ["is interrupted after its effect", { fault: "is interrupted after", reason: "unavailable" }],
-  ["is where the process is killed, before its effect", { fault: "is cut off before", reason: "unavailable" }],
-  ["is where the process is killed, after its effect", { fault: "is cut off after", reason: "unavailable" }]
-]
 
 /** Stores fail in two ways. They and a Router may lose an answer; the failure of another port says that nothing was done. */
 const applies = (point: Point, { fault, reason }: Case): boolean => {

@@ -5,32 +5,14 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { isOver, runTransitions } from "../../src/domain/Run.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
-import type { StoreError } from "../../src/port/StoreError.ts"
 import { reap } from "../../src/program/reap.ts"
 import { reapRuns } from "../../src/program/reapRuns.ts"
 import { runTopology } from "../../src/program/runTopology.ts"
-import { type Fault, type Point, pointsOf, runWithFault } from "../../src/testing/everyFailpoint.ts"
+import { type Point, pointsOf, runWithFault } from "../../src/testing/everyFailpoint.ts"
+import { type FaultCase as Case, faultCases as cases } from "./faultCases.ts"
 import { driven, whileTimePasses } from "./invariants.ts"
 import { asked, left, nothing, statusesOf, twoNodes } from "./runWorld.ts"
 import { type ScriptedReplica, startReplica, world } from "./scripted.ts"
-
-interface Case {
-  readonly fault: Fault
-  readonly reason: StoreError["reason"]
-}
-
-const cases: ReadonlyArray<readonly [string, Case]> = [
-  ["fails before its effect", { fault: "fails", reason: "unavailable" }],
-  ["fails for good before its effect", { fault: "fails", reason: "unexpected" }],
-  ["loses its answer", { fault: "loses its answer", reason: "unavailable" }],
-  ["loses its answer for good", { fault: "loses its answer", reason: "unexpected" }],
-  ["dies before its effect", { fault: "dies before", reason: "unavailable" }],
-  ["dies after its effect", { fault: "dies after", reason: "unavailable" }],
-  ["is interrupted before its effect", { fault: "is interrupted before", reason: "unavailable" }],
-  ["is interrupted after its effect", { fault: "is interrupted after", reason: "unavailable" }],
-  ["is where the process is killed, before its effect", { fault: "is cut off before", reason: "unavailable" }],
-  ["is where the process is killed, after its effect", { fault: "is cut off after", reason: "unavailable" }]
-]
 
 const applies = (point: Point, { fault, reason }: Case): boolean => {
   const isStore = point.name.includes("Store.")

@@ -66,7 +66,9 @@ const seenThrough = Effect.fnUntraced(function* (count: number, trouble: Trouble
       failure: () => ({ type: "fail" })
     })
   )
-  const rows = sql<{ id: string; status: string; fence: number }>`select id, status, fence::int from deployments`
+  const rows = sql<{ id: string; status: string; fence: number }>`
+    select id, status, fence::int from deployments where ${sql.in("id", deployments)}
+  `
   const lastStatus = yield* History.make<typeof statusRegister.input.Type, typeof statusRegister.output.Type>()
   const found = yield* rows
   yield* Effect.forEach(found, ({ fence, id, status }) =>
@@ -112,10 +114,15 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })(
 
     it.effect("of stores without locks and fences are told from good ones", () =>
       Effect.gen(function* () {
-        const seen = yield* seenThrough(4, { kills: 0, freezes: 1, stops: 0 }, true)
-        const { envs, statuses } = judged(seen)
-        assert.strictEqual(envs.type, "notLinearizable")
-        assert.strictEqual(statuses.type, "notLinearizable")
+        // How often they meet in a round is a matter of chance, and of how busy the machine is.
+        const noticed = { envs: false, statuses: false }
+        for (let round = 0; round < 20 && !(noticed.envs && noticed.statuses); round++) {
+          const seen = yield* seenThrough(4, { kills: 0, freezes: 1, stops: 0 }, true)
+          const { envs, statuses } = judged(seen)
+          noticed.envs ||= envs.type === "notLinearizable"
+          noticed.statuses ||= statuses.type === "notLinearizable"
+        }
+        assert.deepStrictEqual(noticed, { envs: true, statuses: true })
       })
     )
   }

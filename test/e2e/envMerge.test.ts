@@ -138,7 +138,7 @@ layer(EnvReplicas.layer(), { excludeTestServices: true })("one Env", (it) => {
 })
 
 layer(EnvReplicas.layer(), { excludeTestServices: true })("one Env", (it) => {
-  it.effect(serial, () => looksSerial(soak.many(400), "is killed before"))
+  it.effect(serial, () => looksSerial(soak.many(200, 4_000), "is killed before"))
 })
 
 describeWith("pgbouncer")("behind PgBouncer", () => {
@@ -147,6 +147,6 @@ describeWith("pgbouncer")("behind PgBouncer", () => {
   })
 
   layer(EnvReplicas.layer(6), { excludeTestServices: true })("one Env", (it) => {
-    it.effect(serial, () => looksSerial(soak.many(400), "is killed after"))
+    it.effect(serial, () => looksSerial(soak.many(200, 4_000), "is killed after"))
   })
 })

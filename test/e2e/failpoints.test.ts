@@ -130,7 +130,7 @@ describeWith(...byFlavour({ docker: ["docker", "git", "sshd"] as const, process:
             const { points } = yield* Victim
             const possible = points.filter((point) => isPossible(point, fault))
             assert.isAbove(possible.length, 20, possible.map(({ name }) => name).join())
-            const chosen = sampled(possible, byFlavour({ docker: 8, process: 8 }))
+            const chosen = sampled(possible, byFlavour({ docker: 3, process: 5 }))
             const reached = yield* Effect.forEach(chosen, (point) => tried(point, fault))
             const hits = reached.filter(Boolean).length
             soak.count(`failpoints, ${flavour}`, { attempts: chosen.length, "point reached": hits })

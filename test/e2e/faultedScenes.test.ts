@@ -104,7 +104,7 @@ layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("INV-1 INV
       ]
       const points = [...new Set(first)].filter((point) => second.includes(point) && /#[1-3]$/.test(point))
       assert.isAbove(points.length, 15, points.join())
-      const wanted = soak.many(byFlavour({ docker: 1, process: 3 }))
+      const wanted = soak.many(byFlavour({ docker: 1, process: 2 }), byFlavour({ docker: 10, process: 30 }))
       let [attempts, hits] = [0, 0]
       for (const point of shuffled(points).slice(0, wanted * 5)) {
         if (hits === wanted) break

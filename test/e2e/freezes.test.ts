@@ -155,7 +155,7 @@ describeWith(...byFlavour({ docker: ["docker", "git", "sshd"] as const, process:
           const { points } = yield* Pair
           assert.isAbove(points.length, 30, points.join())
           assert.include(points, theSwitch)
-          const wanted = soak.many(byFlavour({ docker: 1, process: 2 }))
+          const wanted = soak.many(byFlavour({ docker: 1, process: 2 }), 20)
           let [attempts, hits] = [0, 0]
           const drawn = shuffled(points).filter((point) => point !== theSwitch)
           for (const point of [theSwitch, ...drawn].slice(0, wanted * 8)) {

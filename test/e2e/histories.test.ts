@@ -96,7 +96,7 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })(
   (it) => {
     it.effect("through kills, freezes beyond the lease and stops are linearizable", () =>
       Effect.gen(function* () {
-        const trouble = { kills: soak.many(5), freezes: soak.many(3), stops: soak.many(2) }
+        const trouble = { kills: soak.many(5, 50), freezes: soak.many(3, 30), stops: soak.many(2, 20) }
         const seen = yield* seenThrough(8, trouble, false)
         const { envs, statuses } = judged(seen)
         const { ofEnvs, ofStatuses } = seen

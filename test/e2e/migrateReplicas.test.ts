@@ -16,7 +16,7 @@ import { statementProxy } from "../harness/statementProxy.ts"
 vi.setConfig({ testTimeout: 1_200_000 })
 
 const isWhole = process.env["SOAK"] === "1"
-const [processes, rounds] = isWhole ? [8, 20] : [4, 2]
+const [processes, rounds] = isWhole ? [8, 20] : [4, 1]
 
 const ids = migrations.map(({ id }) => id)
 
@@ -126,7 +126,7 @@ describe("a process that migrates", () => {
           })
         )
       let at = 0
-      while (yield* killedAt(at)) at += isWhole ? 1 : 29
+      while (yield* killedAt(at)) at += isWhole ? 1 : 53
       assert.isAbove(at, 50)
     })
   )

@@ -93,7 +93,7 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })("slots of several 
         )
         const write = (file: string, text = "") => Fs.writeFileSync(Path.join(directory, file), text)
         const remove = (file: string) => Fs.rmSync(Path.join(directory, file))
-        const rounds = isWhole ? 100 : 2
+        const rounds = isWhole ? 100 : 1
         for (let round = 1; round <= rounds; round++) {
           const { abandon, entries, tenant } = yield* everyEntry()
           assert.strictEqual(entries.length, 50)

@@ -21,8 +21,8 @@ export const sampled = <A>(cases: ReadonlyArray<A>, count: number): ReadonlyArra
 /** What a soak is about. */
 export const soak = {
   seed,
-  /** Ten times as many at a share of 1. */
-  many: (count: number): number => Math.round(count * (1 + 9 * share)),
+  /** So many, and `whole` of them at a share of 1. */
+  many: (count: number, whole: number): number => Math.round(count + (whole - count) * share),
   /** So many rounds of a race, and a thousand in a soak. */
   rounds: (count: number): number => (process.env["SOAK"] === "1" ? 1_000 : count),
   /** Adds to what the report of the soak counts; does nothing in another run. */

@@ -166,7 +166,10 @@ layer(stores(), { excludeTestServices: true })("while the Env of an App is chang
             assert.strictEqual(made, told.success.applied.changed ? 1 : 0)
           }
         })
-        yield* Effect.forEach(Array.from({ length: soak.many(200) }).keys(), race, { concurrency: 8, discard: true })
+        yield* Effect.forEach(Array.from({ length: soak.many(200, 2_000) }).keys(), race, {
+          concurrency: 8,
+          discard: true
+        })
         soak.count("Envs changed while their Apps end", counts)
         assert.isAbove(counts.acknowledged, 20)
         assert.isAbove(counts.refused, 20)

@@ -76,7 +76,7 @@ const cutAtEach = Effect.fnUntraced(function* (expected: ReadonlyArray<Migration
 describe.concurrent("migrations that are cut off", () => {
   it.live("K10 INV-14: at any statement are finished by the next start, each once", () => cutAtEach(small, 1), 120_000)
 
-  it.live("K10 INV-14: at statements of the real ones too", () => cutAtEach(migrations, isWhole ? 1 : 37), 600_000)
+  it.live("K10 INV-14: at statements of the real ones too", () => cutAtEach(migrations, isWhole ? 1 : 61), 600_000)
 })
 
 describe.concurrent("migrations and those who wait", () => {

@@ -49,7 +49,7 @@ const laws = <State, Input extends { readonly type: string }, Output>(
           const bad = planted(history, impossible)
           if (bad !== undefined) check(bad)
         }),
-        { numRuns: 20, endOnFailure: true }
+        { numRuns: 8, endOnFailure: true }
       )
 
     it("is small and holds the culprit", () => {

@@ -1,5 +1,5 @@
 // Takes each guard away, alone and in a copy of the sources, and demands that a test fails. `npm run test:mutation`.
-// The list is in scripts/mutation/lists; a run over all of it writes docs/mutation.md.
+// The list is in scripts/mutation/lists; docs/mutation.md says what became of each.
 
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -10,14 +10,23 @@ import { watchErrors } from "./mutation/errorWatch.ts"
 import type { Mutation } from "./mutation/Guard.ts"
 import { listed } from "./mutation/listed.ts"
 import { chosen, optionsOf } from "./mutation/options.ts"
-import { countsOf, reportOf, type Tried } from "./mutation/report.ts"
+import { countsOf, reportOf, resultOf, resultsIn, rowOf, type Tried } from "./mutation/report.ts"
 import { startServer } from "./mutation/server.ts"
 import { runTests } from "./mutation/testRun.ts"
 import { copyOf } from "./mutation/workspace.ts"
 
 const options = optionsOf(process.argv.slice(2))
-const isWhole = options.only === undefined && options.sample === undefined
-const mutations = chosen(listed.mutations, options)
+const page = "docs/mutation.md"
+const results = new Map(resultsIn(readFileSync(page, "utf8")))
+const mutations = chosen(listed.mutations, options, (mutation) => results.has(rowOf(mutation)))
+
+/** Tells what became of a mutation, and writes it down at once: a run takes long, and may be stopped. */
+const keep = (tried: Tried): void => {
+  line(tried.verdict.outcome, tried.mutation, detailOf(tried.verdict))
+  if (tried.verdict.outcome === "not tried") return
+  results.set(rowOf(tried.mutation), resultOf(tried, new Date().toISOString().slice(0, 10)))
+  writeFileSync(page, reportOf(listed.mutations, results, listed.leftOut))
+}
 
 const stop = new AbortController()
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort())
@@ -56,7 +65,7 @@ const tryAll = async (own: ReadonlyArray<Mutation>): Promise<ReadonlyArray<Tried
         : await attempt(bench, mutation, text)
       if (stop.signal.aborted) throw new Error("stopped")
       tried.push({ mutation, verdict })
-      line(verdict.outcome, mutation, detailOf(verdict))
+      keep({ mutation, verdict })
     }
     return tried
   } finally {
@@ -77,9 +86,7 @@ if (options.list) {
   console.log(`${mutations.length} mutations of ${listed.mutations.length}, at most ${limitSeconds} s each`)
 } else {
   const tried = await tryAll(mutations)
-  console.log(`${tried.length} mutations: ${countsOf(tried)}`)
-  const date = new Date().toISOString().slice(0, 10)
-  if (isWhole) writeFileSync("docs/mutation.md", reportOf(tried, listed.leftOut, date))
+  console.log(`${tried.length} mutations: ${countsOf(tried.map(({ verdict }) => verdict.outcome))}`)
   const isGood = tried.every(({ verdict }) => verdict.outcome === "killed" || verdict.outcome === "not tried")
   process.exitCode = isGood && tried.length > 0 ? 0 : 1
 }

@@ -12,7 +12,7 @@ import { compiler } from "../../scripts/mutation/compile.ts"
 import { watchErrors } from "../../scripts/mutation/errorWatch.ts"
 import type { Mutation } from "../../scripts/mutation/Guard.ts"
 import { chosen, optionsOf } from "../../scripts/mutation/options.ts"
-import { reportOf } from "../../scripts/mutation/report.ts"
+import { reportOf, resultOf, resultsIn, rowOf } from "../../scripts/mutation/report.ts"
 import { copyOf } from "../../scripts/mutation/workspace.ts"
 
 // Each attempt compiles the workspace.
@@ -76,11 +76,13 @@ describe("the passage to the database", () => {
 
 describe("what is asked for", () => {
   const all = ["a", "b", "c", "d"].map((says) => ({ ...mutation("", ""), says, guards: [`in ${says}`] }))
-  const picked = (...args: ReadonlyArray<string>) => chosen(all, optionsOf(args)).map(({ says }) => says)
+  const wasTried = ({ says }: Mutation) => says === "b"
+  const picked = (...args: ReadonlyArray<string>) => chosen(all, optionsOf(args), wasTried).map(({ says }) => says)
 
-  it("is all, what a word is in, or a sample that its seed decides", () => {
+  it("is all, what a word is in, what was never tried, or a sample that its seed decides", () => {
     expect(picked()).toEqual(["a", "b", "c", "d"])
     expect(picked("--only", "in c")).toEqual(["c"])
+    expect(picked("--rest")).toEqual(["a", "c", "d"])
     expect(picked("--sample", "2", "--seed", "3")).toEqual(picked("--sample", "2", "--seed", "3"))
     expect(picked("--sample", "2", "--seed", "3")).toHaveLength(2)
     const first = Array.from({ length: 20 }, (_, seed) => picked("--sample", "1", "--seed", String(seed))[0])
@@ -91,10 +93,14 @@ describe("what is asked for", () => {
 describe("the report", () => {
   it("says for each guard which test notices, or why none has to", () => {
     const killed = { outcome: "killed", by: "a | b", message: "" } as const
-    const entry = { ...mutation("a", "b"), guards: ["f: for update"] }
-    const text = reportOf([{ mutation: entry, verdict: killed }], [{ file, guards: ["g"], reason: "why" }], "today")
-    expect(text).toContain("| core/domain/Lease.ts | `f: for update` | planted | a \\| b |")
-    expect(text).toContain("| core/domain/Lease.ts | `g` | why |")
-    expect(text).toContain("2 guards, 1 mutations (1 killed, 0 survived, 0 invalid, 0 not tried), 1 reasons")
+    const one = { ...mutation("a", "b"), guards: ["f: for update"] }
+    const other = { ...one, says: "never tried" }
+    const results = new Map([[rowOf(one), resultOf({ mutation: one, verdict: killed }, "2026-01-31")]])
+    const page = reportOf([one, other], results, [{ file, guards: ["g"], reason: "why" }])
+    expect(page).toContain("| core/domain/Lease.ts | `f: for update` | planted | a \\| b | 2026-01-31 |")
+    expect(page).toContain("| core/domain/Lease.ts | `f: for update` | never tried | not tried | never |")
+    expect(page).toContain("| core/domain/Lease.ts | `g` | why |")
+    expect(page).toContain("2 guards, 2 mutations (1 killed, 0 survived, 0 invalid, 1 not tried), 1 reasons")
+    expect(resultsIn(page)).toEqual(results)
   })
 })

@@ -1,5 +1,6 @@
 // Runs the proofs again and again with other cases each time, for as long as it is told, and writes down what was tried:
-// `npm run test:soak -- --minutes 30 --seed 7`. A failure ends it, and its seed makes it happen again.
+// `npm run test:soak -- --minutes 30 --seed 7`. A failure ends it, and its seed makes it happen again. When the time is over
+// it ends with the file of tests that is running.
 
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
@@ -12,6 +13,7 @@ const { values } = parseArgs({
   options: { minutes: { type: "string", default: "10" }, seed: { type: "string", default: "1" } }
 })
 const minutes = Number(values.minutes)
+const first = Number(values.seed)
 const until = Date.now() + minutes * 60_000
 const directory = mkdtempSync(join(tmpdir(), "lockkeeper-soak-"))
 const report = join(directory, "report")
@@ -21,7 +23,9 @@ interface Counted {
   readonly counts: Readonly<Record<string, number>>
 }
 
-const round = (seed: number, share: number): boolean => {
+const isOver = (): boolean => Date.now() >= until
+
+const passes = (seed: number, share: number, files: ReadonlyArray<string>): boolean => {
   const env = {
     ...process.env,
     LOCKKEEPER_SOAK_SEED: String(seed),
@@ -30,7 +34,7 @@ const round = (seed: number, share: number): boolean => {
     FC_SEED: String(seed),
     ...(share > 0 ? { FC_RUNS: String(Math.round(1_000 * share)), SOAK: "1" } : {})
   }
-  const args = ["vitest", "run", "--bail", "1", "--testTimeout", "3600000", ...soaked]
+  const args = ["vitest", "run", "--bail", "1", "--testTimeout", "3600000", ...files]
   return spawnSync("npx", args, { env, stdio: "inherit" }).status === 0
 }
 
@@ -49,17 +53,30 @@ const sums = (): ReadonlyArray<string> =>
     return `| ${proof} | ${[...names].map((name) => `${sum(name)} ${name}`).join(", ")} |`
   })
 
-const write = (seed: number, rounds: number, isGood: boolean): void => {
+/** How far it came: with which seeds, and in the last round through how many files. */
+interface Progress {
+  readonly seed: number
+  readonly files: number
+  readonly failed: string | undefined
+}
+
+const told = ({ failed, files, seed }: Progress): string => {
+  const found = failed === undefined ? "nothing was found" : `a failure at seed ${seed} in \`${failed}\``
+  const round = seed === first ? "the small round" : `${files} of ${soaked.length} files of the round`
+  return `${found}, with seeds ${first} to ${seed}; the last one went through ${round}`
+}
+
+const write = (progress: Progress): void => {
   const lines = [
     "# Soak",
     "",
-    "The proofs again and again, with other cases each time: one round as small as in `npm test`, then rounds in which a fifth of all failpoints is tried, every order of statements, and three times as much of what has no end.",
+    "The proofs again and again, with other cases each time: one round as small as in `npm test`, then rounds in which a fifth of all failpoints is tried, every order of statements, and more of what has no end.",
     "",
     "```sh",
-    `npm run test:soak -- --minutes ${minutes} --seed ${values.seed}`,
+    `npm run test:soak -- --minutes ${minutes} --seed ${first}`,
     "```",
     "",
-    `Last result, ${new Date().toISOString().slice(0, 10)}: ${isGood ? "nothing was found" : `a failure at seed ${seed}`} in ${rounds} ${rounds === 1 ? "round" : "rounds"}, seeds ${values.seed} to ${seed}.`,
+    `Last result, ${new Date().toISOString().slice(0, 10)}: ${told(progress)}.`,
     "",
     "| proof | what was tried |",
     "| --- | --- |",
@@ -70,15 +87,27 @@ const write = (seed: number, rounds: number, isGood: boolean): void => {
   spawnSync("npx", ["prettier", "--write", "perf/soak.md"])
 }
 
-let seed = Number(values.seed)
-let rounds = 0
-let isGood = true
-do {
-  // The first round is as small as in `npm test`, so that a mistake shows at once.
-  isGood = round(seed, rounds === 0 ? 0 : 0.2)
-  rounds++
-  write(seed, rounds, isGood)
-  seed++
-} while (isGood && Date.now() < until)
+/** The files of the proofs, from another one on each time, so that none is always the last. */
+const orderOf = (seed: number): ReadonlyArray<string> => {
+  const start = seed % soaked.length
+  return [...soaked.slice(start), ...soaked.slice(0, start)]
+}
+
+/** A round with more of everything, file by file. */
+const wholeRound = (seed: number): boolean => {
+  let files = 0
+  for (const file of orderOf(seed)) {
+    if (isOver()) return true
+    const failed = passes(seed, 0.2, [file]) ? undefined : file
+    write({ seed, files: ++files, failed })
+    if (failed !== undefined) return false
+  }
+  return true
+}
+
+// The first round is as small as in `npm test`, so that a mistake shows at once.
+let isGood = passes(first, 0, soaked)
+write({ seed: first, files: soaked.length, failed: isGood ? undefined : "the small round" })
+for (let seed = first + 1; isGood && !isOver(); seed++) isGood = wholeRound(seed)
 rmSync(directory, { recursive: true, force: true })
 process.exitCode = isGood ? 0 : 1

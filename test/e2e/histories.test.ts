@@ -34,14 +34,19 @@ const leaseMillis = 250
 const building = { ...statusRegister, initial: [{ status: "building", fence: 1 }] }
 
 /** Runs workers on Apps and Deployments of their own, and answers what they and this process saw. */
-const seenThrough = Effect.fnUntraced(function* (count: number, trouble: Trouble, isBroken: boolean) {
+const seenThrough = Effect.fnUntraced(function* (
+  count: number,
+  deploymentCount: number,
+  trouble: Trouble,
+  isBroken: boolean
+) {
   const { url: database } = yield* Database.TestDatabase
   const sql = yield* SqlClient.SqlClient
   const envs = yield* EnvStore
   const directory = yield* temporaryDirectory
   const apps = yield* Effect.forEach(Array.range(1, 4), () => Effect.map(Given.registered(), ({ id }) => id))
   const terms = { ttl: Duration.millis(leaseMillis), renewEvery: Duration.millis(leaseMillis / 3) }
-  const deployments = yield* Effect.forEach(Array.range(1, 24), () =>
+  const deployments = yield* Effect.forEach(Array.range(1, deploymentCount), () =>
     Effect.flatMap(Given.registered(), (app) =>
       Effect.map(Given.claimed(app, terms), ({ deployment }) => deployment.id)
     )
@@ -97,7 +102,7 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })(
     it.effect("through kills, freezes beyond the lease and stops are linearizable", () =>
       Effect.gen(function* () {
         const trouble = { kills: soak.many(5, 50), freezes: soak.many(3, 30), stops: soak.many(2, 20) }
-        const seen = yield* seenThrough(8, trouble, false)
+        const seen = yield* seenThrough(8, 24, trouble, false)
         const { envs, statuses } = judged(seen)
         const { ofEnvs, ofStatuses } = seen
         soak.count("histories of processes", {
@@ -117,7 +122,7 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })(
         // How often they meet in a round is a matter of chance, and of how busy the machine is.
         const noticed = { envs: false, statuses: false }
         for (let round = 0; round < 20 && !(noticed.envs && noticed.statuses); round++) {
-          const seen = yield* seenThrough(4, { kills: 0, freezes: 1, stops: 0 }, true)
+          const seen = yield* seenThrough(4, 6, { kills: 0, freezes: 1, stops: 0 }, true)
           const { envs, statuses } = judged(seen)
           noticed.envs ||= envs.type === "notLinearizable"
           noticed.statuses ||= statuses.type === "notLinearizable"

@@ -34,22 +34,18 @@ export const soaked: ReadonlyArray<string> = [
   "packages/adapter-postgres/test/races.test.ts"
 ]
 
-/** Those that try the same cases each time, and take long. */
-const longSettled: ReadonlyArray<string> = [
-  "packages/adapter-docker/test/contracts.test.ts",
-  "packages/adapter-postgres/test/contracts.test.ts"
-]
-
-/** Those that try the same cases each time, and do not. */
+/** Those of one size: they try the same cases each time. */
 const settled: ReadonlyArray<string> = [
-  "packages/adapter-postgres/test/envFaults.test.ts",
-  "packages/adapter-postgres/test/faults.test.ts",
+  "packages/adapter-postgres/test/contracts.test.ts",
+  "packages/adapter-docker/test/contracts.test.ts",
   "packages/core/test/brokenAdapters.test.ts",
+  "packages/adapter-postgres/test/faults.test.ts",
+  "packages/adapter-postgres/test/envFaults.test.ts",
   "packages/core/test/contracts.test.ts"
 ]
 
-/** All of them, in the order in which they run: of those that take long, none is begun when the others are through. */
-export const proofFiles: ReadonlyArray<string> = [...longSettled, ...soaked, ...settled]
+/** All of them, in the order in which they run: what takes long is not begun when the others are through. */
+export const proofFiles: ReadonlyArray<string> = [...soaked, ...settled]
 
 /** Where a test file stands among the proofs, in their order; undefined where it is none. */
 export const proofOrder = (file: string): number | undefined => {
@@ -79,9 +75,11 @@ const merged = (spans: ReadonlyArray<Span>): ReadonlyArray<Span> =>
         : [...before.slice(0, -1), [last[0], Math.max(last[1], span[1])]]
     }, [])
 
+const isSoaked = ({ file }: RunTest): boolean => (proofOrder(file) ?? soaked.length) < soaked.length
+
 /**
  * How many tests of a run were proofs, for each project of the tests how long they kept a worker, and how long any of them
- * was going on, which is what somebody waits for.
+ * was going on, which is what somebody waits for: those that have two sizes, and all of them.
  */
 export const proofTimes = (run: ReadonlyArray<RunTest>): ReadonlyArray<string> => {
   const proofs = run.filter(({ file, state }) => state !== "skipped" && proofOrder(file) !== undefined)
@@ -95,6 +93,11 @@ export const proofTimes = (run: ReadonlyArray<RunTest>): ReadonlyArray<string> =
         ([project, tests]) =>
           `${project}: proofs of ${tests.length} tests took ${shown(spansOf(tests))} s of the workers`
       ),
-    ...(proofs.length === 0 ? [] : [`proofs were going on for ${shown(merged(spansOf(proofs)))} s`])
+    ...(proofs.length === 0
+      ? []
+      : [
+          `proofs of two sizes were going on for ${shown(merged(spansOf(proofs.filter(isSoaked))))} s, ` +
+            `all proofs for ${shown(merged(spansOf(proofs)))} s`
+        ])
   ]
 }

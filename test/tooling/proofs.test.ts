@@ -71,12 +71,13 @@ describe("proofs", () => {
       { ...ran("b", "passed", models), began: 101, seconds: 3 },
       { ...ran("c", "passed", "a.test.ts"), seconds: 100 },
       { ...ran("a", "passed", file), project: "docker", began: 200 },
+      { ...ran("one size", "passed", "packages/core/test/contracts.test.ts"), began: 300, seconds: 4 },
       { ...ran("skipped", "skipped", models), began: 0, seconds: 0 }
     ]
     assert.deepStrictEqual(proofTimes(run), [
       "docker: proofs of 1 tests took 2 s of the workers",
-      "main: proofs of 3 tests took 5 s of the workers",
-      "proofs were going on for 6 s"
+      "main: proofs of 4 tests took 9 s of the workers",
+      "proofs of two sizes were going on for 6 s, all proofs for 10 s"
     ])
     assert.deepStrictEqual(proofTimes([ran("c")]), [])
   })

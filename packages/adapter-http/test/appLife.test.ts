@@ -60,7 +60,9 @@ describe("an App", () => {
       assert.strictEqual((yield* call("GET", path)).fields["expiresAt"], expiresAt)
       const permanent = yield* call("PUT", `${path}/expiry`, { body: { expiresAt: null } })
       assert.deepStrictEqual([permanent.status, permanent.fields["expiresAt"]], [200, null])
-      for (const body of [{}, { expiresAt: "tomorrow" }, { expiresAt: 5 }]) {
+      const beyond = ["+099999-01-01T00:00:00Z", "0000-12-31T23:59:59Z", "-000001-01-01T00:00:00Z"]
+      const wrong = [{}, { expiresAt: "tomorrow" }, { expiresAt: 5 }, ...beyond.map((expiresAt) => ({ expiresAt }))]
+      for (const body of wrong) {
         assertProblem(yield* call("PUT", `${path}/expiry`, { body }), 400, "invalid_body")
       }
       yield* call("POST", `${path}/stop`)

@@ -1,5 +1,5 @@
 // The objects that the API answers, and what it takes. They follow the domain; what differs is said here.
-import { Effect, Schema } from "effect"
+import { DateTime, Effect, Schema } from "effect"
 import { App as DomainApp, AppName } from "@lockkeeper/core/domain/App"
 import { Deployment as DomainDeployment, DeploymentStatus, Trigger } from "@lockkeeper/core/domain/Deployment"
 import { Revision } from "@lockkeeper/core/domain/Env"
@@ -28,7 +28,15 @@ import { Command, WorkloadPort } from "@lockkeeper/core/domain/Workload"
 
 const { hostPort: _, ...appFields } = DomainApp.fields
 
-const expiresAt = Schema.NullOr(Schema.DateTimeUtcFromString).annotate({
+const inCalendar = Schema.makeFilter((at: DateTime.Utc) => {
+  const year = DateTime.getPartUtc(at, "year")
+  return (year >= 1 && year <= 9999) || "a moment of the years 1 to 9999"
+})
+
+/** A moment that somebody asks for: ISO 8601, of a year that every store and every client can tell. */
+export const Moment = Schema.DateTimeUtcFromString.check(inCalendar)
+
+const expiresAt = Schema.NullOr(Moment).annotate({
   description: "When the app expires and is deleted; a permanent one never does"
 })
 

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { keepLimitHours, Run as DomainRun, RunName, Target } from "@lockkeeper/core/domain/Run"
 import { stepTimeout, Topology, topologyLimits, TopologyNode, TopologyStep } from "@lockkeeper/core/domain/Topology"
 import { TenantName } from "@lockkeeper/core/domain/Tenant"
-import { HealthCheckInput, page } from "./Objects.ts"
+import { HealthCheckInput, Moment, page } from "./Objects.ts"
 
 /** A Run. `network` is null where nodes share the host; with `cleanup` pending, what is left of it is still to be removed. */
 export const Run = DomainRun.annotate({ identifier: "Run" })
@@ -44,7 +44,7 @@ const step = Schema.Struct({
   })
 })
 
-const until = Schema.DateTimeUtcFromString.annotate({
+const until = Moment.annotate({
   description: `Until when it is kept after its steps, for somebody to look at; at most ${keepLimitHours} hours ahead`
 })
 

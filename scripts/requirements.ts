@@ -4,18 +4,40 @@
 
 import { execFileSync } from "node:child_process"
 import { readFileSync, writeFileSync } from "node:fs"
+import ts from "typescript"
+import { parse, type Source, walk } from "./checks/Source.ts"
 
 const document = "docs/requirements.md"
 const idPattern = /\b(?:INV-\d+|[UKERHBX]\d+)\b/g
 const rowPattern =
   /^\| (?<id>INV-\d+|[UKERHBX]\d+) \| (?<rule>.*) \| (?<state>met|partly|to come|not applicable) \| (?<tests>.*) ?\|$/
 
+/** What names a test, a suite or a law when it is called, or what it answers is. */
+const naming: ReadonlySet<string> = new Set(["it", "test", "describe", "describeWith", "layer", "law", "live"])
+
+/** Whose function is called: `it` of `it.effect.each(cases)("name", …)`. */
+const rootOf = (callee: ts.Expression): string => {
+  if (ts.isIdentifier(callee)) return callee.text
+  return ts.isPropertyAccessExpression(callee) || ts.isCallExpression(callee) ? rootOf(callee.expression) : ""
+}
+
 /** The ids that the names of tests, suites and laws in a source carry. */
-export const idsIn = (text: string): ReadonlySet<string> => {
-  const names = text.matchAll(
-    /(?:\b(?:it|test|describe|layer)\b[^"`\n]*|\bid: |\b(?:law|live)\()\(?\s*["`]([^"`\n]+)["`]/g
-  )
-  return new Set([...names].flatMap(([, name = ""]) => name.match(idPattern) ?? []))
+export const idsIn = (source: Source): ReadonlySet<string> => {
+  const file = parse(source)
+  const constants = new Map<string, string>()
+  const named: Array<ts.Expression> = []
+  walk(file, (node) => {
+    if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer !== undefined) {
+      if (ts.isStringLiteralLike(node.initializer)) constants.set(node.name.text, node.initializer.text)
+    }
+    if (ts.isCallExpression(node) && naming.has(rootOf(node.expression))) named.push(...node.arguments.slice(0, 2))
+    if (ts.isPropertyAssignment(node) && node.name.getText(file) === "id") named.push(node.initializer)
+  })
+  const textOf = (name: ts.Expression): string => {
+    if (ts.isIdentifier(name)) return constants.get(name.text) ?? ""
+    return ts.isStringLiteralLike(name) || ts.isTemplateExpression(name) ? name.getText(file) : ""
+  }
+  return new Set(named.flatMap((name) => textOf(name).match(idPattern) ?? []))
 }
 
 /** The document with its last column made from the ids found in files, and what is wrong with it. */
@@ -46,7 +68,8 @@ const main = (): void => {
     .sort()
   const found = new Map<string, ReadonlyArray<string>>()
   for (const file of files) {
-    for (const id of idsIn(readFileSync(file, "utf8"))) found.set(id, [...(found.get(id) ?? []), file])
+    for (const id of idsIn({ path: file, text: readFileSync(file, "utf8") }))
+      found.set(id, [...(found.get(id) ?? []), file])
   }
   const before = readFileSync(document, "utf8")
   const { text, problems: wrong } = update(before, found)

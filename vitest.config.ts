@@ -24,6 +24,8 @@ const onBothRuntimes = [
   "preDeploy",
   "replicas",
   "rotation",
+  "runFailpoints",
+  "runKills",
   "runs",
   "sample",
   "secrets",

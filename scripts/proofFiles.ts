@@ -9,6 +9,8 @@ export const soaked: ReadonlyArray<string> = [
   "test/e2e/kills.test.ts",
   "test/e2e/freezes.test.ts",
   "test/e2e/faultedScenes.test.ts",
+  "test/e2e/runKills.test.ts",
+  "test/e2e/runFailpoints.test.ts",
   "packages/adapter-postgres/test/deploymentInterleavings.test.ts",
   "packages/adapter-postgres/test/models.test.ts",
   "packages/adapter-postgres/test/pgbouncer.test.ts",

@@ -113,7 +113,8 @@ export const footprintOf = Effect.fnUntraced(function* (
       (select count(*)::int from subnets where owner like 'run_%') as blocks,
       (select count(*)::int from slots) as slots,
       (select count(*)::int from deployments where finished_at is null)
-        + (select count(*)::int from jobs where finished_at is null) as active,
+        + (select count(*)::int from jobs where finished_at is null)
+        + (select count(*)::int from runs where finished_at is null or cleanup = 'pending') as active,
       (select count(*)::int from led where known) as routes,
       (select count(*)::int from led where not known) as "strayRoutes"`
   const onRuntime = flavour === "docker" ? yield* Effect.promise(() => onDocker(place)) : onProcesses(place)

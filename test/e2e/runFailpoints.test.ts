@@ -8,6 +8,7 @@ import type { Run } from "@lockkeeper/core/domain/Run"
 import { ReplicaId } from "@lockkeeper/core/domain/Lease"
 import { JobCap } from "@lockkeeper/core/domain/Tenant"
 import { DeploymentStore } from "@lockkeeper/core/port/DeploymentStore"
+import { type FailpointReaction, Failpoints } from "@lockkeeper/core/port/failpoint"
 import { Providers } from "@lockkeeper/core/port/Providers"
 import { RunStore } from "@lockkeeper/core/port/RunStore"
 import { reap } from "@lockkeeper/core/program/reap"
@@ -40,12 +41,22 @@ vi.setConfig({ testTimeout: 3_600_000, hookTimeout: 120_000 })
 
 const terms = { ttl: Duration.millis(1_500), renewEvery: Duration.millis(300) }
 
-/** What makes the same Run again and again, and the points on that way. Its Tenant has one Slot. */
+/** A program, and the points on its way. */
+interface Way {
+  readonly program: Effect.Effect<unknown, unknown>
+  readonly points: ReadonlyArray<Point>
+}
+
+/** What makes the same Run again and again, and removes it when its holder is gone. Its Tenant has one Slot. */
 class Maker extends Context.Service<
   Maker,
   {
-    readonly points: ReadonlyArray<Point>
+    readonly making: Way
+    /** What another replica does with a Run that is left. */
+    readonly removing: Way
     readonly ran: Effect.Effect<Run, unknown>
+    /** Makes a Run whose holder is gone before its step, and waits until the lease is over. */
+    readonly left: Effect.Effect<void, unknown>
     /** Waits until nothing is left, while another replica reaps. */
     readonly settled: Effect.Effect<void>
     readonly newest: Effect.Effect<Run | undefined>
@@ -70,7 +81,15 @@ class Maker extends Context.Service<
       const topology = measuring(yield* archives.source(goodApp("measured")))
       const ran = Effect.provideContext(runTopology({ ...measured, topology }), own)
       assert.strictEqual((yield* ran).status, "succeeded")
-      const points = yield* pointsOf(ran)
+      const making = { program: ran, points: yield* pointsOf(ran) }
+      // Its lease is over on the database's clock a little later than here.
+      const left = Effect.andThen(
+        Effect.suspend(() => Effect.provideService(ran, Failpoints, forsaken())),
+        Effect.sleep("300 millis")
+      )
+      yield* left
+      const reaped = Effect.provideContext(Effect.andThen(reap(), reapRuns()), other)
+      const removing = { program: reaped, points: yield* pointsOf(reaped) }
 
       // The block of a Run that is not on record lapses in ten minutes; that somebody finds it then is tried with servers.
       const lapsing = sql<{ readonly count: number }>`select count(*)::int as count from subnets s
@@ -86,48 +105,89 @@ class Maker extends Context.Service<
       const newest = Effect.orDie(
         Effect.map(runs.list({ tenant: measured.tenant }, { limit: 1 }), ({ items }) => items[0])
       )
-      return { points, ran, settled, newest }
+      return { making, removing, ran, left, settled, newest }
     })
   ).pipe(Layer.provide(NodeServices.layer), Layer.provideMerge(Logger.layer([])), Layer.provideMerge(World.layer()))
 }
 
-/** Makes a Run with a fault at a point; dies when what must hold afterwards does not. */
-const tried = Effect.fnUntraced(function* (point: Point, fault: Fault) {
-  const { newest, ran, settled } = yield* Maker
+/** From its step on it does nothing and renews no lease: that is lost then, and the Run left as it is. */
+const forsaken = (): FailpointReaction => {
+  let isForsaken = false
+  return (point, effect) => {
+    isForsaken ||= point === "Provider.perform"
+    return isForsaken && ["Provider.perform", "JobStore.renew"].includes(point) ? Effect.never : effect
+  }
+}
+
+/** Does something with a fault at a point, and dies when what must hold of the newest Run then does not. */
+const tried = Effect.fnUntraced(function* (
+  { program }: Pick<Way, "program">,
+  point: Point,
+  fault: Fault,
+  check: Check
+) {
+  const { newest, settled } = yield* Maker
   const before = yield* newest
-  const { exit, reached } = yield* runWithFault(ran, point, fault)
-  const check = Effect.gen(function* () {
+  const { reached } = yield* runWithFault(program, point, fault)
+  const checked = Effect.gen(function* () {
     yield* settled
     const run = yield* newest
-    if (exit?._tag === "Success") assert.deepInclude(run, { id: exit.value.id, status: exit.value.status })
-    if (run === undefined || run.id === before?.id) return
+    if (run === undefined) return
     yield* isTruthful(run)
-    if (run.status === "cancelled") assert.match(fault, /interrupted/)
+    check(run, run.id === before?.id)
   })
-  yield* Effect.catchDefect(check, (defect) =>
+  yield* Effect.catchDefect(checked, (defect) =>
     Effect.die(new Error(`${point.name}#${point.nth} ${fault}: ${String(defect)}`))
   )
   return reached
 })
 
+type Check = (run: Run, wasThere: boolean) => void
+
 /** What is cut off for real is in runKills.test.ts: here the process lives on, and keeps what only its end would sweep. */
 const inProcess = faults.filter((fault) => !fault.startsWith("is cut off"))
 
-layer(Maker.layer, { excludeTestServices: true, timeout: 60_000 })(
-  "INV-7 INV-15 H29 H37 H38 H41 a run that at any one point",
-  (it) => {
-    it.effect.each(inProcess)("%s is over, tells the truth, and leaves nothing", (fault) =>
+/** Tries a fault at some of the points of a way. */
+const triedAll = Effect.fnUntraced(function* (
+  what: string,
+  { points }: Way,
+  fault: Fault,
+  at: (point: Point) => Effect.Effect<boolean, unknown, Maker | World>
+) {
+  const { ran } = yield* Maker
+  const possible = points.filter((point) => isPossible(point, fault))
+  assert.isAbove(possible.length, 10, possible.map(({ name }) => name).join())
+  const chosen = sampled(possible, 1)
+  const hits = (yield* Effect.forEach(chosen, at)).filter(Boolean).length
+  soak.count(`failpoints of ${what}, ${flavour}`, { attempts: chosen.length, "point reached": hits })
+  assert.isAtLeast(hits, chosen.length / 2)
+  assert.strictEqual((yield* ran).status, "succeeded", "the next one")
+})
+
+layer(Maker.layer, { excludeTestServices: true, timeout: 60_000 })("INV-7 INV-15 H29 H37 H38 H41 a run", (it) => {
+  it.effect.each(inProcess)("that at any one point %s is over, tells the truth, and leaves nothing", (fault) =>
+    Effect.gen(function* () {
+      const { making } = yield* Maker
+      const check: Check = ({ error, status }) => {
+        if (fault.startsWith("is interrupted")) assert.isNull(error)
+        else assert.notStrictEqual(status, "cancelled")
+      }
+      yield* triedAll("a run", making, fault, (point) => tried(making, point, fault, check))
+    })
+  )
+
+  it.effect.each(inProcess)(
+    "H31: whose removal by another replica at any one point %s is removed all the same",
+    (fault) =>
       Effect.gen(function* () {
-        const { points, ran } = yield* Maker
-        const possible = points.filter((point) => isPossible(point, fault))
-        assert.isAbove(possible.length, 20, possible.map(({ name }) => name).join())
-        const chosen = sampled(possible, 2)
-        const reached = yield* Effect.forEach(chosen, (point) => tried(point, fault))
-        const hits = reached.filter(Boolean).length
-        soak.count(`failpoints of a run, ${flavour}`, { attempts: chosen.length, "point reached": hits })
-        assert.isAtLeast(hits, chosen.length / 2)
-        assert.strictEqual((yield* ran).status, "succeeded", "the next one")
+        const { left, removing } = yield* Maker
+        const check: Check = ({ error }, wasThere) => {
+          assert.isTrue(wasThere)
+          assert.strictEqual(error?.code, "server_lost")
+        }
+        yield* triedAll("the removal of a run", removing, fault, (point) =>
+          Effect.andThen(left, tried(removing, point, fault, check))
+        )
       })
-    )
-  }
-)
+  )
+})

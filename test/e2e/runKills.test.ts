@@ -4,16 +4,16 @@
 import { assert, layer, vi } from "@effect/vitest"
 import type { Client } from "@lockkeeper/adapter-http/Client"
 import type { Run } from "@lockkeeper/core/domain/Run"
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, type Duration, Effect, Layer, type Scope } from "effect"
 import { isDeepStrictEqual } from "node:util"
 import { eventually } from "../harness/eventually.ts"
 import type { FailpointOrder } from "../harness/failpointOrder.ts"
 import { type Commanded, startCommandedAt } from "../harness/failpoints.ts"
 import { byFlavour, flavour } from "../harness/flavour.ts"
 import { atRest, type Footprint } from "../harness/footprint.ts"
-import { isTruthful, measured, measuring } from "../harness/measuredRun.ts"
+import { isTruthful, measured, measuring, sleeping } from "../harness/measuredRun.ts"
 import { shuffled, soak } from "../harness/sample.ts"
-import { makePlace } from "../harness/server.ts"
+import { makePlace, type Place } from "../harness/server.ts"
 import { goodApp } from "../harness/testApp.ts"
 import { comesToRest, footprint, type Running, start, World } from "../harness/world.ts"
 
@@ -162,3 +162,64 @@ layer(Pair.layer, { excludeTestServices: true, timeout: 120_000 })(
 )
 
 const turned = (by: By): By => (by === "another server" ? "its next start" : "another server")
+
+/** A server is killed while it takes a step of a Run, and the one that removes it then at a point; the first starts again. */
+const removedBy = Effect.fnUntraced(function* (
+  elsewhere: Place,
+  order: FailpointOrder,
+  idling: Duration.Input
+): Effect.fn.Return<
+  { readonly reached: ReadonlyArray<string>; readonly idle: ReadonlySet<string> },
+  unknown,
+  World | Scope.Scope
+> {
+  const { archives, place } = yield* World
+  const first = yield* startCommandedAt(place, leaseMillis)
+  const second = yield* startCommandedAt(elsewhere, leaseMillis)
+  const topology = sleeping(yield* archives.source(goodApp("measured")))
+  const { body } = yield* first.client.runs.begin({ payload: { ...measured, ...topology } })
+  const look = first.client.runs.get({ params: { run: body.id } })
+  yield* eventually(`${body.id} runs`, look, ({ status }) => status === "running")
+  yield* second.obey(order)
+  yield* Effect.sleep(idling)
+  const idle = new Set(second.reached().map(nameOf))
+  yield* first.signal("SIGKILL")
+  yield* Effect.raceFirst(second.exited, Effect.ignoreCause(over(second.client, body.id)))
+  const reached = second.reached()
+  yield* second.signal("SIGKILL")
+  yield* second.exited
+
+  const next = yield* startCommandedAt(place, leaseMillis)
+  yield* comesToRest
+  const run = yield* next.client.runs.get({ params: { run: body.id } })
+  yield* isTruthful(run)
+  assert.strictEqual(run.error?.code, "server_lost")
+  yield* next.signal("SIGKILL")
+  yield* next.exited
+  return { reached, idle }
+})
+
+layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("INV-7 INV-13 INV-15 H31 H37 H38 a run", (it) => {
+  it.effect("whose server is killed is removed although who removes it is killed at any one point", () =>
+    Effect.gen(function* () {
+      const { database, place } = yield* World
+      const { LOCKKEEPER_SECRET_KEY_FILE = "" } = place.env
+      const elsewhere = yield* makePlace(database, { LOCKKEEPER_SECRET_KEY_FILE })
+      const played = (order: FailpointOrder, idling: Duration.Input) =>
+        Effect.scoped(removedBy(elsewhere, order, idling))
+      const { idle, reached } = yield* played({ point: "", fault: "none" }, "2 seconds")
+      const points = [...new Set(reached)].filter((point) => !idle.has(nameOf(point)))
+      assert.isAbove(points.length, byFlavour({ docker: 10, process: 5 }), points.join())
+      const wanted = soak.many(1, byFlavour({ docker: 10, process: 20 }))
+      let [attempts, hits] = [0, 0]
+      for (const point of shuffled(points).slice(0, wanted * 5)) {
+        if (hits === wanted) break
+        const fault = attempts++ % 2 === 0 ? "is killed before" : "is killed after"
+        const { reached } = yield* played({ point, fault }, 0)
+        hits += Number(reached.includes(point))
+      }
+      soak.count(`who removes a run ends at a failpoint, ${flavour}`, { attempts, "point reached": hits })
+      assert.isAbove(hits, 0)
+    })
+  )
+})

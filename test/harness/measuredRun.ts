@@ -38,6 +38,12 @@ export const measuring = (source: Source) => ({
   thresholds: [{ metric: MetricName.make("p95Millis"), max: 12 }]
 })
 
+/** The same with a step that does not end in time. */
+export const sleeping = (source: Source) => {
+  const { steps, ...rest } = measuring(source)
+  return { ...rest, steps: steps.map((step) => ({ ...step, command: ["sleep", "600"] as const, timeoutSeconds: 300 })) }
+}
+
 /** Dies unless a Run is over and nothing that it says of itself contradicts the rest: it says once how it ended, and why. */
 export const isTruthful = Effect.fnUntraced(function* (run: Run): Effect.fn.Return<void, never, World> {
   const { sql } = yield* World

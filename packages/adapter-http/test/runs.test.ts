@@ -1,6 +1,9 @@
 // Runs as the wire shows them: what they take, what they answer, and to whom.
 import { assert, describe } from "@effect/vitest"
-import { DateTime, Effect } from "effect"
+import { RunId } from "@lockkeeper/core/domain/Run"
+import { MemoryState } from "@lockkeeper/core/port/MemoryState"
+import * as Runs from "@lockkeeper/core/testing/RunFixture"
+import { Context, DateTime, Effect } from "effect"
 import { assertProblem, type Fields, live, started, textAt } from "./support/call.ts"
 import { eventually } from "../../../test/harness/eventually.ts"
 import { tokens } from "./support/memoryServer.ts"
@@ -172,6 +175,20 @@ describe("a Run", () => {
         assert.strictEqual(answer.status, 202)
         assert.deepInclude(answer.fields, { status: "provisioning", cancelling: true })
       }
+    })
+  )
+
+  live("is cancelled with 202 once it has ended so, and stays as it is", () =>
+    Effect.gen(function* () {
+      const { begin, call, ports } = yield* withServer()
+      const id = textAt((yield* begin()).fields, "id")
+      const row = Context.get(ports, MemoryState).runs.get(RunId.make(id)) ?? assert.fail("no run")
+      yield* call("POST", `/v1/runs/${id}/cancel`)
+      yield* Effect.provideContext(Runs.ended({ ...row }), ports)
+      const over = yield* call("GET", `/v1/runs/${id}`)
+      assert.deepInclude(over.fields, { status: "cancelled", cancelling: false })
+      const again = yield* call("POST", `/v1/runs/${id}/cancel`)
+      assert.deepStrictEqual([again.status, again.fields], [202, over.fields])
     })
   )
 

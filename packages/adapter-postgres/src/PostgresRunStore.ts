@@ -3,7 +3,7 @@
 import type { JobId } from "@lockkeeper/core/domain/Job"
 import type { Fence } from "@lockkeeper/core/domain/Lease"
 import { cut, type Page, type PageRequest } from "@lockkeeper/core/domain/Page"
-import { pendingNodes, type Run, RunId } from "@lockkeeper/core/domain/Run"
+import { pendingNodes, type Run, type RunEnding, RunId } from "@lockkeeper/core/domain/Run"
 import { format } from "@lockkeeper/core/domain/Subnet"
 import { withoutSecrets } from "@lockkeeper/core/domain/Topology"
 import { LeaseLost } from "@lockkeeper/core/port/Claim"
@@ -155,8 +155,14 @@ export const make: Effect.Effect<RunStore["Service"], never, SqlClient.SqlClient
         })
       )
 
-    /** Changes a Run of which nobody has to be the holder, as long as it is in one of some statuses. */
-    const changed = (operation: string, run: RunId, change: Statement.Fragment, where: Statement.Fragment) =>
+    /** Changes a Run of which nobody has to be the holder, as long as it is in one of some statuses. One that ended `as` is wanted is answered. */
+    const changed = (
+      operation: string,
+      run: RunId,
+      change: Statement.Fragment,
+      where: Statement.Fragment,
+      as?: RunEnding
+    ) =>
       db.transaction(
         operation,
         Effect.gen(function* () {
@@ -166,7 +172,8 @@ export const make: Effect.Effect<RunStore["Service"], never, SqlClient.SqlClient
             select ${columns} from r`)
           if (row !== undefined) return row
           const [over] = yield* sparedRunRows(sql`select ${columns} from runs r where r.id = ${run}`)
-          return yield* over === undefined ? new RunNotFound({ run }) : new RunEnded({ status: over.status })
+          if (over === undefined) return yield* new RunNotFound({ run })
+          return over.status === as ? over : yield* new RunEnded({ status: over.status })
         })
       )
 
@@ -175,7 +182,8 @@ export const make: Effect.Effect<RunStore["Service"], never, SqlClient.SqlClient
         "RunStore.requestCancel",
         run,
         sql`cancel_requested_at = coalesce(r.cancel_requested_at, clock_timestamp())`,
-        sql`r.finished_at is null`
+        sql`r.finished_at is null`,
+        "cancelled"
       )
 
     const keep = (run: RunId, until: DateTime.Utc) =>

@@ -54,6 +54,12 @@ const memory = listing("packages/core/src/port/memoryRuns.ts", ["packages/core/t
       replace: 'includes(row.outcome)) {\n      return yield* Effect.die("it does not end")'
     },
     {
+      guards: ['requestCancel: row.run.status === "cancelled"'],
+      says: "what was cancelled is not to be cancelled again",
+      find: 'if (row.run.status === "cancelled") return row.run\n',
+      replace: "\n"
+    },
+    {
       guards: [],
       says: "a Run ends that is not torn down",
       find: "row.outcome === undefined || !runTransitions[row.run.status].includes(row.outcome)",
@@ -138,6 +144,18 @@ const store = listing("packages/adapter-postgres/src/PostgresRunStore.ts", store
       says: "what has ended is asked to end",
       find: "sql`r.finished_at is null`",
       replace: "sql`true`"
+    },
+    {
+      guards: [],
+      says: "what was cancelled is not to be cancelled again",
+      find: "return over.status === as ? over :",
+      replace: "return over.status === as && false ? over :"
+    },
+    {
+      guards: [],
+      says: "what came out otherwise is answered as if it could be cancelled",
+      find: "return over.status === as ? over :",
+      replace: "return as !== undefined ? over :"
     },
     {
       guards: [],

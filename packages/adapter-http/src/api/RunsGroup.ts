@@ -61,7 +61,7 @@ export class RunsGroup extends HttpApiGroup.make("runs")
       OpenApi.annotations({
         summary: "Cancel a run",
         description:
-          "It ends `cancelled` as soon as nothing of it is left. One whose steps are over ends as they came out, and is kept no longer."
+          "It ends `cancelled` as soon as nothing of it is left. One whose steps are over ends as they came out, and is kept no longer. One that has ended `cancelled` is answered as it is."
       })
     ),
     HttpApiEndpoint.put("keep", "/v1/runs/:run/keep", {

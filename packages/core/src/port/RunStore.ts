@@ -51,7 +51,7 @@ export class RunStore extends Context.Service<
      * secrets are erased. `LeaseLost` also when it is not decided how it ends, or it is not torn down.
      */
     readonly finish: (claim: RunClaim, cleanup: "pending" | "done") => Effect.Effect<Run, LeaseLost | StoreError>
-    /** Asks a Run to end: as `cancelled`, unless it is decided how it ends, then without being kept. */
+    /** Asks a Run to end: as `cancelled`, unless it is decided how it ends, then without being kept. One that has ended as `cancelled` is answered as it is. */
     readonly requestCancel: (run: RunId) => Effect.Effect<Run, RunNotFound | RunEnded | StoreError>
     /** Whether a Run was asked to end. */
     readonly stopRequested: (run: RunId) => Effect.Effect<boolean, StoreError>

@@ -143,6 +143,12 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
     return (row.run = { ...row.run, keepUntil: until })
   })
 
+  const requestCancel = Effect.fnUntraced(function* (run: RunId) {
+    const row = yield* found(run)
+    if (row.run.status === "cancelled") return row.run
+    return ((yield* going(run)).run = { ...row.run, cancelling: true })
+  })
+
   const list = (filter: RunFilter, page: PageRequest) =>
     Effect.sync(() => {
       const rows = [...state.runs.values()]
@@ -169,7 +175,7 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
     settle,
     tearDown: advance("teardown", () => ({ keepUntil: null, cleanup: "pending" })),
     finish,
-    requestCancel: (run) => Effect.map(going(run), (row) => (row.run = { ...row.run, cancelling: true })),
+    requestCancel,
     stopRequested: (run) => Effect.sync(() => state.runs.get(run)?.run.cancelling === true),
     keep,
     uncleaned: (limit) =>

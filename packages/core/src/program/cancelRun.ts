@@ -7,7 +7,7 @@ import type { StoreError } from "../port/StoreError.ts"
 
 /**
  * Asks a Run to end and answers it as it stands: it ends as `cancelled`, or as was decided before, without being kept any
- * longer. Its holder sees that within half a second.
+ * longer. Its holder sees that within half a second. One that has ended as `cancelled` is answered as it is.
  */
 export const cancelRun = Effect.fn("cancelRun")(function* (
   run: RunId

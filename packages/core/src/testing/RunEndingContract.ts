@@ -106,7 +106,7 @@ export const runEndingLaws: Contract<RunPorts> = [
         const run = yield* Runs.ended(taken, "done", outcome)
         yield* equal("how it ended", Runs.standing(run), ["cancelled", outcome.verdict, null, "done", false])
         yield* equal("whether it is asked", yield* runs.stopRequested(id), false)
-        yield* equal("how it stands", (yield* refused("RunEnded", runs.requestCancel(id))).status, "cancelled")
+        yield* equal("what is told after its end", yield* runs.requestCancel(id), run)
         yield* equal("the Run that is read", yield* runs.get(id), run)
       }
       yield* refused("RunNotFound", runs.requestCancel(yield* Runs.freshRun))
@@ -125,6 +125,7 @@ export const runEndingLaws: Contract<RunPorts> = [
       yield* equal("whether it is asked", yield* runs.stopRequested(claim.run.id), true)
       const run = yield* Runs.ended(claim)
       yield* equal("how it ended", Runs.standing(run), ["failed", null, "start_failed", "done", false])
+      yield* equal("how it stands", (yield* refused("RunEnded", runs.requestCancel(run.id))).status, "failed")
     })
   ),
 

@@ -3,6 +3,7 @@
 import { DateTime, Effect } from "effect"
 import { isOver } from "../../src/domain/Run.ts"
 import { publishOf } from "../../src/port/MemoryState.ts"
+import { RunEnded } from "../../src/port/RunRequest.ts"
 import { RunStore } from "../../src/port/RunStore.ts"
 import { altered, type Broken } from "./Broken.ts"
 import { changed, passedOffAs, rowOf } from "./runRow.ts"
@@ -81,6 +82,25 @@ export const brokenRunEnds: ReadonlyArray<Broken> = [
             if (row?.outcome !== undefined) row.outcome = "cancelled"
           })
         )
+    }))
+  },
+  {
+    what: "a RunStore that refuses to cancel a Run again that has ended so",
+    contract: "RunStore",
+    violates: ["B30 a Run that is asked to end is"],
+    layer: altered(RunStore, (original) => ({
+      requestCancel: (id) =>
+        Effect.flatMap(original.get(id), ({ status }) =>
+          isOver(status) ? Effect.fail(new RunEnded({ status })) : original.requestCancel(id)
+        )
+    }))
+  },
+  {
+    what: "a RunStore that answers a Run that came out otherwise as if it could still be cancelled",
+    contract: "RunStore",
+    violates: ["B30 a Run that is asked to end once"],
+    layer: altered(RunStore, (original) => ({
+      requestCancel: (id) => Effect.catchTag(original.requestCancel(id), "RunEnded", () => original.get(id))
     }))
   },
   {

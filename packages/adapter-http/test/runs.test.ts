@@ -168,13 +168,16 @@ describe("a Run", () => {
 
   live("is cancelled with 202, again as well, and says so until it has ended", () =>
     Effect.gen(function* () {
-      const { begin, call } = yield* withServer()
+      const { begin, call, inHours } = yield* withServer()
       const path = `/v1/runs/${textAt((yield* begin()).fields, "id")}`
       for (const _ of [1, 2]) {
         const answer = yield* call("POST", `${path}/cancel`)
         assert.strictEqual(answer.status, 202)
         assert.deepInclude(answer.fields, { status: "provisioning", cancelling: true })
       }
+      const keep = yield* call("PUT", `${path}/keep`, { body: { until: yield* inHours(1) } })
+      assertProblem(keep, 409, "already_terminal")
+      assert.deepInclude(keep.fields, { runStatus: "provisioning", detail: "it is about to end, and kept no longer" })
     })
   )
 

@@ -191,7 +191,9 @@ export const make: Effect.Effect<RunStore["Service"], never, SqlClient.SqlClient
         "RunStore.keep",
         run,
         sql`keep_until = ${instant(until)}::timestamptz`,
-        sql`r.status in ('provisioning', 'running')`
+        sql`r.status in ('provisioning', 'running') and r.cancel_requested_at is null
+          and r.outcome is distinct from 'cancelled' and r.error_code is distinct from 'server_lost'
+          and not exists (select from jobs j where j.id = r.job and j.stop_requested_at is not null)`
       )
 
     const stopRequested = (run: RunId) =>

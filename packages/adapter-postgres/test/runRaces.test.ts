@@ -135,6 +135,73 @@ layer(stores(), { excludeTestServices: true })("a Run", (it) => {
     })
   )
 
+  it.effect("H40: that somebody kept while its holder waited to tear it down, or to say how it ends, is kept", () =>
+    Effect.gen(function* () {
+      const runs = yield* RunStore
+      for (const write of ["settle", "tearDown"] as const) {
+        const claim = yield* Runs.begun()
+        yield* runs.running(claim)
+        const seen = yield* runs.settle(claim, Runs.passed)
+        const result = yield* overtaken(
+          set(claim, (sql) => sql`keep_until = now() + interval '1 hour'`),
+          write === "settle" ? runs.settle(claim, Runs.passed) : runs.tearDown(claim, seen)
+        )
+        const run = yield* runs.get(claim.run.id)
+        assert.deepStrictEqual([run.status, run.keepUntil !== null], ["running", true])
+        assert.deepStrictEqual(Result.getOrThrow(result), run)
+      }
+    })
+  )
+
+  it.effect("H40: is kept no more by who waited for somebody that asked for its end, or for its last holder", () =>
+    Effect.gen(function* () {
+      const runs = yield* RunStore
+      const before: ReadonlyArray<(sql: SqlClient.SqlClient) => Statement.Fragment> = [
+        (sql) => sql`cancel_requested_at = now()`,
+        (sql) => sql`outcome = 'cancelled'`,
+        (sql) => sql`outcome = 'failed', error_code = 'server_lost', error_detail = 'it is gone'`
+      ]
+      for (const change of before) {
+        const claim = yield* Runs.begun()
+        const result = yield* overtaken(
+          set(claim, change),
+          Effect.flatMap(DateTime.now, (now) => runs.keep(claim.run.id, now))
+        )
+        assert.strictEqual(tagOf(result), "RunEnded")
+        assert.strictEqual((yield* runs.get(claim.run.id)).keepUntil, null)
+      }
+    })
+  )
+
+  it.effect(
+    "H40: is kept by those who are told so, or torn down, whoever keeps it and whoever removes it at once",
+    () =>
+      Effect.gen(function* () {
+        const runs = yield* RunStore
+        const now = yield* DateTime.now
+        for (let round = 0; round < 24; round++) {
+          const claim = yield* Runs.begun()
+          const { id } = claim.run
+          yield* runs.running(claim)
+          const seen = yield* runs.settle(claim, Runs.passed)
+          const until = (index: number) => DateTime.add(now, { minutes: 1 + index })
+          const results = yield* raced(4, (index) =>
+            Effect.flatMap(RunStore, (store): Effect.Effect<unknown, { readonly _tag: string }> =>
+              index === round % 4 ? store.tearDown(claim, seen) : store.keep(id, until(index))
+            )
+          )
+          const refused = refusals(results)
+          const { keepUntil, status } = yield* runs.get(id)
+          assert.deepStrictEqual(unique(refused.concat("RunEnded")), 1)
+          assert.include([0, 3], refused.length)
+          assert.deepStrictEqual(
+            [status, keepUntil !== null],
+            refused.length === 0 ? ["running", true] : ["teardown", false]
+          )
+        }
+      })
+  )
+
   it.effect("H40: ends once, and is not kept, whoever ends and keeps it at once", () =>
     Effect.gen(function* () {
       const runs = yield* RunStore

@@ -37,16 +37,26 @@ export const runPrograms = joined([
   listing("packages/core/src/program/endRun.ts", [testOf("runs")], {
     mutations: [
       {
-        guards: ['isWanted: outcome.status !== "cancelled"'],
+        guards: ['isAsked: outcome.status === "cancelled"'],
         says: "a Run that was cancelled is kept for a while",
-        find: ' && outcome.status !== "cancelled"',
-        replace: ""
+        find: 'isAsked = outcome.status === "cancelled"',
+        replace: "isAsked = false"
       },
       {
         guards: ['outcome: status === "cancelled"'],
         says: "the Job of a cancelled Run has failed",
         find: 'status === "succeeded" || status === "cancelled" ? status : "failed"',
         replace: 'status === "succeeded" ? status : "failed"'
+      }
+    ]
+  }),
+  listing("packages/core/src/program/endRun.ts", [testOf("keepRun")], {
+    mutations: [
+      {
+        guards: [],
+        says: "a Run that somebody keeps in the last moment is torn down",
+        find: "runs.tearDown(hand.run, seen)",
+        replace: "runs.tearDown(hand.run)"
       }
     ]
   }),

@@ -136,8 +136,32 @@ const store = listing("packages/adapter-postgres/src/PostgresRunStore.ts", store
     {
       guards: ["keep: r.status in ('provisioning', 'running')"],
       says: "what is torn down is kept",
-      find: "sql`r.status in ('provisioning', 'running')`",
-      replace: "sql`r.finished_at is null`"
+      find: "sql`r.status in ('provisioning', 'running') and r.cancel_requested_at is null",
+      replace: "sql`r.finished_at is null and r.cancel_requested_at is null"
+    },
+    {
+      guards: [],
+      says: "what was asked to end is kept",
+      find: "sql`r.status in ('provisioning', 'running') and r.cancel_requested_at is null",
+      replace: "sql`r.status in ('provisioning', 'running')"
+    },
+    {
+      guards: [],
+      says: "what is to end as cancelled is kept",
+      find: "and r.outcome is distinct from 'cancelled' and",
+      replace: "and"
+    },
+    {
+      guards: [],
+      says: "what was lost is kept",
+      find: "and r.error_code is distinct from 'server_lost'",
+      replace: ""
+    },
+    {
+      guards: [],
+      says: "what is done in the Slot of a Job that was asked to end is kept",
+      find: "where j.id = r.job and j.stop_requested_at is not null)",
+      replace: "where j.id = r.job and false)"
     },
     {
       guards: [],
@@ -188,16 +212,28 @@ const held = listing("packages/adapter-postgres/src/internal/heldRuns.ts", store
       replace: "`"
     },
     {
-      guards: ["held: for no key update"],
+      guards: ["advanced: for no key update"],
       says: "a Run is moved on by who held it before a wait",
       find: "where ${isHeld(claim)} for no key update)",
       replace: "where ${isHeld(claim)})"
     },
     {
-      guards: ["advance: r.status = any"],
+      guards: ["running: r.status = 'provisioning'"],
       says: "a Run runs anew that runs",
-      find: "r.id = held.id and r.status = any(${from}::text[])",
-      replace: "r.id = held.id and ${from}::text[] is not null"
+      find: "sql`r.status = 'provisioning'`",
+      replace: "sql`true`"
+    },
+    {
+      guards: ["tearDown: r.status in ('provisioning', 'running')"],
+      says: "what is torn down is torn down anew",
+      find: "sql`r.status in ('provisioning', 'running') and ${isSeen}`",
+      replace: "isSeen"
+    },
+    {
+      guards: [],
+      says: "a Run is torn down whatever its holder has seen",
+      find: "sql`r.keep_until is not distinct from ${instant(seen.keepUntil)}::timestamptz`",
+      replace: "sql`true`"
     },
     {
       guards: ["running: status = 'running'"],

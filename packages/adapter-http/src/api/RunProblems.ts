@@ -39,7 +39,7 @@ export class KeepTooLong extends HttpApiError.Problem<KeepTooLong>()(
   { ...members("keep_too_long"), limit: Schema.Int }
 ) {}
 
-/** 409: the Run has ended. */
+/** 409: the Run has ended, or is about to and kept no longer. */
 export class RunAlreadyTerminal extends HttpApiError.Problem<RunAlreadyTerminal>()(
   "RunAlreadyTerminal",
   { type: urn("already_terminal"), status: 409, title: "Already Terminal" },

@@ -72,7 +72,8 @@ export class RunsGroup extends HttpApiGroup.make("runs")
     }).annotateMerge(
       OpenApi.annotations({
         summary: "Keep a run for somebody to look at",
-        description: "Its nodes stay after its steps until then. A time that is over keeps it no longer."
+        description:
+          "Its nodes stay after its steps until then. A time that is over keeps it no longer. One that is about to end is refused as if it had ended."
       })
     )
   )

@@ -1,6 +1,6 @@
 // Which problem each refusal of a Run becomes.
 import { Effect } from "effect"
-import { keepLimitHours } from "@lockkeeper/core/domain/Run"
+import { isOver, keepLimitHours } from "@lockkeeper/core/domain/Run"
 import type { ProviderError } from "@lockkeeper/core/port/Provider"
 import type { RunEnded } from "@lockkeeper/core/port/RunRequest"
 import type { RunRefused } from "@lockkeeper/core/program/beginRun"
@@ -41,9 +41,14 @@ export const noProvider = (error: ProviderError) =>
 /** The Slot was lost before the Run was written down, which took longer than a lease: nothing is left of it. */
 export const tooSlow = () => new StoreUnavailable({ detail: "the store answered too late; try again" })
 
-/** The Run has ended. */
+/** The Run has ended, or is about to. */
 export const runOver = ({ status }: RunEnded) =>
-  Effect.fail(new Problems.RunAlreadyTerminal({ detail: `it has ended: ${status}`, runStatus: status }))
+  Effect.fail(
+    new Problems.RunAlreadyTerminal({
+      detail: isOver(status) ? `it has ended: ${status}` : "it is about to end, and kept no longer",
+      runStatus: status
+    })
+  )
 
 /** Nothing is kept for so long. */
 export const keepTooLong = () =>

@@ -1,9 +1,11 @@
 // What the holder of a Run writes: each is one statement, guarded by its Fence and by the statuses from which it may be done.
 
+import type { Run } from "@lockkeeper/core/domain/Run"
 import { LeaseLost } from "@lockkeeper/core/port/Claim"
 import type { RunClaim, RunOutcome, RunProgress } from "@lockkeeper/core/port/RunRequest"
 import { Effect } from "effect"
 import type { Statement } from "effect/sql"
+import { instant } from "./appLife.ts"
 import { storable } from "./columns.ts"
 import type { Database } from "./Database.ts"
 import { byNameJson, goneNodes, moveRuns, runColumns, sparedRunRows } from "./runRows.ts"
@@ -35,30 +37,51 @@ export const heldRuns = (db: Database, secrets: ReturnType<typeof sealedRuns>) =
       })
     )
 
-  /** Moves a Run on that stands where it may be moved from. Whose status is that one already, or a later one, stays as it is. */
-  const advance = (operation: string, claim: RunClaim, from: ReadonlyArray<string>, change: Statement.Fragment) =>
-    db.statement<void, LeaseLost>(
-      operation,
-      Effect.gen(function* () {
-        const held = sql`held as materialized (select r.id from runs r where ${isHeld(claim)} for no key update),`
-        const rows = yield* sql`with ${held} moved as (
-            update runs r set ${change} from held where r.id = held.id and r.status = any(${from}::text[]) returning r.*
-          ), told as (insert into events (type, tenant, subject) select 'run.' || status, tenant, id from moved)
-          select id from held`
-        yield* orLost(claim, rows)
-      })
-    )
+  /** Moves a Run on that stands where it may be moved from, and answers it. Whose status is that one already, or a later one, stays as it is. */
+  const advanced = (
+    claim: RunClaim,
+    from: Statement.Fragment,
+    change: Statement.Fragment,
+    answer: Statement.Fragment
+  ) =>
+    sql<object>`with held as materialized (select r.* from runs r where ${isHeld(claim)} for no key update),
+      moved as (update runs r set ${change} from held where r.id = held.id and ${from} returning r.*),
+      told as (insert into events (type, tenant, subject) select 'run.' || status, tenant, id from moved),
+      r as (select * from moved union all select * from held where not exists (select from moved))
+      select ${answer} from r`
 
   const running = (claim: RunClaim) =>
-    advance("RunStore.running", claim, ["provisioning"], sql`status = 'running', started_at = clock_timestamp()`)
-
-  const tearDown = (claim: RunClaim) =>
-    advance(
-      "RunStore.tearDown",
-      claim,
-      ["provisioning", "running"],
-      sql`status = 'teardown', keep_until = null, cleanup = 'pending'`
+    db.statement<void, LeaseLost>(
+      "RunStore.running",
+      Effect.flatMap(
+        advanced(
+          claim,
+          sql`r.status = 'provisioning'`,
+          sql`status = 'running', started_at = clock_timestamp()`,
+          sql`r.id`
+        ),
+        (rows) => orLost(claim, rows)
+      )
     )
+
+  const tearDown = (claim: RunClaim, seen?: Pick<Run, "keepUntil">) => {
+    const isSeen =
+      seen === undefined ? sql`true` : sql`r.keep_until is not distinct from ${instant(seen.keepUntil)}::timestamptz`
+    return db.statement<Run, LeaseLost>(
+      "RunStore.tearDown",
+      Effect.flatMap(
+        sparedRunRows(
+          advanced(
+            claim,
+            sql`r.status in ('provisioning', 'running') and ${isSeen}`,
+            sql`status = 'teardown', keep_until = null, cleanup = 'pending'`,
+            columns
+          )
+        ),
+        (rows) => orLost(claim, rows)
+      )
+    )
+  }
 
   /** Decided before, all stays as it is; the row is written in any case, so that whoever asks waits for whoever decides. */
   const settle = (claim: RunClaim, { error, status, verdict }: RunOutcome) => {

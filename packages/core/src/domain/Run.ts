@@ -145,3 +145,10 @@ export const Run = Schema.Struct({
 
 /** The type of {@link Run}. */
 export interface Run extends Schema.Schema.Type<typeof Run> {}
+
+/**
+ * Whether a Run may be kept, or be kept on: it is not torn down, nobody asked for its end, and the server that carried it out
+ * was there until its end.
+ */
+export const isKeepable = ({ cancelling, error, status }: Run): boolean =>
+  runTransitions[status].includes("teardown") && !cancelling && error?.code !== "server_lost"

@@ -23,7 +23,7 @@ import type { SubnetLease } from "./SubnetPool.ts"
 /** No Run of this id exists. */
 export class RunNotFound extends Schema.TaggedError<RunNotFound>()("RunNotFound", { run: Schema.String }) {}
 
-/** The Run has ended, or is torn down and kept no longer; nothing was changed. */
+/** The Run has ended, or is about to and kept no longer; nothing was changed. */
 export class RunEnded extends Schema.TaggedError<RunEnded>()("RunEnded", { status: RunStatus }) {}
 
 /** What a Run is made with. `job` is the one that has its Slot, held by the caller under `fence`. */

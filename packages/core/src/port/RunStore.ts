@@ -44,8 +44,11 @@ export class RunStore extends Context.Service<
      * Run as it stands; decided before, that stays. It is kept after that, as long as `keepUntil` says.
      */
     readonly settle: (claim: RunClaim, outcome: RunOutcome) => Effect.Effect<Run, LeaseLost | StoreError>
-    /** It is torn down from now on, and kept no longer. Nothing is changed when it is already. */
-    readonly tearDown: (claim: RunClaim) => Effect.Effect<void, LeaseLost | StoreError>
+    /**
+     * It is torn down from now on, and kept no longer. Nothing is changed when it is already, nor when it is kept until
+     * another time than its holder has `seen`, if that is given: it is answered as it stands then.
+     */
+    readonly tearDown: (claim: RunClaim, seen?: Pick<Run, "keepUntil">) => Effect.Effect<Run, LeaseLost | StoreError>
     /**
      * Ends it as was decided, with all nodes `gone` and `cleanup` done; or pending, when something could not be released. Its
      * secrets are erased. `LeaseLost` also when it is not decided how it ends, or it is not torn down.
@@ -55,7 +58,7 @@ export class RunStore extends Context.Service<
     readonly requestCancel: (run: RunId) => Effect.Effect<Run, RunNotFound | RunEnded | StoreError>
     /** Whether a Run was asked to end. */
     readonly stopRequested: (run: RunId) => Effect.Effect<boolean, StoreError>
-    /** Says until when it is kept once it is decided how it ends; a time that is over keeps it no longer. One that is torn down is kept no more. */
+    /** Says until when it is kept once it is decided how it ends; a time that is over keeps it no longer. `RunEnded` from when it is torn down, and before that when it will not be kept: somebody asked for its end, by its own name or by that of its Job, or its server was lost. */
     readonly keep: (run: RunId, until: DateTime.Utc) => Effect.Effect<Run, RunNotFound | RunEnded | StoreError>
     /** Runs that have ended and of which something may be left, longest ended first. */
     readonly uncleaned: (limit: number) => Effect.Effect<ReadonlyArray<RunCleanup>, StoreError>

@@ -90,7 +90,7 @@ const hintedRunStore = (runs: RunStore["Service"], hint: Giving) =>
     ...runs,
     create: (request) => hint(runs.create(request), ["events"]),
     running: (claim) => hint(runs.running(claim), ["events"]),
-    tearDown: (claim) => hint(runs.tearDown(claim), ["events"]),
+    tearDown: (claim, seen) => hint(runs.tearDown(claim, seen), ["events"]),
     finish: (claim, cleanup) => hint(runs.finish(claim, cleanup), ["events"]),
     requestCancel: (run) => hint(runs.requestCancel(run), ["stops"]),
     keep: (run, until) => hint(runs.keep(run, until), ["stops"])

@@ -1,7 +1,8 @@
 // What RunStore means, in memory.
-import { DateTime, Effect } from "effect"
+import { DateTime, Effect, Equal } from "effect"
 import { cut, type PageRequest } from "../domain/Page.ts"
 import {
+  isKeepable,
   isOver,
   pendingNodes,
   type Run,
@@ -106,12 +107,20 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
     }
   })
 
-  const advance = (to: "running" | "teardown", change: (now: DateTime.Utc, run: Run) => Partial<Run>) =>
-    Effect.fnUntraced(function* (claim: RunClaim) {
-      const row = yield* held(claim)
-      const now = yield* DateTime.now
-      if (runTransitions[row.run.status].includes(to)) moved(now, row, to, change(now, row.run))
-    })
+  const advance = Effect.fnUntraced(function* (row: RunRow, to: RunStatus, change: Partial<Run>) {
+    if (runTransitions[row.run.status].includes(to)) moved(yield* DateTime.now, row, to, change)
+    return row.run
+  })
+
+  const running = Effect.fnUntraced(function* (claim: RunClaim) {
+    yield* advance(yield* held(claim), "running", { startedAt: yield* DateTime.now })
+  })
+
+  const tearDown = Effect.fnUntraced(function* (claim: RunClaim, seen?: Pick<Run, "keepUntil">) {
+    const row = yield* held(claim)
+    if (seen !== undefined && !Equal.equals(seen.keepUntil, row.run.keepUntil)) return row.run
+    return yield* advance(row, "teardown", { keepUntil: null, cleanup: "pending" })
+  })
 
   const settle = Effect.fnUntraced(function* (claim: RunClaim, outcome: RunOutcome) {
     const row = yield* held(claim)
@@ -139,7 +148,8 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
 
   const keep = Effect.fnUntraced(function* (run: RunId, until: DateTime.Utc) {
     const row = yield* going(run)
-    if (row.run.status === "teardown") return yield* new RunEnded({ status: row.run.status })
+    const isAsked = row.outcome === "cancelled" || state.jobs.get(row.job)?.isStopRequested === true
+    if (isAsked || !isKeepable(row.run)) return yield* new RunEnded({ status: row.run.status })
     return (row.run = { ...row.run, keepUntil: until })
   })
 
@@ -171,9 +181,9 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
     list,
     take,
     record,
-    running: advance("running", (now) => ({ startedAt: now })),
+    running,
     settle,
-    tearDown: advance("teardown", () => ({ keepUntil: null, cleanup: "pending" })),
+    tearDown,
     finish,
     requestCancel,
     stopRequested: (run) => Effect.sync(() => state.runs.get(run)?.run.cancelling === true),

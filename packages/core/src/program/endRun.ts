@@ -1,6 +1,6 @@
 // The end of a Run: decided once, kept for as long as somebody wants to look at it, removed, and only then over.
 import { DateTime, Duration, Effect, Exit } from "effect"
-import { isOver, type Run, type RunFailure } from "../domain/Run.ts"
+import { isKeepable, isOver, type Run, type RunFailure } from "../domain/Run.ts"
 import { judge } from "../domain/StepResult.ts"
 import type { Verdict } from "../domain/Verdict.ts"
 import type { LeaseLost } from "../port/Claim.ts"
@@ -84,11 +84,8 @@ const ended = Effect.fnUntraced(function* (ending: EndingRun, became: CarriedOut
   const settled = yield* untilWritten(runs.settle(hand.run, outcome))
   yield* log.say(system(settled.error?.detail ?? (settled.cancelling ? "cancelled" : outcome.status)))
 
-  const isWanted = settled.keepUntil !== null && outcome.status !== "cancelled" && !settled.cancelling
-  const isLost = settled.error?.code === "server_lost"
-  const isKept = isWanted && !isLost && (yield* isThere(settled))
-  if (isKept && (yield* kept(ending)) === "left") return settled
-  return yield* tornDown(ending)
+  const isAsked = outcome.status === "cancelled"
+  return yield* isAsked || !isKeepable(settled) ? tornDown(ending) : tornDownOnceKept(ending, settled)
 })
 
 const outcomeOf = (became: CarriedOut, verdict: Verdict | null): RunOutcome => {
@@ -118,28 +115,54 @@ const isThere = Effect.fnUntraced(function* ({ id, nodes, target }: Run) {
   )
 })
 
-/** Keeps a Run until its time is over or somebody asks for its end; `left` when this server stops before that. */
-const kept = Effect.fnUntraced(function* ({ hand, interruption, log, lost, restore }: EndingRun) {
-  yield* log.say(system("kept until its time is over"))
-  const over = Effect.scoped(Effect.andThen(holdSubnet(hand), untilKept(hand)))
+/**
+ * Removes a Run once it is kept no longer, which may be at once. Whoever says until when it is kept before it is torn down,
+ * be it in the last moment, has it kept.
+ */
+const tornDownOnceKept = Effect.fnUntraced(function* (ending: EndingRun, settled: Run) {
+  const { hand, log } = ending
+  const runs = yield* RunStore
+  let seen = settled
+  let isKept = seen.keepUntil !== null && (yield* isThere(seen))
+  while (seen.status !== "teardown") {
+    if (isKept) {
+      yield* log.say(system("kept until its time is over"))
+      const last = yield* kept(ending, seen)
+      if (last === "left") return settled
+      if (last === "asked to end") return yield* tornDown(ending)
+      seen = last
+    }
+    seen = yield* untilWritten(runs.tearDown(hand.run, seen))
+    isKept = true
+  }
+  return yield* removed(ending)
+})
+
+/**
+ * Keeps a Run until its time is over, and answers it as it was seen last, or until somebody asks for its end; `left` when
+ * this server stops before that.
+ */
+const kept = Effect.fnUntraced(function* ({ hand, interruption, lost, restore }: EndingRun, run: Run) {
+  const over = Effect.scoped(Effect.andThen(holdSubnet(hand), untilKept(run)))
   const exit = yield* Effect.exit(
     restore(Effect.raceFirst(Effect.raceFirst(over, lost), Effect.scoped(runStopped(hand))))
   )
-  if (Exit.isSuccess(exit)) return "over"
-  if (Exit.hasInterrupts(exit)) return interruption === "stops" ? "left" : "over"
-  return yield* Effect.catchTag(exit, "RunStopped", () => Effect.succeed("over" as const))
+  if (Exit.hasInterrupts(exit)) return interruption === "stops" ? "left" : "asked to end"
+  return yield* Effect.catchTag(exit, "RunStopped", () => Effect.succeed("asked to end" as const))
 })
 
 /** How long a new `keepUntil` may go unnoticed while no Hint of it comes. */
 const lookEvery = Duration.seconds(30)
 
-const untilKept = Effect.fnUntraced(function* ({ run }: RunInHand) {
+/** What cannot be read now is as it was before. */
+const untilKept = Effect.fnUntraced(function* (run: Run) {
   const runs = yield* RunStore
   const wait = yield* (yield* Hints).listen("stops")
+  let seen = run
   while (true) {
-    const seen = yield* Effect.orElseSucceed(runs.get(run.run.id), () => undefined)
-    const left = seen === undefined ? lookEvery : yield* leftOf(seen)
-    if (Duration.toMillis(left) <= 0) return
+    seen = yield* Effect.orElseSucceed(runs.get(run.id), () => seen)
+    const left = yield* leftOf(seen)
+    if (Duration.toMillis(left) <= 0) return seen
     yield* wait(Duration.min(left, lookEvery))
   }
 })
@@ -149,12 +172,17 @@ const leftOf = ({ keepUntil }: Run) =>
     Duration.millis(Math.max(0, (keepUntil === null ? 0 : keepUntil.epochMilliseconds) - now.epochMilliseconds))
   )
 
+const tornDown = Effect.fnUntraced(function* (ending: EndingRun) {
+  const runs = yield* RunStore
+  yield* untilWritten(runs.tearDown(ending.hand.run))
+  return yield* removed(ending)
+})
+
 /** Removes a Run and ends it and the Job that has its Slot. What could not be removed is left to the Reaper. */
-const tornDown = Effect.fnUntraced(function* ({ hand, log }: EndingRun) {
+const removed = Effect.fnUntraced(function* ({ hand, log }: EndingRun) {
   const runs = yield* RunStore
   const { removalTries } = yield* RunDeadlines
   const { network, run } = hand.run
-  yield* untilWritten(runs.tearDown(hand.run))
   const cleanup = yield* removeRun({ run: run.id, target: run.target, network }, removalTries)
   yield* log.say(system(cleanup === "done" ? "nothing is left of it" : "something is left of it, and tried again"))
   yield* log.end

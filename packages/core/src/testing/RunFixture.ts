@@ -91,6 +91,13 @@ export const failed: RunOutcome = {
   error: { code: "start_failed", detail: "the node web did not start", node: names.web }
 }
 
+/** Its server was gone. */
+export const lost: RunOutcome = {
+  status: "failed",
+  verdict: null,
+  error: { code: "server_lost", detail: "the server that carried it out is gone", node: null }
+}
+
 /** A Run that is torn down, decided before. */
 export const tornDown = Effect.fnUntraced(function* (claim: RunClaim, outcome: RunOutcome = passed) {
   const runs = yield* RunStore

@@ -5,6 +5,7 @@ import { Fence } from "../domain/Lease.ts"
 import type { Plan } from "../domain/Plan.ts"
 import { pendingNodes } from "../domain/Run.ts"
 import { withoutSecrets } from "../domain/Topology.ts"
+import type { RunClaim } from "../port/RunRequest.ts"
 import { RunStore } from "../port/RunStore.ts"
 import { JobStore } from "../port/JobStore.ts"
 import { type Contract, equal, holds, law, present, refused, together } from "./Contract.ts"
@@ -207,6 +208,59 @@ export const RunStoreContract: Contract<RunPorts> = [
       yield* equal("how it stands", (yield* refused("RunEnded", runs.keep(id, later))).status, "succeeded")
       yield* equal("until when it is kept", (yield* runs.get(id)).keepUntil, null)
       yield* refused("RunNotFound", runs.keep(yield* Runs.freshRun, later))
+    })
+  ),
+
+  law(
+    "H40",
+    "a Run that is kept until another time than its holder has seen is not torn down, nor kept once it is",
+    Effect.gen(function* () {
+      const runs = yield* RunStore
+      const later = DateTime.addDuration(yield* DateTime.now, Duration.hours(5))
+      const claim = yield* Runs.begun()
+      const { id } = claim.run
+      yield* runs.running(claim)
+      const settled = yield* runs.settle(claim, Runs.passed)
+      const kept = yield* runs.keep(id, later)
+      yield* equal("how it stands when it is to be torn down", yield* runs.tearDown(claim, settled), kept)
+      yield* equal("the Run that is read", yield* runs.get(id), kept)
+      const both: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+        runs.keep(id, DateTime.addDuration(later, Duration.hours(1))),
+        runs.tearDown(claim, kept)
+      ]
+      const [keeping, tearing] = yield* together(both)
+      const { keepUntil, status } = yield* runs.get(id)
+      yield* equal(
+        "whether it is kept, or torn down",
+        [keepUntil !== null, status],
+        keeping?._tag === "Success" ? [true, "running"] : [false, "teardown"]
+      )
+      yield* equal("that its holder is answered", tearing?._tag, "Success")
+      const torn = yield* runs.tearDown(claim, { keepUntil })
+      yield* equal("how it stands then", [torn.status, torn.keepUntil, torn.cleanup], ["teardown", null, "pending"])
+      yield* equal("how it stands when that is repeated", yield* runs.tearDown(claim, kept), torn)
+    })
+  ),
+
+  law(
+    "H40",
+    "a Run that will not be kept is not: somebody asked for its end, or for that of its Job, or its server was lost",
+    Effect.gen(function* () {
+      const [jobs, runs] = [yield* JobStore, yield* RunStore]
+      const later = DateTime.addDuration(yield* DateTime.now, Duration.hours(5))
+      const reasons: Readonly<Record<string, (claim: RunClaim) => Effect.Effect<unknown, unknown>>> = {
+        "that is asked to end": ({ run }) => runs.requestCancel(run.id),
+        "whose Job is asked to end": ({ job }) => jobs.requestCancel(job),
+        "that is to end as cancelled": (claim) => runs.settle(claim, { ...Runs.passed, status: "cancelled" }),
+        "that is lost": (claim) => runs.settle(claim, Runs.lost)
+      }
+      for (const [which, reason] of Object.entries(reasons)) {
+        const claim = yield* Runs.begun()
+        yield* reason(claim).pipe(Effect.orDie)
+        const { status } = yield* refused("RunEnded", runs.keep(claim.run.id, later))
+        const { keepUntil } = yield* runs.get(claim.run.id)
+        yield* equal(`how the Run stands ${which}`, [status, keepUntil], ["provisioning", null])
+      }
     })
   ),
 

@@ -161,8 +161,8 @@ export const brokenRunEnds: ReadonlyArray<Broken> = [
     contract: "RunStore",
     violates: ["X12"],
     layer: altered(RunStore, (original, state) => ({
-      tearDown: (claim) =>
-        Effect.tap(original.tearDown(claim), () =>
+      tearDown: (claim, seen) =>
+        Effect.tap(original.tearDown(claim, seen), () =>
           Effect.map(DateTime.now, (now) =>
             publishOf(state, now, "run.teardown", { tenant: claim.run.tenant, app: null }, claim.run.id)
           )

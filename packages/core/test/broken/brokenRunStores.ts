@@ -146,12 +146,71 @@ export const brokenRunStores: ReadonlyArray<Broken> = [
   {
     what: "a RunStore that keeps what is torn down",
     contract: "RunStore",
-    violates: ["H40"],
+    violates: ["H40 a Run says"],
     layer: altered(RunStore, (original, state) => ({
       keep: (id, until) => {
         const row = rowOf(state, id)
         const keep = original.keep(id, until)
         return row?.run.status === "teardown" ? passedOffAs(row, "running", keep) : keep
+      }
+    }))
+  },
+  {
+    what: "a RunStore that tears a Run down whatever its holder has seen",
+    contract: "RunStore",
+    violates: ["H40 a Run that is kept"],
+    layer: altered(RunStore, (original) => ({ tearDown: (claim) => original.tearDown(claim) }))
+  },
+  {
+    what: "a RunStore that keeps what somebody asked to end",
+    contract: "RunStore",
+    violates: ["H40 a Run that will not"],
+    layer: altered(RunStore, (original, state) => ({
+      keep: (id, until) => {
+        const row = rowOf(state, id)
+        const isAsked = row?.run.cancelling === true
+        changed(row, { cancelling: false })
+        return Effect.ensuring(
+          original.keep(id, until),
+          Effect.sync(() => changed(row, { cancelling: isAsked }))
+        )
+      }
+    }))
+  },
+  {
+    what: "a RunStore that keeps what is to end as cancelled",
+    contract: "RunStore",
+    violates: ["H40 a Run that will not"],
+    layer: altered(RunStore, (original, state) => ({
+      keep: (id, until) => {
+        const row = rowOf(state, id)
+        if (row?.outcome === "cancelled" && !row.run.cancelling) row.outcome = undefined
+        return original.keep(id, until)
+      }
+    }))
+  },
+  {
+    what: "a RunStore that keeps what was lost",
+    contract: "RunStore",
+    violates: ["H40 a Run that will not"],
+    layer: altered(RunStore, (original, state) => ({
+      keep: (id, until) => {
+        const row = rowOf(state, id)
+        if (row?.run.error?.code === "server_lost") changed(row, { error: null })
+        return original.keep(id, until)
+      }
+    }))
+  },
+  {
+    what: "a RunStore that keeps what is done in the Slot of a Job that was asked to end",
+    contract: "RunStore",
+    violates: ["H40 a Run that will not"],
+    layer: altered(RunStore, (original, state) => ({
+      keep: (id, until) => {
+        const row = rowOf(state, id)
+        const job = row === undefined ? undefined : state.jobs.get(row.job)
+        if (job !== undefined) job.isStopRequested = false
+        return original.keep(id, until)
       }
     }))
   }

@@ -1,7 +1,10 @@
 // What tests of Runs ask for, and what must be so when nothing of one is in progress, read from the state itself.
-import { Clock, Effect, Schema } from "effect"
+import { expect } from "@effect/vitest"
+import { Clock, DateTime, Duration, Effect, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { RunName, RunStatus, type RunId } from "../../src/domain/Run.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
+import { RunStore } from "../../src/port/RunStore.ts"
 import { beginRun, type TopologyRequest } from "../../src/program/beginRun.ts"
 import { carryOutRun } from "../../src/program/carryOutRun.ts"
 import { runTopology } from "../../src/program/runTopology.ts"
@@ -82,4 +85,18 @@ export const begunRun = Effect.fnUntraced(function* (replica: ScriptedReplica, r
   const hand = yield* replica.run(beginRun(request))
   const fiber = yield* Effect.forkDetach(replica.run(carryOutRun(hand)))
   return { fiber, run: hand.run.run.id }
+})
+
+/** The time in so many minutes. */
+export const inMinutes = (minutes: number) => Effect.map(DateTime.now, DateTime.addDuration(Duration.minutes(minutes)))
+
+/** A Run as it stands. */
+export const present = (run: RunId) => Effect.flatMap(RunStore, (runs) => runs.get(run))
+
+/** A Run that is kept for an hour, or as long as is said, after its steps. */
+export const kept = Effect.fnUntraced(function* (replica: ScriptedReplica, minutes = 60) {
+  const begun = yield* begunRun(replica, yield* asked(twoNodes, { keepUntil: yield* inMinutes(minutes) }))
+  yield* TestClock.adjust("1 minute")
+  expect(yield* present(begun.run)).toMatchObject({ status: "running", verdict: "pass" })
+  return begun
 })

@@ -1,10 +1,8 @@
 // Runs that outlast their steps or their server: kept for somebody to look at, left half removed, taken over, handed on.
 import { describe, expect, it } from "@effect/vitest"
-import { DateTime, Duration, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import type { RunId } from "../../src/domain/Run.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
-import { RunStore } from "../../src/port/RunStore.ts"
 import { beginRun } from "../../src/program/beginRun.ts"
 import { cancelRun } from "../../src/program/cancelRun.ts"
 import { Dispatcher } from "../../src/program/Dispatcher.ts"
@@ -15,22 +13,10 @@ import { runTopology } from "../../src/program/runTopology.ts"
 import { fails } from "../../src/testing/Reaction.ts"
 import type { Declared } from "../support/topologies.ts"
 import { whileTimePasses } from "./invariants.ts"
-import { asked, begunRun, left, nothing, statusesOf, twoNodes } from "./runWorld.ts"
+import { asked, begunRun, inMinutes, kept, left, nothing, present, statusesOf, twoNodes } from "./runWorld.ts"
 import { type ScriptedReplica, startReplica, world } from "./scripted.ts"
 
-const inMinutes = (minutes: number) => Effect.map(DateTime.now, DateTime.addDuration(Duration.minutes(minutes)))
-
-const present = (run: RunId) => Effect.flatMap(RunStore, (runs) => runs.get(run))
-
 const held: Declared = { ...twoNodes, steps: [{ name: "holds", node: "db", command: ["hold", "on"] }] }
-
-/** A Run that is kept for an hour, or as long as is said, after its steps. */
-const kept = Effect.fnUntraced(function* (replica: ScriptedReplica, minutes = 60) {
-  const begun = yield* begunRun(replica, yield* asked(twoNodes, { keepUntil: yield* inMinutes(minutes) }))
-  yield* TestClock.adjust("1 minute")
-  expect(yield* present(begun.run)).toMatchObject({ status: "running", verdict: "pass" })
-  return begun
-})
 
 const server = Effect.fnUntraced(function* (replica: ScriptedReplica) {
   const scope = yield* Scope.make()

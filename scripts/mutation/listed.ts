@@ -6,6 +6,7 @@ import { appLife } from "./lists/appLife.ts"
 import { coreMemory } from "./lists/coreMemory.ts"
 import { corePrograms } from "./lists/corePrograms.ts"
 import { docker } from "./lists/docker.ts"
+import { heldRuns } from "./lists/heldRuns.ts"
 import { hints } from "./lists/hints.ts"
 import { joined } from "./lists/listing.ts"
 import { jobPrograms } from "./lists/jobPrograms.ts"
@@ -51,6 +52,7 @@ export const listed: Listed = joined([
   jobSchema,
   idempotency,
   runs,
+  heldRuns,
   runSchema,
   subnets,
   subscriptions,

@@ -212,7 +212,7 @@ export const make: Effect.Effect<RunStore["Service"], never, SqlClient.SqlClient
         "RunStore.uncleaned",
         Effect.flatMap(
           leftRunRows(sql`select ${sql.literal(leftRunColumns)} from runs r
-            where r.finished_at is not null and r.cleanup = 'pending' order by r.finished_at, r.position limit ${limit}`),
+            where r.finished_at is not null and r.cleanup = 'pending' order by random() limit ${limit}`),
           (rows) =>
             Effect.flatMap(readableOf("RunStore.uncleaned", rows), (readable) =>
               Effect.forEach(readable, ({ lease, ...rest }) =>

@@ -60,7 +60,7 @@ export class RunStore extends Context.Service<
     readonly stopRequested: (run: RunId) => Effect.Effect<boolean, StoreError>
     /** Says until when it is kept once it is decided how it ends; a time that is over keeps it no longer. `RunEnded` from when it is torn down, and before that when it will not be kept: somebody asked for its end, by its own name or by that of its Job, or its server was lost. */
     readonly keep: (run: RunId, until: DateTime.Utc) => Effect.Effect<Run, RunNotFound | RunEnded | StoreError>
-    /** Runs that have ended and of which something may be left, longest ended first. */
+    /** Runs that have ended and of which something may be left, at random: those that fail again and again stand in nobody's way. */
     readonly uncleaned: (limit: number) => Effect.Effect<ReadonlyArray<RunCleanup>, StoreError>
     /** Records that nothing is left of a Run that has ended. Repeating it changes nothing. */
     readonly cleaned: (run: RunId) => Effect.Effect<void, StoreError>

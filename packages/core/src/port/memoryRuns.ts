@@ -1,5 +1,5 @@
 // What RunStore means, in memory.
-import { DateTime, Effect, Equal } from "effect"
+import { DateTime, Effect, Equal, Random } from "effect"
 import { cut, type PageRequest } from "../domain/Page.ts"
 import {
   isKeepable,
@@ -175,6 +175,13 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
       )
     })
 
+  const uncleaned = Effect.fnUntraced(function* (limit: number) {
+    const left = [...state.runs.values()].filter(({ run }) => isOver(run.status) && run.cleanup === "pending")
+    return (yield* Random.shuffle(left))
+      .slice(0, limit)
+      .map(({ network, run: { id, target, tenant } }) => ({ run: id, tenant, target, network }))
+  })
+
   return {
     create,
     get: (run) => Effect.map(found(run), (row) => row.run),
@@ -188,14 +195,7 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
     requestCancel,
     stopRequested: (run) => Effect.sync(() => state.runs.get(run)?.run.cancelling === true),
     keep,
-    uncleaned: (limit) =>
-      Effect.sync(() =>
-        [...state.runs.values()]
-          .filter(({ run }) => isOver(run.status) && run.cleanup === "pending")
-          .sort((a, b) => endOf(a) - endOf(b))
-          .slice(0, limit)
-          .map(({ network, run: { id, target, tenant } }) => ({ run: id, tenant, target, network }))
-      ),
+    uncleaned,
     cleaned: (run) =>
       Effect.sync(() => {
         const row = state.runs.get(run)
@@ -230,9 +230,6 @@ const first = ({ id, keepUntil, name, network, target, tenant, topology }: RunRe
 })
 
 const goneNodes = ({ nodes }: Run): ReadonlyArray<RunNode> => nodes.map((node) => ({ ...node, status: "gone" }))
-
-const endOf = ({ run: { finishedAt } }: RunRow): number =>
-  finishedAt === null ? Number.POSITIVE_INFINITY : DateTime.toEpochMillis(finishedAt)
 
 /** Parts of a Run, in the order of its Topology: those that are new in the place of those that were. */
 const replaced = <A extends { readonly name: string }>(

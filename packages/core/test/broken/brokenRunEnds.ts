@@ -117,14 +117,14 @@ export const brokenRunEnds: ReadonlyArray<Broken> = [
     }))
   },
   {
-    what: "a RunStore that answers what is left of Runs in the order in which they were made",
+    what: "a RunStore that answers what is left of Runs in one order, so that those at its end are never tried",
     contract: "RunStore",
     violates: ["H38"],
     layer: altered(RunStore, (original, { runs }) => ({
       uncleaned: (limit) =>
-        Effect.map(original.uncleaned(limit), (left) => {
+        Effect.map(original.uncleaned(runs.size), (left) => {
           const ids = [...runs.keys()]
-          return [...left].sort((a, b) => ids.indexOf(a.run) - ids.indexOf(b.run))
+          return [...left].sort((a, b) => ids.indexOf(a.run) - ids.indexOf(b.run)).slice(0, limit)
         })
     }))
   },

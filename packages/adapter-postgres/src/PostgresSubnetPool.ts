@@ -17,11 +17,12 @@ import type { StoreError } from "@lockkeeper/core/port/StoreError"
 import { type Duration, Effect, Layer, Random, Schema } from "effect"
 import type { SqlClient } from "effect/sql"
 import { Int8 } from "./internal/columns.ts"
-import { database, rowsOf } from "./internal/Database.ts"
+import { database, eachRowOf, readableOf } from "./internal/Database.ts"
 import { type Fault, isOvertaken } from "./internal/faults.ts"
 import { freeSubnets } from "./internal/freeSubnets.ts"
 
-const claimedRows = rowsOf(
+const claimedRows = eachRowOf(
+  Schema.String,
   Schema.Struct({ owner: SubnetOwner, net: Schema.String, fence: Int8.pipe(Schema.decodeTo(Fence)) })
 )
 
@@ -117,10 +118,12 @@ export const make: Effect.Effect<SubnetPool["Service"], never, SqlClient.SqlClie
           )
           update subnets s set clearing = true, fence = nextval('subnets_fence_seq'), lease_until = ${free.from(ttl)}
           from lapsed l where s.pool = ${pool} and s.owner = l.owner
-          returning s.owner, s.net::text, s.fence`),
+          returning s.net::text as id, s.owner, s.net::text, s.fence`),
         (rows) =>
-          Effect.forEach(rows, ({ fence, net, owner }) =>
-            Effect.map(blockOf(net), (subnet): SubnetLease => ({ pool, owner, subnet, fence }))
+          Effect.flatMap(readableOf("SubnetPool.claimLapsed", rows), (readable) =>
+            Effect.forEach(readable, ({ fence, net, owner }) =>
+              Effect.map(blockOf(net), (subnet): SubnetLease => ({ pool, owner, subnet, fence }))
+            )
           )
       )
     )

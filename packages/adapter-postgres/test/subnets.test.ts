@@ -180,6 +180,25 @@ layer(stores(), { excludeTestServices: true })("a pool of Subnets", (it) => {
       })
   )
 
+  it.effect("H34: a lapsed one that cannot be read stands in the way of no other, and is nobody's", () =>
+    Effect.gen(function* () {
+      const pool = yield* freshPool(4)
+      const damaged = yield* reserve(pool, { ttl: lapsed })
+      const others = yield* Effect.replicateEffect(reserve(pool, { ttl: lapsed }), 2)
+      const where = format(damaged.subnet)
+      yield* withSql((sql) => sql`alter table subnets drop constraint subnets_owner_check`)
+      yield* withSql((sql) => sql`update subnets set owner = 'of nobody' where net = ${where}::cidr`)
+      const claimed = yield* claimLapsed(pool)
+      assert.sameMembers(
+        claimed.map(({ owner }) => owner),
+        others.map(({ owner }) => owner)
+      )
+      yield* Effect.forEach(claimed, release)
+      yield* Effect.replicateEffect(reserve(pool), 3)
+      yield* refused("PoolExhausted", reserve(pool))
+    })
+  )
+
   it.effect("H11: a block that overlaps another's is refused by the database, whatever the code does", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

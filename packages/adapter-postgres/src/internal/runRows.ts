@@ -49,6 +49,9 @@ const runFields = {
 
 const Lease = Schema.NullOr(Schema.Struct({ net: Schema.String, pool: PoolName, owner: SubnetOwner, fence: Fence }))
 
+/** A block that cannot be read is not given back with its Run: its lease runs out, and whoever has the pool finds it then. */
+const SparedLease = Lease.pipe(Schema.catchDecoding(() => Effect.succeed(Option.some(null))))
+
 const heldFields = {
   ...runFields,
   lease: Lease,
@@ -114,15 +117,16 @@ export const sparedHeldRunRows = sparedRowsOf(
   Schema.Struct({
     ...heldFields,
     ...spared,
+    lease: SparedLease,
     plan: heldFields.plan.pipe(Schema.catchDecoding(() => Effect.succeed(Option.some(null)))),
     topology: AnyTopology.pipe(Schema.catchDecoding(() => Effect.succeed(Option.some({ nodes: [], steps: [] }))))
   })
 )
 
-/** Reads what may be left of Runs, each row for itself. */
+/** Reads what may be left of Runs, each row for itself, without a block that is damaged. */
 export const leftRunRows = eachRowOf(
   Run.fields.id,
-  Schema.Struct({ run: Run.fields.id, tenant: Run.fields.tenant, target: Run.fields.target, lease: Lease })
+  Schema.Struct({ run: Run.fields.id, tenant: Run.fields.tenant, target: Run.fields.target, lease: SparedLease })
 )
 
 /** The block of a Run. */

@@ -76,7 +76,7 @@ export const hints = joined([
       {
         guards: [],
         says: "a free Slot is noticed by polling alone",
-        find: "yield* restore(wait(pause))",
+        find: "yield* restore(wait(Duration.min(pause, yield* next)))",
         replace: "yield* restore(Effect.andThen(Effect.succeed(wait), Effect.sleep(pause)))"
       }
     ]

@@ -7,7 +7,8 @@ import type { StoreError } from "../port/StoreError.ts"
 
 /**
  * Asks a Run to end and answers it as it stands: it ends as `cancelled`, or as was decided before, without being kept any
- * longer. Its holder sees that within half a second. One that has ended as `cancelled` is answered as it is.
+ * longer. Its holder sees that within half a second, or half a minute while the Run is only kept, and at once where Hints
+ * are heard. One that has ended as `cancelled` is answered as it is.
  */
 export const cancelRun = Effect.fn("cancelRun")(function* (
   run: RunId

@@ -1,10 +1,10 @@
 // The end of a Run: decided once, kept for as long as somebody wants to look at it, removed, and only then over.
-import { DateTime, Duration, Effect, Exit } from "effect"
+import { Effect, Exit } from "effect"
 import { isKeepable, isOver, type Run, type RunFailure } from "../domain/Run.ts"
 import { judge } from "../domain/StepResult.ts"
 import type { Verdict } from "../domain/Verdict.ts"
 import type { LeaseLost } from "../port/Claim.ts"
-import { Hints } from "../port/Hints.ts"
+import type { Hints } from "../port/Hints.ts"
 import type { JobStore } from "../port/JobStore.ts"
 import { Providers } from "../port/Providers.ts"
 import type { RunOutcome } from "../port/RunRequest.ts"
@@ -18,8 +18,8 @@ import { countRunEnded } from "./metrics.ts"
 import { removeRun } from "./removeRun.ts"
 import { RunDeadlines } from "./runDeadlines.ts"
 import { type RunInHand, system } from "./RunInHand.ts"
+import { untilKept } from "./untilKept.ts"
 import { untilWritten } from "./untilWritten.ts"
-import { runStopped } from "./stop.ts"
 import { allResults } from "./takeSteps.ts"
 
 /** What became of carrying a Run out. */
@@ -143,34 +143,11 @@ const tornDownOnceKept = Effect.fnUntraced(function* (ending: EndingRun, settled
  * this server stops before that.
  */
 const kept = Effect.fnUntraced(function* ({ hand, interruption, lost, restore }: EndingRun, run: Run) {
-  const over = Effect.scoped(Effect.andThen(holdSubnet(hand), untilKept(run)))
-  const exit = yield* Effect.exit(
-    restore(Effect.raceFirst(Effect.raceFirst(over, lost), Effect.scoped(runStopped(hand))))
-  )
+  const over = Effect.scoped(Effect.andThen(holdSubnet(hand), untilKept(hand, run)))
+  const exit = yield* Effect.exit(restore(Effect.raceFirst(over, lost)))
   if (Exit.hasInterrupts(exit)) return interruption === "stops" ? "left" : "asked to end"
-  return yield* Effect.catchTag(exit, "RunStopped", () => Effect.succeed("asked to end" as const))
+  return yield* exit
 })
-
-/** How long a new `keepUntil` may go unnoticed while no Hint of it comes. */
-const lookEvery = Duration.seconds(30)
-
-/** What cannot be read now is as it was before. */
-const untilKept = Effect.fnUntraced(function* (run: Run) {
-  const runs = yield* RunStore
-  const wait = yield* (yield* Hints).listen("stops")
-  let seen = run
-  while (true) {
-    seen = yield* Effect.orElseSucceed(runs.get(run.id), () => seen)
-    const left = yield* leftOf(seen)
-    if (Duration.toMillis(left) <= 0) return seen
-    yield* wait(Duration.min(left, lookEvery))
-  }
-})
-
-const leftOf = ({ keepUntil }: Run) =>
-  Effect.map(DateTime.now, (now) =>
-    Duration.millis(Math.max(0, (keepUntil === null ? 0 : keepUntil.epochMilliseconds) - now.epochMilliseconds))
-  )
 
 const tornDown = Effect.fnUntraced(function* (ending: EndingRun) {
   const runs = yield* RunStore

@@ -21,7 +21,7 @@ export class JobStopped extends Schema.TaggedError<JobStopped>()("JobStopped", {
 export class RunStopped extends Schema.TaggedError<RunStopped>()("RunStopped", { run: RunId }) {}
 
 /** Looks again and again, and at each Hint that somebody was asked to stop, until there is something to be seen. */
-const seenSoon = Effect.fnUntraced(function* <A>(look: Effect.Effect<A | undefined, StoreError>) {
+const seenSoon = Effect.fnUntraced(function* <A, R>(look: Effect.Effect<A | undefined, StoreError, R>) {
   const hints = yield* Hints
   const wait = yield* hints.listen("stops")
   while (true) {
@@ -49,20 +49,26 @@ export const jobStopped = Effect.fnUntraced(function* (
   return yield* new JobStopped({ job: claim.job.id })
 })
 
-/** Fails once a Run was asked to end, by its own name or by that of the Job that has its Slot; never succeeds. */
-export const runStopped = Effect.fnUntraced(function* ({
-  run,
-  slot
-}: {
+/** A Run in the hands of who has its Slot. */
+interface HeldRun {
   readonly run: RunClaim
   readonly slot: JobClaim
-}): Effect.fn.Return<never, RunStopped, RunStore | JobStore | Hints | Scope.Scope> {
+}
+
+/** Whether a Run was asked to end, by its own name or by that of the Job that has its Slot. */
+export const runStopRequested = Effect.fnUntraced(function* ({
+  run,
+  slot
+}: HeldRun): Effect.fn.Return<boolean, StoreError, RunStore | JobStore> {
   const runs = yield* RunStore
   const jobs = yield* JobStore
-  const { id } = run.run
-  const isAsked = Effect.gen(function* () {
-    return (yield* runs.stopRequested(id)) || (yield* jobs.stopRequested(slot))
-  })
-  yield* seenSoon(Effect.map(isAsked, (is) => (is ? true : undefined)))
-  return yield* new RunStopped({ run: id })
+  return (yield* runs.stopRequested(run.run.id)) || (yield* jobs.stopRequested(slot))
+})
+
+/** Fails once a Run was asked to end; never succeeds. */
+export const runStopped = Effect.fnUntraced(function* (
+  held: HeldRun
+): Effect.fn.Return<never, RunStopped, RunStore | JobStore | Hints | Scope.Scope> {
+  yield* seenSoon(Effect.map(runStopRequested(held), (is) => (is ? true : undefined)))
+  return yield* new RunStopped({ run: held.run.run.id })
 })

@@ -4,17 +4,18 @@ import { Hints, type HintTopic } from "../port/Hints.ts"
 import type { Restore } from "./admission.ts"
 import { waiting } from "./backoff.ts"
 
-/** What wakes who looks, how long a pause is at most, and what lets the pauses be interrupted. */
+/** What wakes who looks, how long a pause is at most, how long the next one is, and what lets the pauses be interrupted. */
 export interface Looking {
   readonly topic: HintTopic
   readonly atMost?: Duration.Duration | undefined
+  readonly next?: Effect.Effect<Duration.Duration> | undefined
   readonly restore: Restore
 }
 
 /** Looks until there is something, and answers it. Only the pauses can be interrupted, so that nothing that was seen is lost. */
 export const untilSeen = Effect.fnUntraced(function* <A, E, R>(
   look: Effect.Effect<A | undefined, E, R>,
-  { atMost = Duration.infinity, restore, topic }: Looking
+  { atMost = Duration.infinity, next = Effect.succeed(Duration.infinity), restore, topic }: Looking
 ): Effect.fn.Return<A, E, R | Hints> {
   const paused = Effect.gen(function* () {
     const hints = yield* Hints
@@ -24,7 +25,7 @@ export const untilSeen = Effect.fnUntraced(function* <A, E, R>(
       const seen = yield* look
       if (seen !== undefined) return seen
       const [, pause] = yield* Effect.orDie(pauses(yield* Clock.currentTimeMillis, undefined))
-      yield* restore(wait(pause))
+      yield* restore(wait(Duration.min(pause, yield* next)))
     }
   })
   return yield* Effect.scoped(paused)

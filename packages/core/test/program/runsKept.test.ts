@@ -14,7 +14,7 @@ import { fails } from "../../src/testing/Reaction.ts"
 import type { Declared } from "../support/topologies.ts"
 import { whileTimePasses } from "./invariants.ts"
 import { asked, begunRun, inMinutes, kept, left, nothing, present, statusesOf, twoNodes } from "./runWorld.ts"
-import { type ScriptedReplica, startReplica, world } from "./scripted.ts"
+import { hintedWorld, type ScriptedReplica, startReplica, world } from "./scripted.ts"
 
 const held: Declared = { ...twoNodes, steps: [{ name: "holds", node: "db", command: ["hold", "on"] }] }
 
@@ -70,10 +70,10 @@ describe("a run that is kept", () => {
       const replica = yield* startReplica("one")
       const { fiber, run } = yield* kept(replica)
       yield* replica.run(cancelRun(run))
-      yield* TestClock.adjust("500 millis")
+      yield* TestClock.adjust("1 millis")
       expect(yield* Fiber.join(fiber)).toMatchObject({ status: "succeeded", cleanup: "done" })
       expect(yield* left).toStrictEqual(nothing)
-    }).pipe(Effect.provide(world))
+    }).pipe(Effect.provide(hintedWorld))
   )
 
   it.effect("H40 H31: keeps its time when its server is killed, with whoever takes it over", () =>

@@ -92,6 +92,6 @@ const hintedRunStore = (runs: RunStore["Service"], hint: Giving) =>
     running: (claim) => hint(runs.running(claim), ["events"]),
     tearDown: (claim, seen) => hint(runs.tearDown(claim, seen), ["events"]),
     finish: (claim, cleanup) => hint(runs.finish(claim, cleanup), ["events"]),
-    requestCancel: (run) => hint(runs.requestCancel(run), ["stops"]),
+    requestCancel: (run) => hint(runs.requestCancel(run), ["stops"], ({ cancelling }) => cancelling),
     keep: (run, until) => hint(runs.keep(run, until), ["stops"])
   })

@@ -1,6 +1,6 @@
 // Keeping a Run for a day costs few looks, also where no Hint is heard, and ends when it is to.
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Duration, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { JobStore } from "../../src/port/JobStore.ts"
 import { MemoryState } from "../../src/port/MemoryState.ts"
@@ -18,7 +18,7 @@ const looks = ({ script }: ScriptedReplica) =>
 describe("who keeps a Run for a day", () => {
   it.effect("H25 H40: looks at most 2,900 times, and no longer than it is kept", () =>
     Effect.gen(function* () {
-      const replica = yield* startReplica("one")
+      const replica = yield* startReplica("one", { ttl: Duration.hours(2), renewEvery: Duration.minutes(30) })
       const { fiber } = yield* kept(replica, 24 * 60)
       for (let minute = 2; minute < 24 * 60; minute++) yield* TestClock.adjust("1 minute")
       expect(Math.min(...looks(replica).slice(0, 1))).toBeGreaterThan(1_000)

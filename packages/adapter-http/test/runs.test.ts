@@ -1,12 +1,13 @@
 // Runs as the wire shows them: what they take, what they answer, and to whom.
 import { assert, describe } from "@effect/vitest"
 import { RunId } from "@lockkeeper/core/domain/Run"
+import { JobStore } from "@lockkeeper/core/port/JobStore"
 import { MemoryState } from "@lockkeeper/core/port/MemoryState"
 import * as Runs from "@lockkeeper/core/testing/RunFixture"
 import { Context, DateTime, Effect } from "effect"
 import { assertProblem, type Fields, live, started, textAt } from "./support/call.ts"
 import { eventually } from "../../../test/harness/eventually.ts"
-import { tokens } from "./support/memoryServer.ts"
+import { altered, tokens } from "./support/memoryServer.ts"
 
 const node = (name: string, more: Fields = {}): Fields => ({ name, image: "registry.example/app:1.2", ...more })
 
@@ -192,6 +193,23 @@ describe("a Run", () => {
       assert.deepInclude(over.fields, { status: "cancelled", cancelling: false })
       const again = yield* call("POST", `/v1/runs/${id}/cancel`)
       assert.deepStrictEqual([again.status, again.fields], [202, over.fields])
+    })
+  )
+
+  live("INV-13 that begins while its server still gives up what its predecessor held is not given up with that", () =>
+    Effect.gen(function* () {
+      const slow = altered(JobStore, (jobs) => ({
+        ...jobs,
+        abandon: (replica) => Effect.delay(jobs.abandon(replica), "300 millis")
+      }))
+      const { call } = yield* started({ work: "carried out", ports: slow })
+      const steps = [{ name: "load", node: "db", command: ["hold", "on"] }]
+      const begun = yield* call("POST", "/v1/runs", { body: { ...topology, steps } })
+      assert.strictEqual(begun.status, 202, begun.text)
+      const path = `/v1/runs/${textAt(begun.fields, "id")}`
+      yield* Effect.sleep("1500 millis")
+      assert.deepInclude((yield* call("GET", path)).fields, { status: "running", error: null })
+      yield* call("POST", `${path}/cancel`)
     })
   )
 

@@ -18,6 +18,7 @@ import * as Problems from "../api/Problems.ts"
 import { from } from "../internal/logStream.ts"
 import { pageOf } from "../internal/pages.ts"
 import type { Stopping } from "../internal/Stopping.ts"
+import { readyToBegin } from "./beginning.ts"
 import { refusedJob, refusedRerun } from "./jobOutcomes.ts"
 import { logOf } from "./logs.ts"
 import { maySee, notFound, unavailable, visibleApp } from "./outcomes.ts"
@@ -50,6 +51,7 @@ export const jobsHandlers = HttpApiBuilder.group(
     return handlers.handleAll({
       begin: Effect.fnUntraced(function* ({ params, payload }) {
         const { id: app } = yield* visibleApp(params.app)
+        yield* readyToBegin(dispatcher)
         const { command, items, itemConcurrency = 1, onFull = "reject", onItemFailure = "continue" } = payload
         const { timeoutSeconds = commandTimeout.default, ttlSeconds } = payload
         const task = { command, timeoutSeconds, itemConcurrency, onItemFailure }
@@ -92,6 +94,7 @@ export const jobsHandlers = HttpApiBuilder.group(
 
       rerun: Effect.fnUntraced(function* ({ params }) {
         const { id } = yield* visible(params.job)
+        yield* readyToBegin(dispatcher)
         return yield* Effect.uninterruptible(Effect.flatMap(rerunJob(id), taken)).pipe(
           Effect.catchTags({
             JobNotFound: () => Effect.fail(notFound()),

@@ -12,6 +12,7 @@ import { Api } from "../api/Api.ts"
 import { from } from "../internal/logStream.ts"
 import { pageOf } from "../internal/pages.ts"
 import type { Stopping } from "../internal/Stopping.ts"
+import { readyToBegin } from "./beginning.ts"
 import { logOf } from "./logs.ts"
 import { listedTenant, maySee, notFound, unavailable } from "./outcomes.ts"
 import { keepTooLong, noProvider, refusedRun, runOver, tooSlow } from "./runOutcomes.ts"
@@ -40,6 +41,7 @@ export const runsHandlers = HttpApiBuilder.group(
     return handlers.handleAll({
       begin: Effect.fnUntraced(function* ({ payload }) {
         yield* maySee(payload.tenant)
+        yield* readyToBegin(dispatcher)
         const { keepUntil, name, nodes, steps, target, tenant, thresholds = [] } = payload
         const topology = { nodes, steps, thresholds }
         const run = yield* beginRun({ tenant, name, target, topology, keepUntil }).pipe(

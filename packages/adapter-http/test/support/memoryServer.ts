@@ -69,7 +69,12 @@ export const altered = <Id extends MemoryPorts, Shape>(
 const fingerprints = Fingerprints.layer(Redacted.make(new Uint8Array(32).fill(7)))
 
 /** Nobody carries out what is queued or begun: everything stands where a test puts it. */
-const nobody = Layer.succeed(Dispatcher, { wake: Effect.void, take: () => Effect.void, takeRun: () => Effect.void })
+const nobody = Layer.succeed(Dispatcher, {
+  ready: Effect.void,
+  wake: Effect.void,
+  take: () => Effect.void,
+  takeRun: () => Effect.void
+})
 
 const freePort = Effect.callback<number>((resume) => {
   const server = createServer()

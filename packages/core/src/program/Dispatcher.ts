@@ -49,6 +49,11 @@ export type DispatcherPorts = AppStore | DeployPorts | JobPorts | ReapRunPorts |
 export class Dispatcher extends Context.Service<
   Dispatcher,
   {
+    /**
+     * Waits until what an earlier process of this replica had in hand was given up. A Job or Run that begins, or is run again,
+     * before that may be given up with it.
+     */
+    readonly ready: Effect.Effect<void>
     /** Says that there may be work; every replica that hears Hints looks for it at once. */
     readonly wake: Effect.Effect<void>
     /** Carries out a Job that was admitted at once, in the background. */
@@ -119,11 +124,13 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
   const collectImages = yield* makeCollectImages
   const reconciled = Effect.catchCause(reconcile(), (cause) => Effect.logWarning("reconciling failed", cause))
 
-  const adopted = yield* Deferred.make<void>()
+  const [adopted, givenUp] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+  const ready = Deferred.await(givenUp)
 
   const work = Effect.gen(function* () {
     yield* options.startWhen ?? Effect.void
     yield* untilStored("giving up old leases")(Effect.andThen(store.abandon(replica), jobs.abandon(replica))).pipe(
+      Effect.andThen(Deferred.succeed(givenUp, undefined)),
       Effect.andThen(untilStored("adopting workloads")(adopt())),
       Effect.andThen(Deferred.succeed(adopted, undefined)),
       Effect.andThen(
@@ -139,10 +146,14 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
     )
     yield* loop(
       "taking over",
-      Effect.andThen(reapAbandoned(), reapJobs(endTakenRun)),
+      ready.pipe(Effect.andThen(reapAbandoned()), Effect.andThen(reapJobs(endTakenRun))),
       Effect.sleep(options.takeOverEvery ?? Duration.millis(500))
     )
-    yield* loop("reaping", reap(endTakenRun), Effect.sleep(options.reapEvery ?? Duration.seconds(5)))
+    yield* loop(
+      "reaping",
+      Effect.andThen(ready, reap(endTakenRun)),
+      Effect.sleep(options.reapEvery ?? Duration.seconds(5))
+    )
     yield* loop("reaping runs", reapRuns(), Effect.sleep(options.reapEvery ?? Duration.seconds(5)))
     yield* loop("expiring", expire(), mayBeEnding(options.expireEvery ?? Duration.seconds(1)))
     yield* loop(
@@ -162,7 +173,7 @@ const make = Effect.fnUntraced(function* (options: DispatcherOptions) {
     )
   })
   yield* options.startWhen === undefined ? work : Effect.forkScoped(work)
-  return Dispatcher.of({ wake, take, takeRun })
+  return Dispatcher.of({ ready, wake, take, takeRun })
 })
 
 /** Again and again, while there was something; it ends between two times when the layer is closed. */

@@ -1,6 +1,6 @@
 // A replica that carries out queued Deployments: how many at once, what a stop leaves, and what it survives.
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Effect, Exit, Layer, Scope, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import type { App } from "../../src/domain/App.ts"
 import { AppStore } from "../../src/port/AppStore.ts"
@@ -18,7 +18,7 @@ const dispatching = Effect.fnUntraced(function* (replica: ScriptedReplica, optio
   const layer = Layer.provide(Dispatcher.layer(options), Layer.succeedContext(replica.context))
   const dispatcher = Context.get(yield* Layer.buildWithScope(layer, scope), Dispatcher)
   const close = Scope.close(scope, Exit.void)
-  return { wake: dispatcher.wake, close, stop: whileTimePasses(close) }
+  return { ready: dispatcher.ready, wake: dispatcher.wake, close, stop: whileTimePasses(close) }
 })
 
 const statuses = (state: MemoryTables): ReadonlyArray<string> =>
@@ -194,6 +194,27 @@ describe("the dispatcher", () => {
       expectSettled(state, app.id)
       yield* stop
       yield* hold.release
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("INV-13: takes nothing over before it has given up what its predecessor held, and is not ready then", () =>
+    Effect.gen(function* () {
+      const app = yield* registered()
+      const [dead, replica] = [yield* startReplica("dead"), yield* startReplica("one")]
+      const hold = yield* makeHold
+      dead.script.reactions.set("HealthProbe.probe#1", crashes(dead.script))
+      replica.script.reactions.set("JobStore.abandon#1", hold.before)
+      yield* Effect.forkDetach(dead.run(deploy(asked(app))))
+      const { ready, stop } = yield* dispatching(replica)
+      const waiting = yield* Effect.forkChild(ready)
+      yield* TestClock.adjust("1 minute")
+      expect(replica.script.calls.filter((call) => call.includes("claimAbandoned"))).toStrictEqual([])
+      expect(waiting.pollUnsafe()).toBeUndefined()
+      yield* hold.release
+      yield* Fiber.join(waiting)
+      yield* TestClock.adjust("1 second")
+      expect((yield* newest(app)).deployment).toMatchObject({ status: "failed", error: { code: "lease_lost" } })
+      yield* stop
     }).pipe(Effect.provide(world))
   )
 

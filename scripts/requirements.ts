@@ -68,8 +68,9 @@ const main = (): void => {
     .sort()
   const found = new Map<string, ReadonlyArray<string>>()
   for (const file of files) {
-    for (const id of idsIn({ path: file, text: readFileSync(file, "utf8") }))
+    for (const id of idsIn({ path: file, text: readFileSync(file, "utf8") })) {
       found.set(id, [...(found.get(id) ?? []), file])
+    }
   }
   const before = readFileSync(document, "utf8")
   const { text, problems: wrong } = update(before, found)

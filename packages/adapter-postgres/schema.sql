@@ -1,45 +1,48 @@
 -- The schema of Lockkeeper, as the migrations leave it. Written by test/schema.test.ts with UPDATE_SCHEMA=1.
 
+create domain apps_env_bytes as integer constraint apps_env_bytes_check CHECK (VALUE >= 2 AND VALUE <= 65536);
+create domain apps_env_revision as integer constraint apps_env_revision_check CHECK (VALUE >= 0);
+create domain apps_host_port as integer constraint apps_host_port_check CHECK (VALUE >= 1 AND VALUE <= 65535);
+create domain apps_id as text constraint apps_id_check CHECK (VALUE ~ '^app_[a-z0-9]{1,64}$'::text);
+create domain apps_last_fence as bigint constraint apps_last_fence_check CHECK (VALUE >= 0);
+create domain apps_name as text constraint apps_name_check CHECK (VALUE ~ '^[a-z][a-z0-9-]{0,62}$'::text);
+create domain apps_port as integer constraint apps_port_check CHECK (VALUE >= 1 AND VALUE <= 65535);
+create domain apps_pre_deploy as jsonb constraint apps_pre_deploy_check CHECK (jsonb_typeof(VALUE) = 'array'::text);
+create domain apps_status as text constraint apps_status_check CHECK (VALUE = ANY (ARRAY['live'::text, 'stopped'::text, 'expired'::text, 'deleting'::text, 'deleted'::text]));
+create domain env_changes_first as integer constraint env_changes_first_check CHECK (VALUE >= 1);
+create domain events_count as integer constraint events_count_check CHECK (VALUE >= 1 AND VALUE <= 256);
+
 create table apps (
-  id text not null default ('app_'::text || replace((gen_random_uuid())::text, '-'::text, ''::text)),
+  id apps_id not null default ('app_'::text || replace((gen_random_uuid())::text, '-'::text, ''::text)),
   position bigint generated always as identity not null,
   tenant text not null,
-  name text not null,
-  status text not null,
+  name apps_name not null,
+  status apps_status not null,
   source jsonb,
   source_secret bytea,
   policy text,
   health_check jsonb not null,
-  host_port integer not null,
-  last_fence bigint not null default 0,
+  host_port apps_host_port not null,
+  last_fence apps_last_fence not null default 0,
   created_at timestamp with time zone not null,
   updated_at timestamp with time zone not null,
-  port integer,
-  env_revision integer not null default 0,
-  env_bytes integer not null default 2,
+  port apps_port,
+  env_revision apps_env_revision not null default 0,
+  env_bytes apps_env_bytes not null default 2,
   expires_at timestamp with time zone,
-  pre_deploy jsonb,
+  pre_deploy apps_pre_deploy,
   settled boolean not null default true,
-  constraint apps_env_bytes_check CHECK (env_bytes >= 2 AND env_bytes <= 65536),
-  constraint apps_env_revision_check CHECK (env_revision >= 0),
-  constraint apps_host_port_check CHECK (host_port >= 1 AND host_port <= 65535),
-  constraint apps_id_check CHECK (id ~ '^app_[a-z0-9]{1,64}$'::text),
-  constraint apps_last_fence_check CHECK (last_fence >= 0),
-  constraint apps_name_check CHECK (name ~ '^[a-z][a-z0-9-]{0,62}$'::text),
-  constraint apps_port_check CHECK (port >= 1 AND port <= 65535),
-  constraint apps_pre_deploy_check CHECK (jsonb_typeof(pre_deploy) = 'array'::text),
   constraint apps_secret_of_git CHECK (source_secret IS NULL OR NOT (source ->> 'type'::text) IS DISTINCT FROM 'git'::text),
-  constraint apps_status_check CHECK (status = ANY (ARRAY['live'::text, 'stopped'::text, 'expired'::text, 'deleting'::text, 'deleted'::text])),
   constraint apps_tenant_fkey FOREIGN KEY (tenant) REFERENCES tenants(name),
   constraint apps_pkey PRIMARY KEY (id),
   constraint apps_id_tenant_key UNIQUE (id, tenant)
 ) with (fillfactor=70);
-CREATE INDEX apps_age ON apps USING btree (updated_at) WHERE (status = 'deleted'::text);
+CREATE INDEX apps_age ON apps USING btree (updated_at) WHERE ((status)::text = 'deleted'::text);
 CREATE INDEX apps_ending ON apps USING btree (id) WHERE (NOT settled);
-CREATE INDEX apps_expiring ON apps USING btree (expires_at) WHERE ((status = ANY (ARRAY['live'::text, 'stopped'::text])) AND (expires_at IS NOT NULL));
+CREATE INDEX apps_expiring ON apps USING btree (expires_at) WHERE (((status)::text = ANY (ARRAY['live'::text, 'stopped'::text])) AND (expires_at IS NOT NULL));
 CREATE INDEX apps_of_tenant ON apps USING btree (tenant, "position");
-CREATE UNIQUE INDEX apps_one_name ON apps USING btree (tenant, name) WHERE (status <> 'deleted'::text);
-CREATE UNIQUE INDEX apps_one_port ON apps USING btree (host_port) WHERE (status <> 'deleted'::text);
+CREATE UNIQUE INDEX apps_one_name ON apps USING btree (tenant, name) WHERE ((status)::text <> 'deleted'::text);
+CREATE UNIQUE INDEX apps_one_port ON apps USING btree (host_port) WHERE ((status)::text <> 'deleted'::text);
 CREATE UNIQUE INDEX apps_position ON apps USING btree ("position");
 
 create table counters (
@@ -125,14 +128,13 @@ CREATE INDEX deployments_queue ON deployments USING btree (tenant, "position") W
 
 create table env_changes (
   app text not null,
-  first integer not null,
+  first env_changes_first not null,
   last integer not null,
   operation uuid not null,
   sealed bytea,
   history jsonb not null,
   at timestamp with time zone not null,
-  constraint env_changes_first_check CHECK (first >= 1),
-  constraint env_changes_one_entry_each CHECK (jsonb_array_length(history) = (last - first + 1)),
+  constraint env_changes_one_entry_each CHECK (jsonb_array_length(history) = (last - first::integer + 1)),
   constraint env_changes_app_fkey FOREIGN KEY (app) REFERENCES apps(id),
   constraint env_changes_pkey PRIMARY KEY (app, first)
 );
@@ -155,8 +157,7 @@ create table events (
   app text,
   subject text not null,
   data jsonb not null default '{}'::jsonb,
-  count integer not null default 1,
-  constraint events_count_check CHECK (count >= 1 AND count <= 256),
+  count events_count not null default 1,
   constraint events_pkey PRIMARY KEY (xid, id)
 );
 CREATE INDEX events_of_tenant ON events USING btree (tenant, xid, id);

@@ -33,6 +33,7 @@ import { retention } from "./migrations/0011_retention.ts"
 import { subnets } from "./migrations/0012_subnets.ts"
 import { jobTransitions } from "./migrations/0013_job_transitions.ts"
 import { runs } from "./migrations/0014_runs.ts"
+import { columnChecks } from "./migrations/0015_column_checks.ts"
 
 /**
  * One step of the schema. Released, it never changes: `statements` are compared by their checksum. With `index`, its only
@@ -61,7 +62,8 @@ export const migrations: ReadonlyArray<Migration> = [
   retention,
   subnets,
   jobTransitions,
-  runs
+  runs,
+  columnChecks
 ]
 
 /** The version of the schema that this version of the package expects: the id of the last migration. */

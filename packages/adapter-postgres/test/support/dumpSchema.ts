@@ -12,12 +12,19 @@ interface Line {
 const grouped = (lines: ReadonlyArray<Line>): ReadonlyMap<string, ReadonlyArray<string>> =>
   new Map([...Map.groupBy(lines, ({ table }) => table)].map(([table, own]) => [table, own.map(({ line }) => line)]))
 
-/** The tables of the schema `public` with their columns, constraints and indexes. */
+/** The domains of the schema `public`, and its tables with their columns, constraints and indexes. */
 export const dumpSchema = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const tables = yield* sql<{ table: string; options: string | null }>`
     select relname as table, array_to_string(reloptions, ', ') as options from pg_class
     where relnamespace = 'public'::regnamespace and relkind = 'r' order by relname collate "C"`
+
+  const domains = yield* sql<{ line: string }>`
+    select concat_ws(' ', 'create domain', t.typname, 'as', format_type(t.typbasetype, t.typtypmod),
+      string_agg(concat_ws(' ', 'constraint', k.conname, pg_get_constraintdef(k.oid, true)), ' ' order by k.conname)) as line
+    from pg_type t left join pg_constraint k on k.contypid = t.oid
+    where t.typnamespace = 'public'::regnamespace and t.typtype = 'd'
+    group by t.oid order by t.typname collate "C"`
 
   const columns = grouped(
     yield* sql<Line>`
@@ -58,5 +65,5 @@ export const dumpSchema = Effect.gen(function* () {
     const statement = `create table ${table} (\n${parts.map((part) => `  ${part}`).join(",\n")}\n)${storage};`
     return [statement, ...(indexes.get(table) ?? []).map((index) => `${index};`)].join("\n")
   })
-  return `${[...described, ...others.map(({ line }) => `-- ${line}`)].join("\n\n")}\n`
+  return `${[domains.map(({ line }) => `${line};`).join("\n"), ...described, ...others.map(({ line }) => `-- ${line}`)].join("\n\n")}\n`
 })

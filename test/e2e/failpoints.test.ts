@@ -33,7 +33,7 @@ import { byFlavour, flavour } from "../harness/flavour.ts"
 import { atRest } from "../harness/footprint.ts"
 import { GitWorld } from "../harness/gitWorld.ts"
 import { portsAt } from "../harness/ports.ts"
-import { sampled, soak } from "../harness/sample.ts"
+import { soak, tryUntil } from "../harness/sample.ts"
 import { footprint, World } from "../harness/world.ts"
 
 const terms = { ttl: Duration.millis(1_500), renewEvery: Duration.millis(300) }
@@ -130,11 +130,10 @@ describeWith(...byFlavour({ docker: ["docker", "git", "sshd"] as const, process:
             const { points } = yield* Victim
             const possible = points.filter((point) => isPossible(point, fault))
             assert.isAbove(possible.length, 20, possible.map(({ name }) => name).join())
-            const chosen = sampled(possible, byFlavour({ docker: 3, process: 5 }))
-            const reached = yield* Effect.forEach(chosen, (point) => tried(point, fault))
-            const hits = reached.filter(Boolean).length
-            soak.count(`failpoints, ${flavour}`, { attempts: chosen.length, "point reached": hits })
-            assert.isAtLeast(hits, chosen.length / 2)
+            const count = byFlavour({ docker: 3, process: 5 })
+            const { attempts, hits } = yield* tryUntil(count, possible, (point) => tried(point, fault))
+            soak.count(`failpoints, ${flavour}`, { attempts, "point reached": hits })
+            assert.isAtLeast(hits, Math.max(1, Math.floor(attempts / 2)))
           }),
         600_000
       )

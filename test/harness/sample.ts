@@ -12,11 +12,24 @@ const reportFile = process.env["LOCKKEEPER_SOAK_REPORT"]
 export const shuffled = <A>(cases: Iterable<A>): ReadonlyArray<A> =>
   Effect.runSync(Random.withSeed(Random.shuffle(cases), seed))
 
-/** Some of the cases, at least `count`, in their order. */
-export const sampled = <A>(cases: ReadonlyArray<A>, count: number): ReadonlyArray<A> => {
-  const kept = new Set(shuffled(cases.keys()).slice(0, Math.max(count, Math.ceil(cases.length * share))))
-  return cases.filter((_, index) => kept.has(index))
-}
+/**
+ * Tries cases until so many have come to what they are about, at a share of 1 all of them. Answers how many were tried, and
+ * how many came to it.
+ */
+export const tryUntil = Effect.fnUntraced(function* <A, E, R>(
+  count: number,
+  cases: ReadonlyArray<A>,
+  comesToIt: (one: A) => Effect.Effect<boolean, E, R>
+) {
+  const wanted = Math.max(count, Math.ceil(cases.length * share))
+  let [attempts, hits] = [0, 0]
+  for (const one of shuffled(cases)) {
+    if (hits === wanted) break
+    attempts++
+    hits += Number(yield* comesToIt(one))
+  }
+  return { attempts, hits }
+})
 
 /** What a soak is about. */
 export const soak = {

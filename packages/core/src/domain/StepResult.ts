@@ -12,18 +12,11 @@ export const maxResultBytes = 1_048_576
 export const maxMetrics = 1_000
 
 /**
- * Why a step has no exit code (`not_run`: one before it failed; `not_started`; `timed_out`), or no Metrics: its file is not
- * there, too large, or not what its name says.
+ * Why a step has no exit code (`not_run`: one before it failed; `cut_off`: it could not be started, or not be heard out to
+ * its end; `timed_out`), or no Metrics: its file is not there, too large, or not what its name says.
  */
 export const StepFailure = Schema.Struct({
-  code: Schema.Literals([
-    "not_run",
-    "not_started",
-    "timed_out",
-    "result_missing",
-    "result_too_large",
-    "result_unreadable"
-  ]),
+  code: Schema.Literals(["not_run", "cut_off", "timed_out", "result_missing", "result_too_large", "result_unreadable"]),
   detail: Schema.String
 })
 

@@ -82,7 +82,7 @@ const takeStep = Effect.fn("takeStep")(function* (
 
   if (exit instanceof RunFailed) {
     const detail = (yield* log.redactor).text(exit.failure.detail)
-    const result = stepFailed(step, { code: "not_started", detail })
+    const result = stepFailed(step, { code: "cut_off", detail })
     return { result, failure: exit }
   }
   if (exit === undefined) {

@@ -12,7 +12,7 @@ import { beginRun } from "../../src/program/beginRun.ts"
 import { cancelRun } from "../../src/program/cancelRun.ts"
 import { runTopology } from "../../src/program/runTopology.ts"
 import { runWithFault } from "../../src/testing/everyFailpoint.ts"
-import { hangs } from "../../src/testing/Reaction.ts"
+import { fails, hangs } from "../../src/testing/Reaction.ts"
 import { aNode, type Declared } from "../support/topologies.ts"
 import { whileTimePasses } from "./invariants.ts"
 import { asked, begunRun, left, nothing, refusedWith, saidOf, statusesOf, twoNodes } from "./runWorld.ts"
@@ -110,6 +110,17 @@ describe("a run", () => {
         error: { code: "deadline_exceeded", node: "db" }
       })
       expect(run.steps).toMatchObject([{ failure: { code: "timed_out" } }, { failure: { code: "not_run" } }])
+      expect(yield* left).toStrictEqual(nothing)
+    }).pipe(Effect.provide(world))
+  )
+
+  it.effect("H39: a step of which the end is not known has no exit code, and is not said to have never begun", () =>
+    Effect.gen(function* () {
+      const replica = yield* startReplica("one")
+      replica.script.reactions.set("Provider.perform", fails)
+      const run = yield* whileTimePasses(replica.run(runTopology(yield* asked(twoNodes))))
+      expect(run).toMatchObject({ status: "failed", verdict: "inconclusive" })
+      expect(run.steps[0]).toMatchObject({ exitCode: null, failure: { code: "cut_off" } })
       expect(yield* left).toStrictEqual(nothing)
     }).pipe(Effect.provide(world))
   )

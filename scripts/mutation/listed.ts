@@ -3,6 +3,7 @@
 import type { Listed } from "./Guard.ts"
 import { adapters } from "./lists/adapters.ts"
 import { appLife } from "./lists/appLife.ts"
+import { columnChecks } from "./lists/columnChecks.ts"
 import { coreMemory } from "./lists/coreMemory.ts"
 import { corePrograms } from "./lists/corePrograms.ts"
 import { docker } from "./lists/docker.ts"
@@ -46,6 +47,7 @@ export const listed: Listed = joined([
   postgresMigrations,
   postgresRoutes,
   postgresSchema,
+  columnChecks,
   postgresJobs,
   postgresJobsTogether,
   postgresSlots,

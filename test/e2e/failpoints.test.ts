@@ -130,7 +130,7 @@ describeWith(...byFlavour({ docker: ["docker", "git", "sshd"] as const, process:
             const { points } = yield* Victim
             const possible = points.filter((point) => isPossible(point, fault))
             assert.isAbove(possible.length, 20, possible.map(({ name }) => name).join())
-            const count = byFlavour({ docker: 3, process: 5 })
+            const count = byFlavour({ docker: 2, process: 4 })
             const { attempts, hits } = yield* tryUntil(count, possible, (point) => tried(point, fault))
             soak.count(`failpoints, ${flavour}`, { attempts, "point reached": hits })
             assert.isAtLeast(hits, Math.max(1, Math.floor(attempts / 2)))

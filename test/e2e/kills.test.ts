@@ -100,7 +100,7 @@ describeWith(...byFlavour({ docker: ["docker", "git", "sshd"] as const, process:
           assert.isAbove(points.length, 30, points.join())
           // What one fault missed comes last for the next one, which would wait for it in vain.
           const order = shuffled(points).toSorted((a, b) => Number(missed.has(a)) - Number(missed.has(b)))
-          const wanted = soak.many(2, byFlavour({ docker: 20, process: 40 }))
+          const wanted = soak.many(byFlavour({ docker: 1, process: 2 }), byFlavour({ docker: 20, process: 40 }))
           let server = yield* startCommanded()
           yield* comesToRest
           let [attempts, hits] = [0, 0]

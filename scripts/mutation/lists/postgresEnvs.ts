@@ -194,15 +194,5 @@ export const postgresEnvs = joined([
         replace: "one.decide({ env: base.env, revision })"
       }
     ]
-  }),
-  listing("packages/adapter-postgres/src/migrations/0003_env_changes.ts", proof("Teardown"), {
-    mutations: [
-      {
-        guards: ["envChanges: for no key update"],
-        says: "a row is held without a lock",
-        find: "perform from apps a where a.id = held for no key update;",
-        replace: "perform from apps a where a.id = held;"
-      }
-    ]
   })
 ])

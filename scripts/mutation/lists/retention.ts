@@ -177,8 +177,8 @@ const statements = listing(
       {
         guards: [],
         says: "the last lines of a Run that has ended stay",
-        find: "'run/' || u.id = g.name and u.finished_at is not null",
-        replace: "'run/' || u.id = g.name and false"
+        find: "u.id = substring(g.name from 5) and u.finished_at is not null",
+        replace: "u.id = substring(g.name from 5) and false"
       }
     ],
     leftOut: [

@@ -64,14 +64,17 @@ export const sweeping = (db: Database): { readonly [K in SweepKind]: Sweep } => 
       select count(*)::int from gone`
   )
 
-  /** Chunks of lines, from the first one of a log on. What a Workload says is read on from behind the last that it said. */
+  /**
+   * Chunks of lines, from the first one of a log on, of which the name is `job/` or `run/` before an id. What a Workload says is
+   * read on from behind the last that it said.
+   */
   const logs = one(
     (terms, limit) => sql`with ripe as materialized (
         select c.log, c.first, c.last from log_chunks c left join logs g on g.name = c.log
         where c.at <= ${before(terms)} and (
           g.name is null or g.ended
-          or exists (select from jobs j where 'job/' || j.id = g.name and j.finished_at is not null)
-          or exists (select from runs u where 'run/' || u.id = g.name and u.finished_at is not null)
+          or exists (select from jobs j where j.id = substring(g.name from 5) and j.finished_at is not null)
+          or exists (select from runs u where u.id = substring(g.name from 5) and u.finished_at is not null)
           or (
             exists (select from log_chunks n where n.log = c.log and n.first > c.first)
             and coalesce(c.output_until < (

@@ -32,7 +32,7 @@ export const met = Effect.fnUntraced(function* <G>(
   rewrite?: Rewrite
 ) {
   const { explore } = yield* explorer(services(options), rewrite)
-  return yield* explore(meeting, isWhole ? {} : { limit: 30 })
+  return yield* explore(meeting, isWhole ? {} : { limit: 20 })
 })
 
 /** Fails unless every order comes to what is expected, and what is tolerated does happen. */

@@ -48,8 +48,8 @@ export const providerGuards = joined([
       {
         guards: ["begin: Effect.onError"],
         says: "a node that could not be started stays",
-        find: ".pipe(Effect.onError(() => undo))",
-        replace: "",
+        find: "undone(Containers.remove(docker, id))",
+        replace: "Effect.void",
         needs
       },
       {

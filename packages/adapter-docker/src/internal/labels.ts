@@ -27,6 +27,15 @@ export const newOwner = (installation: InstallationId, replica: ReplicaId): Owne
   process: randomBytes(8).toString("hex")
 })
 
+/** One creation of a container: where its answer is lost, it is known by this whether it was made. */
+export const newAttempt = (): string => randomBytes(8).toString("hex")
+
+/** What it carries besides. */
+export const attemptLabel = (attempt: string): Labels => ({ [key("attempt")]: attempt })
+
+/** Whether something was made by this creation. */
+export const isOfAttempt = (labels: Labels, attempt: string): boolean => labels[key("attempt")] === attempt
+
 /** What a container, network or volume is for. */
 export type Kind = "workload" | "helper" | "network" | "node" | "run"
 

@@ -23,7 +23,7 @@ import { ended } from "./ended.ts"
 import { EngineError } from "./EngineError.ts"
 import { follow } from "./follow.ts"
 import * as Images from "./images.ts"
-import { isNode, type Owner } from "./labels.ts"
+import { attemptLabel, isNode, isOfAttempt, newAttempt, type Owner } from "./labels.ts"
 import { nodeContainer, nodeOptions, stepContainer, stepOptions } from "./nodeSpec.ts"
 import type { EngineId, ObjectName } from "./references.ts"
 import * as RunNetworks from "./runNetworks.ts"
@@ -52,9 +52,12 @@ const imageOf = Effect.fnUntraced(function* (docker: Dockerode, { image, node }:
   )
 })
 
-const removeNamed = (docker: Dockerode, name: ObjectName) =>
+/** Removes what a creation made that was not answered; whoever else bears its name goes on. */
+const removeMade = (docker: Dockerode, name: ObjectName, attempt: string) =>
   Effect.flatMap(Containers.inspect(docker, name), (seen) =>
-    seen === undefined ? Effect.void : Containers.remove(docker, seen.Id)
+    seen !== undefined && isOfAttempt(seen.Config.Labels ?? {}, attempt)
+      ? Containers.remove(docker, seen.Id)
+      : Effect.void
   )
 
 /** Creates a container with what it is given, and starts it. Failed, nothing of it is left; what bears its name goes on. */
@@ -64,13 +67,16 @@ const begin = Effect.fnUntraced(function* (
   name: ObjectName,
   archive: Buffer
 ): Effect.fn.Return<EngineId, EngineError> {
-  const undo = Effect.catch(removeNamed(docker, name), (error) =>
-    Effect.logWarning(`${name} was not removed yet`, error)
+  const undone = (removal: Effect.Effect<void, EngineError>) =>
+    Effect.catch(removal, (error) => Effect.logWarning(`${name} was not removed yet`, error))
+  const attempt = newAttempt()
+  const labelled = { ...options, Labels: { ...options.Labels, ...attemptLabel(attempt) } }
+  const id = yield* Effect.tapError(Containers.create(docker, labelled), (error) =>
+    error.reason === "conflict" ? Effect.void : undone(removeMade(docker, name, attempt))
   )
-  const id = yield* Effect.tapError(Containers.create(docker, options), (error) =>
-    error.reason === "conflict" ? Effect.void : undo
+  yield* Effect.andThen(put(docker, id, archive), Containers.start(docker, id)).pipe(
+    Effect.onError(() => undone(Containers.remove(docker, id)))
   )
-  yield* Effect.andThen(put(docker, id, archive), Containers.start(docker, id)).pipe(Effect.onError(() => undo))
   return id
 }, Effect.uninterruptible)
 

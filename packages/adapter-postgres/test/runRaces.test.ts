@@ -153,6 +153,18 @@ layer(stores(), { excludeTestServices: true })("a Run", (it) => {
     })
   )
 
+  it.effect("H40: is torn down when its time was set by hand, between two milliseconds", () =>
+    Effect.gen(function* () {
+      const [runs, sql] = [yield* RunStore, yield* SqlClient.SqlClient]
+      for (const micros of ["000001", "123456", "999999"]) {
+        const claim = yield* Runs.begun()
+        yield* sql`update runs set keep_until = ${`2001-02-03T04:05:06.${micros}Z`} where id = ${claim.run.id}`
+        const seen = yield* runs.settle(claim, Runs.passed)
+        assert.strictEqual((yield* runs.tearDown(claim, seen)).status, "teardown", micros)
+      }
+    })
+  )
+
   it.effect("H40: is kept no more by who waited for somebody that asked for its end, or for its last holder", () =>
     Effect.gen(function* () {
       const runs = yield* RunStore

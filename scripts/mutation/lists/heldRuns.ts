@@ -41,7 +41,7 @@ export const heldRuns = listing("packages/adapter-postgres/src/internal/heldRuns
     {
       guards: [],
       says: "a Run is torn down whatever its holder has seen",
-      find: "sql`r.keep_until is not distinct from ${instant(seen.keepUntil)}::timestamptz`",
+      find: "sql`date_trunc('milliseconds', r.keep_until) is not distinct from ${instant(seen.keepUntil)}::timestamptz`",
       replace: "sql`true`"
     },
     {
@@ -71,8 +71,20 @@ export const heldRuns = listing("packages/adapter-postgres/src/internal/heldRuns
     {
       guards: [],
       says: "who says last how a Run ends is right",
-      find: "outcome = coalesce(r.outcome, case when r.cancel_requested_at is null then ${status} else 'cancelled' end)",
-      replace: "outcome = case when r.cancel_requested_at is null then ${status} else 'cancelled' end"
+      find: "sql`coalesce(r.outcome, case when r.cancel_requested_at is null then ${status} else 'cancelled' end)`",
+      replace: "sql`case when r.cancel_requested_at is null then ${status} else 'cancelled' end`"
+    },
+    {
+      guards: [],
+      says: "a Run that ends as cancelled is kept on",
+      find: "case when ${outcome} = 'cancelled' or ${code} =",
+      replace: "case when ${code} ="
+    },
+    {
+      guards: [],
+      says: "a Run whose server was lost is kept on",
+      find: "= 'cancelled' or ${code} = 'server_lost' then null",
+      replace: "= 'cancelled' then null"
     },
     {
       guards: [],

@@ -66,7 +66,9 @@ export const heldRuns = (db: Database, secrets: ReturnType<typeof sealedRuns>) =
 
   const tearDown = (claim: RunClaim, seen?: Pick<Run, "keepUntil">) => {
     const isSeen =
-      seen === undefined ? sql`true` : sql`r.keep_until is not distinct from ${instant(seen.keepUntil)}::timestamptz`
+      seen === undefined
+        ? sql`true`
+        : sql`date_trunc('milliseconds', r.keep_until) is not distinct from ${instant(seen.keepUntil)}::timestamptz`
     return db.statement<Run, LeaseLost>(
       "RunStore.tearDown",
       Effect.flatMap(
@@ -87,16 +89,19 @@ export const heldRuns = (db: Database, secrets: ReturnType<typeof sealedRuns>) =
   const settle = (claim: RunClaim, { error, status, verdict }: RunOutcome) => {
     const isOpen = sql`r.outcome is null`
     const hasError = sql`r.outcome is null and r.cancel_requested_at is null`
+    const outcome = sql`coalesce(r.outcome, case when r.cancel_requested_at is null then ${status} else 'cancelled' end)`
+    const code = sql`case when ${hasError} then ${error?.code ?? null} else r.error_code end`
     return db.statement(
       "RunStore.settle",
       Effect.flatMap(
         sparedRunRows(sql`with r as (
             update runs r set
-              outcome = coalesce(r.outcome, case when r.cancel_requested_at is null then ${status} else 'cancelled' end),
+              outcome = ${outcome},
               verdict = case when ${isOpen} then ${verdict} else r.verdict end,
-              error_code = case when ${hasError} then ${error?.code ?? null} else r.error_code end,
+              error_code = ${code},
               error_detail = case when ${hasError} then ${error === null ? null : storable(error.detail)} else r.error_detail end,
-              error_node = case when ${hasError} then ${error?.node ?? null} else r.error_node end
+              error_node = case when ${hasError} then ${error?.node ?? null} else r.error_node end,
+              keep_until = case when ${outcome} = 'cancelled' or ${code} = 'server_lost' then null else r.keep_until end
             where ${isHeld(claim)} returning r.*
           )
           select ${columns} from r`),

@@ -41,7 +41,8 @@ export class RunStore extends Context.Service<
     readonly running: (claim: RunClaim) => Effect.Effect<void, LeaseLost | StoreError>
     /**
      * Decides how it ends, once: one that was asked to stop before ends as `cancelled`, whatever the outcome. Answers the
-     * Run as it stands; decided before, that stays. It is kept after that, as long as `keepUntil` says.
+     * Run as it stands; decided before, that stays. It is kept after that, as long as `keepUntil` says: not at
+     * all when it was cancelled, or its server lost.
      */
     readonly settle: (claim: RunClaim, outcome: RunOutcome) => Effect.Effect<Run, LeaseLost | StoreError>
     /**

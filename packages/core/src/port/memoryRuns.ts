@@ -129,7 +129,8 @@ export const makeMemoryRuns = (state: MemoryTables): typeof RunStore.Service => 
       ? { ...outcome, status: "cancelled" as const, error: null }
       : outcome
     row.outcome = status
-    row.run = { ...row.run, verdict, error }
+    const keepUntil = status === "cancelled" || error?.code === "server_lost" ? null : row.run.keepUntil
+    row.run = { ...row.run, verdict, error, keepUntil }
     return row.run
   })
 

@@ -1,6 +1,6 @@
 // How a Run ends: once, as was decided first, torn down before, and with whatever is left of it known until nothing is. A part
 // of the RunStore's contract.
-import { Effect, Redacted } from "effect"
+import { DateTime, Duration, Effect, Redacted } from "effect"
 import { Fence } from "../domain/Lease.ts"
 import type { RunId } from "../domain/Run.ts"
 import { withoutSecrets } from "../domain/Topology.ts"
@@ -85,6 +85,23 @@ export const runEndingLaws: Contract<RunPorts> = [
       yield* runs.settle(claim, Runs.failed)
       const run = yield* runs.finish(claim, "done")
       yield* equal("how it ended", Runs.standing(run), ["succeeded", "inconclusive", null, "done", false])
+    })
+  ),
+
+  law(
+    "H40",
+    "a Run of which it is decided that it was cancelled, or that its server was lost, is kept no longer, whoever ends it",
+    Effect.gen(function* () {
+      const runs = yield* RunStore
+      const outcomes: ReadonlyArray<RunOutcome> = [{ ...Runs.passed, status: "cancelled" }, Runs.lost]
+      for (const outcome of outcomes) {
+        const claim = yield* Runs.begun()
+        yield* runs.keep(claim.run.id, DateTime.addDuration(yield* DateTime.now, Duration.hours(5)))
+        const settled = yield* runs.settle(claim, outcome)
+        yield* equal("until when it is kept", settled.keepUntil, null)
+        yield* equal("what a second one is told", yield* runs.settle(claim, Runs.failed), settled)
+        yield* equal("how it stands then", (yield* runs.tearDown(claim, settled)).status, "teardown")
+      }
     })
   ),
 

@@ -48,9 +48,24 @@ export const brokenRunEnds: ReadonlyArray<Broken> = [
     }))
   },
   {
+    what: "a RunStore that keeps a Run on of which it is decided that it was cancelled",
+    contract: "RunStore",
+    violates: ["H40 a Run of which it is decided"],
+    layer: altered(RunStore, (original, state) => ({
+      settle: (claim, outcome) => {
+        const keepUntil = rowOf(state, claim.run.id)?.run.keepUntil ?? null
+        return Effect.map(original.settle(claim, outcome), (run) => {
+          const row = rowOf(state, claim.run.id)
+          if (row === undefined) return run
+          return (row.run = { ...run, keepUntil })
+        })
+      }
+    }))
+  },
+  {
     what: "a RunStore in which who says last how a Run ends is right",
     contract: "RunStore",
-    violates: ["H39", "B30 a Run that is asked to end once"],
+    violates: ["H39", "H40 a Run of which it is decided", "B30 a Run that is asked to end once"],
     layer: altered(RunStore, (original, state) => ({
       settle: (claim, outcome) => {
         const row = rowOf(state, claim.run.id)

@@ -18,6 +18,12 @@ const memory = listing("packages/core/src/port/memoryRuns.ts", ["packages/core/t
       replace: "row === undefined ||"
     },
     {
+      guards: ['keepUntil: status === "cancelled"'],
+      says: "a Run that ends as cancelled is kept on",
+      find: 'status === "cancelled" || error?.code',
+      replace: "error?.code"
+    },
+    {
       guards: ["create: known.fence === fence"],
       says: "a Run is made again under any Fence",
       find: "known.job === job && known.fence === fence",

@@ -21,6 +21,12 @@ const unanswered = (at: string) =>
     point === at && refuse !== undefined ? Effect.andThen(effect, refuse) : effect
   )
 
+/** Something else happens after calls of the engine at this point. */
+const followed = (at: string, by: Effect.Effect<unknown>) =>
+  Effect.provideService(Failpoints, <A, E, R>(point: string, effect: Effect.Effect<A, E, R>) =>
+    point === at ? Effect.onExit(effect, () => by) : effect
+  )
+
 describe("Runs", () => {
   describeWith("docker")("on a Docker engine with faults", () => {
     layer(providersOf(installation), { excludeTestServices: true })((it) => {
@@ -45,9 +51,7 @@ describe("Runs", () => {
           const image = yield* run.provider.build(run.owner, tree, quiet)
           const isLost = Effect.promise(() => docker.getImage(image).remove())
           const again = run.provider.start({ ...run.spec, node: { ...run.spec.node, image: null }, image }, quiet)
-          const racing = Effect.provideService(again, Failpoints, (point, effect) =>
-            point === "docker.inspect image" ? Effect.tap(effect, () => isLost) : effect
-          )
+          const racing = followed("docker.inspect image", isLost)(again)
           assert.strictEqual((yield* Effect.flip(racing)).reason, "image_not_found")
           assert.deepStrictEqual(yield* run.inspect, { state: "running" })
         }).pipe(Effect.scoped)

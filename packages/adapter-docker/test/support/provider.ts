@@ -5,7 +5,6 @@ import { ImageReference } from "@lockkeeper/core/domain/Source"
 import { Providers } from "@lockkeeper/core/port/Providers"
 import type { ProviderFixture } from "@lockkeeper/core/testing/ProviderFixture"
 import { Effect, Layer } from "effect"
-import { randomInt } from "node:crypto"
 import { docker } from "../../../../test/harness/engine.ts"
 import { images } from "../../../../test/harness/images.ts"
 import { commandLines } from "../../../../test/harness/processes.ts"
@@ -14,8 +13,11 @@ import * as DockerProvider from "../../src/DockerProvider.ts"
 import { InstallationId } from "../../src/InstallationId.ts"
 import { removeAll, subnetPools } from "./engine.ts"
 
-/** Addresses that files which run at the same time do not share: each has a pool of its own, which gives the first one first. */
-const ownRange = `10.232.${randomInt(32) * 8}.0/21`
+/**
+ * Addresses that files which run at the same time do not share, each in a worker of its own: each has a pool of its own, which
+ * gives the first one first.
+ */
+const ownRange = `10.232.${((process.ppid + Number(process.env["VITEST_POOL_ID"] ?? 0)) % 32) * 8}.0/21`
 
 /** Providers of which only that of Docker is there. */
 export const providersOf = (

@@ -33,7 +33,7 @@ import { byFlavour, flavour } from "../harness/flavour.ts"
 import { atRest } from "../harness/footprint.ts"
 import { GitWorld } from "../harness/gitWorld.ts"
 import { portsAt } from "../harness/ports.ts"
-import { soak, tryUntil } from "../harness/sample.ts"
+import { shuffled, soak, tryUntil } from "../harness/sample.ts"
 import { footprint, World } from "../harness/world.ts"
 
 const terms = { ttl: Duration.millis(1_500), renewEvery: Duration.millis(300) }
@@ -131,7 +131,9 @@ describeWith(...byFlavour({ docker: ["docker", "git", "sshd"] as const, process:
             const possible = points.filter((point) => isPossible(point, fault))
             assert.isAbove(possible.length, 20, possible.map(({ name }) => name).join())
             const count = byFlavour({ docker: 2, process: 4 })
-            const { attempts, hits } = yield* tryUntil(count, possible, (point) => tried(point, fault))
+            const { attempts, hits } = yield* tryUntil(soak.of(possible, count), shuffled(possible), (point) =>
+              tried(point, fault)
+            )
             soak.count(`failpoints, ${flavour}`, { attempts, "point reached": hits })
             assert.isAtLeast(hits, Math.max(1, Math.floor(attempts / 2)))
           }),

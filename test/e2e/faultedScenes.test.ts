@@ -11,7 +11,7 @@ import { ask, begin, deployedApp, logText } from "../harness/deploying.ts"
 import { eventually } from "../harness/eventually.ts"
 import { type Commanded, startCommanded } from "../harness/failpoints.ts"
 import { byFlavour, flavour } from "../harness/flavour.ts"
-import { shuffled, soak } from "../harness/sample.ts"
+import { shuffled, soak, tryUntil } from "../harness/sample.ts"
 import { goodApp, silentApp } from "../harness/testApp.ts"
 import { comesToRest, World } from "../harness/world.ts"
 
@@ -105,13 +105,13 @@ layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("INV-1 INV
       const points = [...new Set(first)].filter((point) => second.includes(point) && /#[1-3]$/.test(point))
       assert.isAbove(points.length, 15, points.join())
       const wanted = soak.many(byFlavour({ docker: 1, process: 2 }), byFlavour({ docker: 10, process: 30 }))
-      let [attempts, hits] = [0, 0]
-      for (const point of shuffled(points).slice(0, wanted * 5)) {
-        if (hits === wanted) break
-        const fault = faults[attempts++ % faults.length] ?? "is killed before"
-        hits += Number((yield* played(scene, id, server, { point, fault })).includes(point))
+      const tried = Effect.fnUntraced(function* (point: string, before: number) {
+        const fault = faults[before % faults.length] ?? "is killed before"
+        const reached = yield* played(scene, id, server, { point, fault })
         server = yield* madeGood(server, url)
-      }
+        return reached.includes(point)
+      })
+      const { attempts, hits } = yield* tryUntil(wanted, shuffled(points).slice(0, wanted * 5), tried)
       soak.count(`server ends while ${scene.what}, ${flavour}`, { attempts, "point reached": hits })
       assert.isAbove(hits, 0)
     })

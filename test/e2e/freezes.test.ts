@@ -12,7 +12,7 @@ import { type Commanded, startCommandedAt } from "../harness/failpoints.ts"
 import { byFlavour, flavour } from "../harness/flavour.ts"
 import { atRest, type Footprint } from "../harness/footprint.ts"
 import { GitWorld } from "../harness/gitWorld.ts"
-import { shuffled, soak } from "../harness/sample.ts"
+import { shuffled, soak, tryUntil } from "../harness/sample.ts"
 import { makePlace, stopServer } from "../harness/server.ts"
 import { goodApp } from "../harness/testApp.ts"
 import { footprint, type Running, start, World } from "../harness/world.ts"
@@ -156,13 +156,9 @@ describeWith(...byFlavour({ docker: ["docker", "git", "sshd"] as const, process:
           assert.isAbove(points.length, 30, points.join())
           assert.include(points, theSwitch)
           const wanted = soak.many(byFlavour({ docker: 1, process: 2 }), 20)
-          let [attempts, hits] = [0, 0]
           const drawn = shuffled(points).filter((point) => point !== theSwitch)
-          for (const point of [theSwitch, ...drawn].slice(0, wanted * 8)) {
-            if (hits === wanted) break
-            attempts++
-            hits += Number(yield* tried(point, fault))
-          }
+          const cases = [theSwitch, ...drawn].slice(0, wanted * 8)
+          const { attempts, hits } = yield* tryUntil(wanted, cases, (point) => tried(point, fault))
           soak.count(`server frozen at a failpoint, ${flavour}`, { attempts, "point reached": hits })
           assert.isAbove(hits, 0)
         })

@@ -8,7 +8,7 @@ import { begin, deployedApp, ended, serves } from "../harness/deploying.ts"
 import { type Commanded, startCommanded } from "../harness/failpoints.ts"
 import { byFlavour, flavour } from "../harness/flavour.ts"
 import { GitWorld } from "../harness/gitWorld.ts"
-import { shuffled, soak } from "../harness/sample.ts"
+import { shuffled, soak, tryUntil } from "../harness/sample.ts"
 import { goodApp } from "../harness/testApp.ts"
 import { comesToRest, World } from "../harness/world.ts"
 
@@ -103,15 +103,13 @@ describeWith(...byFlavour({ docker: ["docker", "git", "sshd"] as const, process:
           const wanted = soak.many(byFlavour({ docker: 1, process: 2 }), byFlavour({ docker: 20, process: 40 }))
           let server = yield* startCommanded()
           yield* comesToRest
-          let [attempts, hits] = [0, 0]
-          for (const point of order.slice(0, wanted * 5)) {
-            if (hits === wanted) break
-            attempts++
-            const { next, wasHit } = yield* tried(server, point, fault)
-            server = next
-            hits += Number(wasHit)
-            if (!wasHit) missed.add(point)
-          }
+          const { attempts, hits } = yield* tryUntil(wanted, order.slice(0, wanted * 5), (point) =>
+            Effect.map(tried(server, point, fault), ({ next, wasHit }) => {
+              server = next
+              if (!wasHit) missed.add(point)
+              return wasHit
+            })
+          )
           soak.count(`server ends at a failpoint, ${flavour}`, { attempts, "point reached": hits })
           assert.isAbove(hits, 0)
         })

@@ -33,7 +33,7 @@ import { flavour } from "../harness/flavour.ts"
 import { atRest } from "../harness/footprint.ts"
 import { isTruthful, measured, measuring } from "../harness/measuredRun.ts"
 import { portsAt } from "../harness/ports.ts"
-import { soak, tryUntil } from "../harness/sample.ts"
+import { shuffled, soak, tryUntil } from "../harness/sample.ts"
 import { goodApp } from "../harness/testApp.ts"
 import { footprint, World } from "../harness/world.ts"
 
@@ -157,7 +157,7 @@ const triedAll = Effect.fnUntraced(function* (
   const { ran } = yield* Maker
   const possible = points.filter((point) => isPossible(point, fault))
   assert.isAbove(possible.length, 10, possible.map(({ name }) => name).join())
-  const { attempts, hits } = yield* tryUntil(1, possible, at)
+  const { attempts, hits } = yield* tryUntil(soak.of(possible, 1), shuffled(possible), at)
   soak.count(`failpoints of ${what}, ${flavour}`, { attempts, "point reached": hits })
   assert.isAtLeast(hits, Math.max(1, Math.floor(attempts / 2)))
   assert.strictEqual((yield* ran).status, "succeeded", "the next one")

@@ -12,7 +12,7 @@ import { type Commanded, startCommandedAt } from "../harness/failpoints.ts"
 import { byFlavour, flavour } from "../harness/flavour.ts"
 import { atRest, type Footprint } from "../harness/footprint.ts"
 import { isTruthful, measured, measuring, sleeping } from "../harness/measuredRun.ts"
-import { shuffled, soak } from "../harness/sample.ts"
+import { shuffled, soak, tryUntil } from "../harness/sample.ts"
 import { makePlace, type Place } from "../harness/server.ts"
 import { goodApp } from "../harness/testApp.ts"
 import { comesToRest, footprint, type Running, start, World } from "../harness/world.ts"
@@ -140,14 +140,13 @@ layer(Pair.layer, { excludeTestServices: true, timeout: 120_000 })(
         assert.isAbove(points.length, 20, points.join())
         const wanted = soak.many(1, byFlavour({ docker: 20, process: 40 }))
         let server = yield* startNext
-        let [attempts, hits] = [0, 0]
-        for (const point of shuffled(points).slice(0, wanted * 5)) {
-          if (hits === wanted) break
-          // The first one is as the name says; a soak has both by turns.
-          const { next, wasHit } = yield* endedAt(server, point, fault, attempts++ % 2 === 0 ? by : turned(by))
-          server = next
-          hits += Number(wasHit)
-        }
+        // The first one is as the name says; a soak has both by turns.
+        const { attempts, hits } = yield* tryUntil(wanted, shuffled(points).slice(0, wanted * 5), (point, before) =>
+          Effect.map(endedAt(server, point, fault, before % 2 === 0 ? by : turned(by)), ({ next, wasHit }) => {
+            server = next
+            return wasHit
+          })
+        )
         soak.count(`server ends at a failpoint of a run, ${flavour}`, { attempts, "point reached": hits })
         assert.isAbove(hits, 0)
         yield* server.obey({ point: "", fault: "none" })
@@ -211,13 +210,12 @@ layer(World.layer(), { excludeTestServices: true, timeout: 120_000 })("INV-7 INV
       const points = [...new Set(reached)].filter((point) => !idle.has(nameOf(point)))
       assert.isAbove(points.length, byFlavour({ docker: 10, process: 5 }), points.join())
       const wanted = soak.many(1, byFlavour({ docker: 10, process: 20 }))
-      let [attempts, hits] = [0, 0]
-      for (const point of shuffled(points).slice(0, wanted * 5)) {
-        if (hits === wanted) break
-        const fault = attempts++ % 2 === 0 ? "is killed before" : "is killed after"
-        const { reached } = yield* played({ point, fault }, 0)
-        hits += Number(reached.includes(point))
-      }
+      const { attempts, hits } = yield* tryUntil(wanted, shuffled(points).slice(0, wanted * 5), (point, before) =>
+        Effect.map(
+          played({ point, fault: before % 2 === 0 ? "is killed before" : "is killed after" }, 0),
+          ({ reached }) => reached.includes(point)
+        )
+      )
       soak.count(`who removes a run ends at a failpoint, ${flavour}`, { attempts, "point reached": hits })
       assert.isAbove(hits, 0)
     })

@@ -13,20 +13,18 @@ export const shuffled = <A>(cases: Iterable<A>): ReadonlyArray<A> =>
   Effect.runSync(Random.withSeed(Random.shuffle(cases), seed))
 
 /**
- * Tries cases until so many have come to what they are about, at a share of 1 all of them. Answers how many were tried, and
- * how many came to it.
+ * Tries cases in their order until so many have come to what they are about. Answers how many were tried, and how many came
+ * to it.
  */
 export const tryUntil = Effect.fnUntraced(function* <A, E, R>(
-  count: number,
+  wanted: number,
   cases: ReadonlyArray<A>,
-  comesToIt: (one: A) => Effect.Effect<boolean, E, R>
+  comesToIt: (one: A, before: number) => Effect.Effect<boolean, E, R>
 ) {
-  const wanted = Math.max(count, Math.ceil(cases.length * share))
   let [attempts, hits] = [0, 0]
-  for (const one of shuffled(cases)) {
+  for (const one of cases) {
     if (hits === wanted) break
-    attempts++
-    hits += Number(yield* comesToIt(one))
+    hits += Number(yield* comesToIt(one, attempts++))
   }
   return { attempts, hits }
 })
@@ -36,6 +34,8 @@ export const soak = {
   seed,
   /** So many, and `whole` of them at a share of 1. */
   many: (count: number, whole: number): number => Math.round(count + (whole - count) * share),
+  /** So many of the cases, and at a share of 1 all of them. */
+  of: (cases: ReadonlyArray<unknown>, count: number): number => Math.max(count, Math.ceil(cases.length * share)),
   /** So many rounds of a race, and a thousand in a soak. */
   rounds: (count: number): number => (process.env["SOAK"] === "1" ? 1_000 : count),
   /** Adds to what the report of the soak counts; does nothing in another run. */
